@@ -1,0 +1,96 @@
+import { GatewayError, isGatewayError } from '../errors.ts'
+import type { Maybe } from '../hooks.ts'
+import { GatewayRequest } from '../http/request.ts'
+import { GatewayResponse } from '../http/response.ts'
+import type { Exchange, HostForwarder } from './exchange.ts'
+import { runPlugin } from './run-plugin.ts'
+import { runSteps } from './steps.ts'
+import { type Ended, errorAnswer, keepOrReplace } from './verdicts.ts'
+
+/** The host application answers by itself, and nobody in the chain wants to see what. */
+export const HANDED_OVER = 'handed over'
+
+export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
+
+/**
+ * One request, from its first step to the answer that may leave; `host` is the application behind, if there is one.
+ * Synchronous as long as every step is. Rejects only with
+ * what is a bug: of the host application below, or ours.
+ */
+export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
+  const ended = runSteps(exchange.api.chain.request, exchange)
+  return ended instanceof Promise
+    ? ended.then((early) => afterRequest(exchange, early, host))
+    : afterRequest(exchange, ended, host)
+}
+
+/** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
+function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
+  if (early !== undefined) return sealed(exchange, early)
+  if (exchange.cancellation.cancelled) return errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
+  GatewayRequest.seal(exchange.request, exchange)
+  const behind = askBehind(exchange, host)
+  if (behind === HANDED_OVER) return behind
+  return behind.then(
+    (response) => {
+      exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
+      return afterUpstream(exchange, response, 0)
+    },
+    (error: unknown) => upstreamFailed(exchange, error),
+  )
+}
+
+function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> | typeof HANDED_OVER {
+  exchange.upstreamStartedAt = performance.now()
+  const { request, api } = exchange
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return forwarded(exchange)
+  if (host === undefined) return Promise.resolve(errorAnswer('PSTN_NOT_FOUND', 404, exchange))
+  return api.chain.response.length === 0 ? HANDED_OVER : host(request)
+}
+
+/** An async function, so that what a forwarder throws at once is a rejection like the rest. */
+async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
+  // A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it.
+  const length = Number(request.headers.get('content-length') ?? 0)
+  if (length > 0 && length <= SMALL_BODY_BYTES && GatewayRequest.body(request).untouched) await request.bytes()
+  return api.forward(request)
+}
+
+const SMALL_BODY_BYTES = 65_536
+
+/** Response plugins in order, from `from`; the first that replaces the answer, or breaks, has the last word. */
+function afterUpstream(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
+  const plugins = exchange.api.chain.response
+  for (let i = from; i < plugins.length; i += 1) {
+    const outcome = runPlugin(plugins[i]!, response, exchange, keepOrReplace)
+    if (outcome instanceof Promise) return outcome.then((later) => replacedOr(exchange, response, later, i + 1))
+    if (outcome !== undefined) return replacedOr(exchange, response, outcome, i + 1)
+  }
+  return sealed(exchange, response)
+}
+
+function replacedOr(
+  exchange: Exchange,
+  response: GatewayResponse,
+  replacement: Ended,
+  next: number,
+): Maybe<GatewayResponse> {
+  if (replacement === undefined) return afterUpstream(exchange, response, next)
+  GatewayResponse.discard(response)
+  return sealed(exchange, replacement)
+}
+
+/** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
+function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
+  GatewayRequest.seal(exchange.request, exchange)
+  GatewayResponse.seal(response, exchange)
+  return response
+}
+
+function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
+  if (!isGatewayError(error) || error.status === null) throw error
+  if (error.code === 'PSTN_INTERNAL') throw error
+  exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
+  exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error: error as GatewayError })
+  return errorAnswer(error.code, error.status, exchange)
+}

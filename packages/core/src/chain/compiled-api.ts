@@ -1,0 +1,28 @@
+import type { ApiDefinition, ApiInfo } from '../api.ts'
+import type { RecordBuffer } from '../analytics/record.ts'
+import type { Forwarder } from '../forward/forwarder.ts'
+import type { CallInit } from '../hooks.ts'
+import type { SessionStore } from '../session/memory-store.ts'
+import type { Chain } from './chain.ts'
+import type { Events } from './events.ts'
+import type { Exchange } from './exchange.ts'
+
+/** What the APIs of one gateway share. */
+export interface Services {
+  readonly events: Events
+  readonly store: SessionStore
+  readonly records: RecordBuffer
+  /** `context.call`. */
+  readonly call: (from: Exchange, api: string, path: string, init: CallInit | undefined) => Promise<Response>
+}
+
+/** One API, ready to run. */
+export interface CompiledApi {
+  readonly info: ApiInfo
+  readonly definition: ApiDefinition
+  readonly chain: Chain
+  readonly forward: Forwarder
+  /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
+  readonly customForwarder: boolean
+  readonly services: Services
+}

@@ -1,0 +1,194 @@
+import type { ApiInfo } from '../api.ts'
+import { GatewayError } from '../errors.ts'
+import type { CallInit, Context, Hook, Log, PathParams, PluginContext, RequestState } from '../hooks.ts'
+import { readonlyHeaders } from '../http/headers.ts'
+import type { GatewayRequest, ReadonlyGatewayRequest } from '../http/request.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import type { KnownSession, SessionView } from '../session/session.ts'
+import type { Exchange } from './exchange.ts'
+
+/** What every hook may look at. Made for one call; each member is worked out when it is read. */
+export class CallContext implements PluginContext {
+  readonly #exchange: Exchange
+  readonly #plugin: LoadedPlugin
+  #controller: AbortController | undefined
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    this.#exchange = exchange
+    this.#plugin = plugin
+  }
+
+  get api(): ApiInfo {
+    return this.#exchange.api.info
+  }
+
+  get config(): Readonly<Record<string, unknown>> {
+    return this.#exchange.api.definition.config
+  }
+
+  get log(): Log {
+    return this.#plugin.log
+  }
+
+  get state(): RequestState {
+    return this.#exchange.state
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController()
+      this.#controller = controller
+      this.#exchange.cancellation.onCancel((reason) => controller.abort(reason))
+    }
+    return this.#controller.signal
+  }
+
+  // A getter, so that it still works when a plugin takes it out of the context: `({ call }) => call(...)`.
+  get call(): (api: string, path: string, init?: CallInit) => Promise<Response> {
+    const exchange = this.#exchange
+    return (api, path, init) => exchange.api.services.call(exchange, api, path, init)
+  }
+
+  /** The call's deadline has passed. */
+  static expire(context: CallContext, reason: Error): void {
+    context.#controller?.abort(reason)
+  }
+}
+
+class AuthCall extends CallContext {
+  readonly session: KnownSession | undefined
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    super(exchange, plugin)
+    this.session = exchange.api.services.store.get(presentedToken(exchange.request))
+    Object.freeze(this)
+  }
+}
+
+class SessionCall extends CallContext {
+  readonly #session: SessionView | undefined
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    super(exchange, plugin)
+    this.#session = exchange.session
+  }
+
+  get session(): SessionView | undefined {
+    return this.#session
+  }
+}
+
+class PostAuthCall extends CallContext {
+  readonly #session: SessionView
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    super(exchange, plugin)
+    if (exchange.session === undefined)
+      throw new GatewayError('PSTN_INTERNAL', 'A postAuth plugin ran without a session.')
+    this.#session = exchange.session
+  }
+
+  get session(): SessionView {
+    return this.#session
+  }
+}
+
+class EndpointCall extends SessionCall {
+  readonly #params: PathParams
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    super(exchange, plugin)
+    this.#params = exchange.params
+  }
+
+  get params(): PathParams {
+    return this.#params
+  }
+}
+
+class ResponseCall extends SessionCall {
+  readonly #request: GatewayRequest
+  #view: ReadonlyGatewayRequest | undefined
+
+  constructor(exchange: Exchange, plugin: LoadedPlugin) {
+    super(exchange, plugin)
+    this.#request = exchange.request
+  }
+
+  get request(): ReadonlyGatewayRequest {
+    this.#view ??= readonlyRequest(this.#request)
+    return this.#view
+  }
+}
+
+/** Which context each hook's plugins are shown: the table of the contract, as code. */
+export const CONTEXTS: {
+  readonly [H in Hook]: new (exchange: Exchange, plugin: LoadedPlugin) => Context<H> & CallContext
+} = {
+  pre: CallContext,
+  auth: AuthCall,
+  postAuth: PostAuthCall,
+  endpoint: EndpointCall,
+  post: SessionCall,
+  response: ResponseCall,
+  analytics: CallContext,
+}
+
+/** The credential under which the store may already know the caller. */
+function presentedToken(request: GatewayRequest): string {
+  return (request.headers.get('authorization') ?? '').replace(/^bearer /i, '')
+}
+
+function refuse(what: string): never {
+  throw new GatewayError(
+    'PSTN_READ_ONLY',
+    `A response plugin cannot use request.${what}: the request has been sent. Change it in a pre or post plugin.`,
+  )
+}
+
+function readonlyRequest(request: GatewayRequest): ReadonlyGatewayRequest {
+  const view: ReadonlyGatewayRequest & { setBody: () => never } = {
+    get method() {
+      return request.method
+    },
+    get path() {
+      return request.path
+    },
+    get query() {
+      const { query } = request
+      return Object.freeze({
+        size: query.size,
+        get: (name: string) => query.get(name),
+        getAll: (name: string) => query.getAll(name),
+        has: (name: string, value?: string) => query.has(name, value),
+        toString: () => query.toString(),
+        [Symbol.iterator]: () => query[Symbol.iterator](),
+        set: () => refuse('query.set'),
+        append: () => refuse('query.append'),
+        delete: () => refuse('query.delete'),
+      })
+    },
+    originalUrl: request.originalUrl,
+    get scheme() {
+      return request.scheme
+    },
+    get host() {
+      return request.host
+    },
+    get clientAddress() {
+      return request.clientAddress
+    },
+    headers: readonlyHeaders(request.headers, refuse),
+    get upstream() {
+      return request.upstream
+    },
+    get signal() {
+      return request.signal
+    },
+    text: () => request.text(),
+    json: <T>() => request.json<T>(),
+    bytes: () => request.bytes(),
+    setBody: () => refuse('setBody'),
+  }
+  return Object.freeze(view)
+}

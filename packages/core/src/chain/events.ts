@@ -1,0 +1,83 @@
+import createDebug from 'debug'
+import type { ApiInfo } from '../api.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Hook } from '../hooks.ts'
+
+/** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
+export interface GatewayEvents {
+  /** A plugin refused a request (400 or above, with the envelope), or an `auth` plugin gave no usable session. */
+  authFailure: {
+    readonly api: ApiInfo
+    readonly hook: Hook
+    readonly plugin: string
+    readonly status: number
+    readonly message: string
+    readonly method: string
+    readonly path: string
+    readonly clientAddress: string
+  }
+  /** A plugin broke: it threw, took too long, or returned what its hook may not return. `error.cause` has its own error. */
+  pluginError: { readonly api: ApiInfo; readonly hook: Hook; readonly plugin: string; readonly error: GatewayError }
+  /** The upstream could not be reached, was too slow, or sent what is not HTTP. */
+  upstreamError: { readonly api: ApiInfo; readonly error: GatewayError }
+  /** A plugin changed a request or a response after it had left. The change had no effect. */
+  lateChange: { readonly api: ApiInfo; readonly path: string }
+  /** A record was not stored because its `analytics` plugin failed. */
+  recordDropped: { readonly api: ApiInfo; readonly error: GatewayError }
+}
+
+export type GatewayEvent = keyof GatewayEvents
+export type Listener<E extends GatewayEvent> = (data: GatewayEvents[E]) => void
+
+const debug = createDebug('postern:events')
+
+/** Typed events. What goes wrong in plugins is warned about once each on stderr when nobody listens. */
+export class Events {
+  readonly #listeners = new Map<GatewayEvent, Set<Listener<never>>>()
+  readonly #warned = new Set<string>()
+
+  /** Returns a function that takes the listener off again. */
+  on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set()
+    this.#listeners.set(event, listeners)
+    listeners.add(listener)
+    return () => {
+      listeners.delete(listener)
+    }
+  }
+
+  emit<E extends GatewayEvent>(event: E, data: GatewayEvents[E]): void {
+    const listeners = this.#listeners.get(event) as Set<Listener<E>> | undefined
+    if (listeners === undefined || listeners.size === 0) {
+      this.#nobodyListens(event, data)
+      return
+    }
+    for (const listener of listeners) {
+      try {
+        listener(data)
+      } catch (error) {
+        // A listener is the host's; what it throws must not change the answer of a request it only watches.
+        this.warn(`listener ${event}`, `A listener for "${event}" threw: ${String(error)}`)
+      }
+    }
+  }
+
+  /** Warns once per key through the process, where operators look without having set anything up. */
+  warn(key: string, message: string): void {
+    if (this.#warned.has(key)) return
+    this.#warned.add(key)
+    process.emitWarning(message, 'PosternWarning')
+  }
+
+  #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
+    debug('%s %o', event, data)
+    if (!('error' in data)) return
+    const who = 'plugin' in data ? `the ${data.hook} plugin "${data.plugin}"` : 'the upstream'
+    const detail =
+      data.error.cause instanceof Error ? `${data.error.message} ${data.error.cause.stack ?? ''}` : data.error.message
+    this.warn(
+      `${event} ${data.api.id} ${who} ${data.error.code}`,
+      `[${data.error.code}] ${who} of API "${data.api.name}": ${detail} (warned once; gateway.on('${event}', ...) sees all)`,
+    )
+  }
+}

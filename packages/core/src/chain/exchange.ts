@@ -1,0 +1,59 @@
+import type { PathParams, RequestState } from '../hooks.ts'
+import type { Cancellation } from '../http/cancellation.ts'
+import type { GatewayRequest } from '../http/request.ts'
+import type { GatewayResponse } from '../http/response.ts'
+import type { SessionView } from '../session/session.ts'
+import type { CompiledApi } from './compiled-api.ts'
+
+const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
+
+/** Lets the rest of the host application answer, and brings its response back before the client sees any of it. */
+export type HostForwarder = (request: GatewayRequest) => Promise<GatewayResponse>
+
+/** Everything known about one request on its way through one API. */
+export class Exchange {
+  readonly api: CompiledApi
+  readonly request: GatewayRequest
+  readonly cancellation: Cancellation
+  /** How many `context.call`s lie above; 0 for a client's own request. */
+  readonly depth: number
+  readonly startedAt: number = performance.now()
+  session: SessionView | undefined
+  params: PathParams = NO_PARAMS
+  upstreamStartedAt = 0
+  /** Milliseconds until the upstream's headers arrived. */
+  upstreamMs = 0
+  #state: RequestState | undefined
+  #calls: Cancellation[] | undefined
+  #lateReported = false
+
+  constructor(api: CompiledApi, request: GatewayRequest, cancellation: Cancellation, depth: number) {
+    this.api = api
+    this.request = request
+    this.cancellation = cancellation
+    this.depth = depth
+  }
+
+  get state(): RequestState {
+    this.#state ??= {}
+    return this.#state
+  }
+
+  /** Calls to other APIs end with the request that made them, also when nobody read their answer. */
+  addCall(cancellation: Cancellation): void {
+    this.#calls ??= []
+    this.#calls.push(cancellation)
+  }
+
+  endCalls(): void {
+    for (const call of this.#calls ?? []) call.cancel(new Error('The request that made this call is over.'))
+    this.#calls = undefined
+  }
+
+  /** A plugin changed a message that had left: without effect, reported once per request. */
+  lateChange(): void {
+    if (this.#lateReported) return
+    this.#lateReported = true
+    this.api.services.events.emit('lateChange', { api: this.api.info, path: this.request.path })
+  }
+}

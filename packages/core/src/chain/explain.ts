@@ -1,0 +1,110 @@
+import { parseTarget } from '../http/path.ts'
+import type { ApiIndex } from './api-index.ts'
+import type { CompiledApi } from './compiled-api.ts'
+
+export interface ExplainedHook {
+  readonly hook: string
+  /** Names in the order they run. */
+  readonly plugins: readonly string[]
+  /** Why it runs, or why it does not. */
+  readonly why: string
+}
+
+/** What a request would meet. Print it: `String(gateway.explain('GET', '/orders/1'))`. */
+export interface Explanation {
+  readonly method: string
+  /** The canonical path; undefined when the URL has none (the request would be answered 400). */
+  readonly path: string | undefined
+  /** Undefined when no API listens: the host goes on, or answers 404. */
+  readonly api: { readonly id: string; readonly name: string; readonly listenPath: string } | undefined
+  /** The endpoint rule that matches, with its parameters. */
+  readonly endpoint: { readonly key: string; readonly params: Readonly<Record<string, string>> } | undefined
+  readonly hooks: readonly ExplainedHook[]
+  /** Where the request would go. */
+  readonly upstream: string
+  toString(): string
+}
+
+/** Works out what a request would meet, before any plugin has changed it. Runs nothing. */
+export function explain(apis: ApiIndex, method: string, url: string): Explanation {
+  const target = parseTarget(url)
+  if (target === undefined)
+    return explanation({
+      method,
+      path: undefined,
+      api: undefined,
+      endpoint: undefined,
+      hooks: [],
+      upstream: 'none: answered 400, the path has no canonical spelling',
+    })
+  const match = apis.find(target.path)
+  if (match === undefined) {
+    const listening = apis.all.map(({ definition }) => definition.listenPath).join(', ')
+    return explanation({
+      method,
+      path: target.path,
+      api: undefined,
+      endpoint: undefined,
+      hooks: [],
+      upstream: `none: no API listens there (listening: ${listening}); the host application goes on, or 404`,
+    })
+  }
+  const { api, path } = match
+  const { chain, definition, info } = api
+  const endpoint = chain.endpoints.find(method, path)
+  const row = (hook: string, plugins: readonly { readonly name: string }[], why: string): ExplainedHook => ({
+    hook,
+    plugins: plugins.map(({ name }) => name),
+    why: plugins.length === 0 && why === '' ? 'none defined' : why,
+  })
+  const { plugins } = chain
+  return explanation({
+    method,
+    path: target.path,
+    api: { id: info.id, name: info.name, listenPath: definition.listenPath },
+    endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
+    hooks: [
+      row('pre', plugins.pre, ''),
+      row('auth', plugins.auth, definition.keyless ? 'the API is keyless' : ''),
+      row('postAuth', plugins.postAuth, definition.keyless ? 'never runs on a keyless API' : ''),
+      row('endpoint', endpoint?.value ?? [], endpointReason(api, method, path, endpoint?.key)),
+      row('post', plugins.post, ''),
+      row('response', plugins.response, ''),
+      row('analytics', plugins.analytics, definition.records ? '' : 'records are off'),
+    ],
+    upstream: upstreamOf(api, path, target.search),
+  })
+}
+
+function endpointReason({ chain }: CompiledApi, method: string, path: string, key: string | undefined): string {
+  if (key !== undefined) return `matches "${key}"`
+  if (chain.endpoints.size === 0) return 'none defined'
+  const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
+    (other) => other !== method && chain.endpoints.find(other, path) !== undefined,
+  )
+  if (others.length > 0) return `the path matches, but only for ${others.join(', ')}`
+  return `no endpoint matches ${path}`
+}
+
+function upstreamOf({ definition }: CompiledApi, path: string, search: string): string {
+  if (definition.upstream === undefined) return 'the host application'
+  const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
+  return `${definition.upstream.url}${prefix}${path}${search === '' ? '' : `?${search}`}`
+}
+
+function explanation(facts: Omit<Explanation, 'toString'>): Explanation {
+  return Object.freeze({ ...facts, toString: () => print(facts) })
+}
+
+function print({ method, path, api, endpoint, hooks, upstream }: Omit<Explanation, 'toString'>): string {
+  const lines = [`${method} ${path ?? '(no canonical path)'}`]
+  if (api !== undefined) lines.push(`  api        ${api.name} at ${api.listenPath}`)
+  for (const { hook, plugins, why } of hooks) {
+    const list = plugins.length === 0 ? '-' : plugins.join(' > ')
+    lines.push(`  ${hook.padEnd(10)} ${list}${why === '' ? '' : `  (${why})`}`)
+  }
+  if (endpoint !== undefined && Object.keys(endpoint.params).length > 0)
+    lines.push(`  params     ${JSON.stringify(endpoint.params)}`)
+  lines.push(`  upstream   ${upstream}`)
+  return lines.join('\n')
+}

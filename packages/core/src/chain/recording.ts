@@ -1,0 +1,69 @@
+import type { AnalyticsRecord } from '../analytics/record.ts'
+import type { Maybe } from '../hooks.ts'
+import { snapshotOf } from '../session/session.ts'
+import type { Exchange } from './exchange.ts'
+import { runPlugin } from './run-plugin.ts'
+import { keepOrDrop } from './verdicts.ts'
+
+/** What became of the answer. */
+export interface Outcome {
+  /** What was sent; 499 when the client hung up before. */
+  readonly status: number
+}
+
+/** After the answer is out, off the client's path: saves what plugins noted on the session, then records the request. */
+export function conclude(exchange: Exchange, outcome: Outcome): void {
+  exchange.endCalls()
+  saveMetadata(exchange)
+  const { definition, services } = exchange.api
+  if (!definition.records) return
+  const record = recordOf(exchange, outcome)
+  const kept = runAnalytics(exchange, record, 0)
+  if (kept instanceof Promise) void kept.then((keep) => keep && services.records.add(record))
+  else if (kept) services.records.add(record)
+}
+
+/** Analytics plugins in order; none runs after one that dropped the record or broke. */
+function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number): Maybe<boolean> {
+  const plugins = exchange.api.chain.analytics
+  for (let i = from; i < plugins.length; i += 1) {
+    const kept = runPlugin(plugins[i]!, record, exchange, keepOrDrop)
+    if (kept instanceof Promise) return kept.then((later) => later === 'keep' && runAnalytics(exchange, record, i + 1))
+    if (kept !== 'keep') return false
+  }
+  return true
+}
+
+function saveMetadata({ session, api }: Exchange): void {
+  if (session === undefined) return
+  try {
+    api.services.store.set(session.keyId, snapshotOf(session))
+  } catch (error) {
+    // Metadata that cannot be copied (a function, say) is the plugins' mistake; the stored session stays as it was.
+    api.services.events.warn(
+      `metadata ${api.info.id}`,
+      `Session metadata of API "${api.info.name}" was not saved: ${String(error)}`,
+    )
+  }
+}
+
+function recordOf({ api, request, session, startedAt, upstreamMs }: Exchange, { status }: Outcome): AnalyticsRecord {
+  const { info } = api
+  return {
+    timestamp: new Date(),
+    apiId: info.id,
+    apiName: info.name,
+    orgId: info.orgId,
+    apiKey: session?.keyId ?? '',
+    alias: session?.alias ?? '',
+    tags: session === undefined ? [] : [...session.tags],
+    method: request.method,
+    host: request.host,
+    path: request.path,
+    originalUrl: request.originalUrl,
+    userAgent: request.headers.get('user-agent') ?? '',
+    clientAddress: request.clientAddress,
+    responseCode: status,
+    latency: { totalMs: performance.now() - startedAt, upstreamMs },
+  }
+}

@@ -1,0 +1,106 @@
+import { describe, GatewayError, isGatewayError } from '../errors.ts'
+import type { Maybe } from '../hooks.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import { CallContext, CONTEXTS } from './contexts.ts'
+import type { Exchange } from './exchange.ts'
+import { endTrace, startTrace } from './tracing.ts'
+
+/** What a plugin's outcome means at its hook. `failed` must not throw; what `returned` throws goes to `failed`. */
+export interface Verdict<T> {
+  returned(value: unknown, plugin: LoadedPlugin, exchange: Exchange): T
+  failed(error: unknown, plugin: LoadedPlugin, exchange: Exchange): T
+}
+
+/** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */
+export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
+  const trace = startTrace(plugin.api, plugin.hook, plugin.name, subject, exchange)
+  let context: CallContext
+  let value: unknown
+  let pending: PromiseLike<unknown> | undefined
+  try {
+    context = new CONTEXTS[plugin.hook](exchange, plugin)
+    value = (plugin.run as (subject: object, context: CallContext) => unknown)(subject, context)
+    if (isThenable(value)) pending = value
+  } catch (error) {
+    if (trace !== undefined) endTrace(trace, { error }, false)
+    return verdict.failed(error, plugin, exchange)
+  }
+  if (pending === undefined) {
+    if (trace !== undefined) endTrace(trace, { result: value }, false)
+    return conclude(value, plugin, exchange, verdict)
+  }
+  return withDeadline(pending, plugin, context, exchange).then(
+    (settled) => {
+      if (trace !== undefined) endTrace(trace, { result: settled }, true)
+      return conclude(settled, plugin, exchange, verdict)
+    },
+    (error: unknown) => {
+      if (trace !== undefined) endTrace(trace, { error }, true)
+      return verdict.failed(error, plugin, exchange)
+    },
+  )
+}
+
+/** Reading what a plugin returned may fail as well (a getter that throws, a status nobody can send): its failure, not ours. */
+function conclude<T>(value: unknown, plugin: LoadedPlugin, exchange: Exchange, verdict: Verdict<T>): T {
+  try {
+    return verdict.returned(value, plugin, exchange)
+  } catch (error) {
+    return verdict.failed(error, plugin, exchange)
+  }
+}
+
+/** What a plugin's failure is called: its own refusals keep their code, everything else "threw". */
+export function pluginFailure(error: unknown, plugin: LoadedPlugin): GatewayError {
+  if (isGatewayError(error)) return error
+  return new GatewayError('PSTN_PLUGIN_THREW', `The ${plugin.hook} plugin "${plugin.name}" threw ${describe(error)}.`, {
+    cause: error,
+  })
+}
+
+function withDeadline(
+  promise: PromiseLike<unknown>,
+  plugin: LoadedPlugin,
+  context: CallContext,
+  exchange: Exchange,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      const error = new GatewayError(
+        'PSTN_PLUGIN_TIMEOUT',
+        `The ${plugin.hook} plugin "${plugin.name}" did not finish within ${plugin.timeoutMs} ms.`,
+      )
+      reject(error)
+      CallContext.expire(context, error)
+    }, plugin.timeoutMs)
+    const settle = (finish: (value: unknown) => void, outcome: string) => (value: unknown) => {
+      if (late) {
+        reportLate(plugin, exchange, `${outcome} ${describe(value)}`)
+        return
+      }
+      clearTimeout(timer)
+      finish(value)
+    }
+    try {
+      promise.then(settle(resolve, 'returned'), settle(reject, 'threw'))
+    } catch (error) {
+      clearTimeout(timer)
+      reject(error as Error)
+    }
+  })
+}
+
+function reportLate(plugin: LoadedPlugin, exchange: Exchange, what: string): void {
+  const { hook, name, api } = plugin
+  const error = new GatewayError(
+    'PSTN_PLUGIN_LATE',
+    `The ${hook} plugin "${name}" ${what} after its deadline; the result was discarded.`,
+  )
+  exchange.api.services.events.emit('pluginError', { api, hook, plugin: name, error })
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,80 @@
+import type { Maybe } from '../hooks.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import type { Step } from './chain.ts'
+import type { EndpointTree } from './endpoint-tree.ts'
+import type { Exchange } from './exchange.ts'
+import { runPlugin, type Verdict } from './run-plugin.ts'
+import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
+
+/** Walks steps from `from` until one answers. It stays synchronous until a step returns a promise. */
+export function runSteps(steps: readonly Step[], exchange: Exchange, from = 0): Maybe<Ended> {
+  for (let i = from; i < steps.length; i += 1) {
+    const ended = steps[i]!(exchange)
+    if (ended instanceof Promise) return ended.then((answer) => answer ?? goOn(steps, exchange, i + 1))
+    if (ended !== undefined) return ended
+  }
+  return undefined
+}
+
+/** After waiting, the client may be gone: then nothing more is done for it. */
+function goOn(steps: readonly Step[], exchange: Exchange, from: number): Maybe<Ended> {
+  return exchange.cancellation.cancelled
+    ? errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
+    : runSteps(steps, exchange, from)
+}
+
+/** A plugin as a step. */
+export function plugged(plugin: LoadedPlugin, verdict: Verdict<Ended>): Step {
+  return (exchange) => runPlugin(plugin, exchange.request, exchange, verdict)
+}
+
+/** The plugins of the one endpoint that matches method and path as they are by now, in order. */
+export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>): Step[] {
+  if (endpoints.size === 0) return []
+  const compiled = new WeakMap<readonly LoadedPlugin<'endpoint'>[], readonly Step[]>()
+  for (const { value } of endpoints)
+    compiled.set(
+      value,
+      value.map((plugin) => plugged(plugin, passOrEnd)),
+    )
+  return [
+    (exchange) => {
+      const match = endpoints.find(exchange.request.method, exchange.request.path)
+      if (match === undefined) return undefined
+      exchange.params = match.params
+      return runSteps(compiled.get(match.value) ?? [], exchange)
+    },
+  ]
+}
+
+/** A declared length above the limit is refused before any plugin runs; an undeclared one is counted as it comes in. */
+export function bodyLimit(maxBodyBytes: number): Step[] {
+  if (maxBodyBytes === Number.POSITIVE_INFINITY) return []
+  return [
+    (exchange) =>
+      Number(exchange.request.headers.get('content-length') ?? 0) > maxBodyBytes
+        ? errorAnswer('PSTN_BODY_TOO_LARGE', 413, exchange)
+        : undefined,
+  ]
+}
+
+/** The key must be active and unexpired. */
+export const activeKey: Step = (exchange) => {
+  const { session } = exchange
+  if (session === undefined) return errorAnswer('PSTN_SESSION_MISSING', 403, exchange)
+  const { isInactive, expires } = session
+  if (isInactive) return errorAnswer('PSTN_KEY_INACTIVE', 403, exchange)
+  if (expires >= 1 && Date.now() / 1000 > expires) return errorAnswer('PSTN_KEY_EXPIRED', 401, exchange)
+  warnOfLimits(exchange)
+  return undefined
+}
+
+/** Rate limits and quotas are accepted on a session but not enforced yet: nobody may believe they are. */
+function warnOfLimits(exchange: Exchange): void {
+  const { session, api } = exchange
+  if (session === undefined || (session.rate === 0 && session.quotaMax === 0)) return
+  api.services.events.warn(
+    `limits ${api.info.id}`,
+    `[PSTN_LIMIT_NOT_ENFORCED] A session of API "${api.info.name}" sets rate or quotaMax; this version of postern carries them but does not enforce them.`,
+  )
+}

@@ -1,0 +1,127 @@
+import { describe, GatewayError, type GatewayErrorCode, publicMessage } from '../errors.ts'
+import { type Answer, refuse, toAnswer } from '../http/decision.ts'
+import { GatewayResponse } from '../http/response.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import { parseSession } from '../session/session.ts'
+import type { Exchange } from './exchange.ts'
+import { exposedDecision } from './exposed-error.ts'
+import { pluginFailure, type Verdict } from './run-plugin.ts'
+
+/** An answer ends the chain, undefined goes on. */
+export type Ended = GatewayResponse | undefined
+
+/** `pre`, `postAuth`, `endpoint`, `post`: nothing passes, a decision ends the request, a failure is a 500. */
+export const passOrEnd: Verdict<Ended> = {
+  returned(value, plugin, exchange) {
+    if (value === undefined) return undefined
+    return decided(value, plugin, exchange) ?? badReturn(value, plugin, 'nothing, or a decision')
+  },
+  failed: (error, plugin, exchange) => failedWith('PSTN_PLUGIN_THREW', error, plugin, exchange),
+}
+
+/** `auth`: only a session lets the caller in. Whatever breaks while deciding who is calling, nobody gets in. */
+export const grantOrEnd: Verdict<Ended> = {
+  returned(value, plugin, exchange) {
+    const answer = decided(value, plugin, exchange)
+    if (answer !== undefined) return answer
+    if (value === undefined || value === null) return refusedCaller(plugin, exchange)
+    try {
+      exchange.session = parseSession(value)
+      return undefined
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === 'PSTN_SESSION_MISSING') return refusedCaller(plugin, exchange)
+      throw error
+    }
+  },
+  failed: (error, plugin, exchange) => failedWith('PSTN_AUTH_FAILED', error, plugin, exchange),
+}
+
+/** `response`: a decision replaces the answer, a failure does too; nothing of the upstream's body gets out then. */
+export const keepOrReplace: Verdict<Ended> = passOrEnd
+
+/** `analytics`: true keeps the record. */
+export const keepOrDrop: Verdict<'keep' | 'drop' | 'failed'> = {
+  returned(value, plugin) {
+    if (value === undefined) return 'keep'
+    return value === false ? 'drop' : badReturn(value, plugin, 'nothing, or false to drop the record')
+  },
+  failed(error, plugin, exchange) {
+    const { services, info } = exchange.api
+    services.records.drop()
+    services.events.emit('recordDropped', { api: info, error: pluginFailure(error, plugin) })
+    return 'failed'
+  },
+}
+
+/** The answer a failure of ours becomes: the status and the fixed sentence of its code. */
+export function errorAnswer(code: GatewayErrorCode, status: number, exchange: Exchange): GatewayResponse {
+  return refuse(
+    status,
+    publicMessage(code),
+    exchange.request.headers.get('content-type'),
+    exchange.api.definition.maxBufferedBytes,
+  )
+}
+
+function decided(value: unknown, plugin: LoadedPlugin, exchange: Exchange): Ended {
+  const { request, api } = exchange
+  const answer = toAnswer(value, () => request.headers.get('content-type'), api.definition.maxBufferedBytes)
+  if (answer === undefined) return undefined
+  if (answer.refusal !== undefined) announceRefusal(answer, plugin, exchange)
+  return answer.response
+}
+
+function failedWith(
+  code: 'PSTN_PLUGIN_THREW' | 'PSTN_AUTH_FAILED',
+  error: unknown,
+  plugin: LoadedPlugin,
+  exchange: Exchange,
+): GatewayResponse {
+  const decision = exposedDecision(error)
+  const exposed = decision === undefined ? undefined : attempt(() => decided(decision, plugin, exchange))
+  if (exposed !== undefined) return exposed
+  const { info, services } = exchange.api
+  services.events.emit('pluginError', {
+    api: info,
+    hook: plugin.hook,
+    plugin: plugin.name,
+    error: pluginFailure(error, plugin),
+  })
+  return errorAnswer(code, code === 'PSTN_AUTH_FAILED' ? 403 : 500, exchange)
+}
+
+function refusedCaller(plugin: LoadedPlugin, exchange: Exchange): GatewayResponse {
+  const response = errorAnswer('PSTN_SESSION_MISSING', 403, exchange)
+  announceRefusal({ response, refusal: publicMessage('PSTN_SESSION_MISSING') }, plugin, exchange)
+  return response
+}
+
+function announceRefusal({ response, refusal }: Answer, plugin: LoadedPlugin, exchange: Exchange): void {
+  const { request, api } = exchange
+  api.services.events.emit('authFailure', {
+    api: api.info,
+    hook: plugin.hook,
+    plugin: plugin.name,
+    status: response.status,
+    message: refusal ?? '',
+    method: request.method,
+    path: request.path,
+    clientAddress: request.clientAddress,
+  })
+}
+
+function badReturn(value: unknown, plugin: LoadedPlugin, expected: string): never {
+  throw new GatewayError(
+    'PSTN_PLUGIN_BAD_RETURN',
+    `The ${plugin.hook} plugin "${plugin.name}" returned ${describe(value)}; expected ${expected}.`,
+  )
+}
+
+/** A decision made of somebody else's error may itself be invalid; then the error is an ordinary failure. */
+function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,74 @@
+import { parse, type Token } from 'path-to-regexp'
+import { canonicalPath, encodePath } from '../http/path.ts'
+
+/** A token of a path without optional groups. */
+export type FlatToken = Exclude<Token, { readonly type: 'group' }>
+
+/** An endpoint key taken apart: the method, and the path once per combination of its optional groups. */
+export interface Endpoint {
+  readonly key: string
+  /** `*` for any. */
+  readonly method: string
+  readonly variants: readonly (readonly FlatToken[])[]
+}
+
+// 2^8 variants of one path: more optional groups than that are a mistake, and would multiply the tree.
+const MAX_VARIANTS = 256
+const METHOD = /^(\*|[!#$%&'+\-.^_`|~0-9A-Z]+)$/
+
+/** Parses `METHOD /path`; on failure says in one sentence what is wrong with it. */
+export function parseEndpointKey(key: string): Endpoint | string {
+  const space = key.indexOf(' ')
+  const method = key.slice(0, Math.max(space, 0))
+  const path = key.slice(space + 1)
+  if (!METHOD.test(method)) {
+    const upper = method.toUpperCase()
+    return METHOD.test(upper)
+      ? `found the method "${method}", expected "${upper}" (methods are case-sensitive)`
+      : 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'
+  }
+  if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
+  try {
+    const variants = expand(parse(path).tokens).map(canonicalTokens)
+    return { key, method, variants }
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** Two endpoints with the same signature meet the same requests. */
+export function signature(method: string, tokens: readonly FlatToken[], ignoreCase: boolean): string {
+  const path = tokens
+    .map((token) => (token.type === 'text' ? token.value : token.type === 'param' ? ':' : '*'))
+    .join('\u0000')
+  return `${method} ${ignoreCase ? path.toLowerCase() : path}`
+}
+
+function expand(tokens: readonly Token[]): FlatToken[][] {
+  let variants: FlatToken[][] = [[]]
+  for (const token of tokens) {
+    const endings: FlatToken[][] = token.type === 'group' ? [[], ...expand(token.tokens)] : [[token]]
+    variants = variants.flatMap((variant) => endings.map((ending) => [...variant, ...ending]))
+    if (variants.length > MAX_VARIANTS)
+      throw new Error(`too many optional groups: more than ${MAX_VARIANTS} combinations`)
+  }
+  return variants
+}
+
+/** Text in the spelling that requests are compared in, so that `/café` and `/caf%c3%a9` are one pattern. */
+function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
+  const merged: FlatToken[] = []
+  for (const token of tokens) {
+    const last = merged.at(-1)
+    if (token.type === 'text' && last?.type === 'text')
+      merged[merged.length - 1] = { type: 'text', value: last.value + token.value }
+    else merged.push(token)
+  }
+  return merged.map((token) => {
+    if (token.type !== 'text') return token
+    const rooted = token.value.startsWith('/') ? token.value : `/${token.value}`
+    const canonical = canonicalPath(encodePath(rooted))
+    if (canonical === undefined) throw new Error(`"${token.value}" has no canonical spelling`)
+    return { type: 'text', value: token.value.startsWith('/') ? canonical : canonical.slice(1) }
+  })
+}

@@ -1,0 +1,137 @@
+import type { ApiDefinition, ApiDefinitionInput, PluginEntry, PluginSettings } from '../api.ts'
+import { describe } from '../errors.ts'
+import { canonicalPath, encodePath } from '../http/path.ts'
+import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import { definitionError, type Problem, schemaProblems } from './problems.ts'
+import { ruleProblems } from './rules.ts'
+import { definitionSchema } from './schema.ts'
+
+/** Validates one definition or several; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
+export function parseDefinitions(input: ApiDefinitionInput | readonly ApiDefinitionInput[]): readonly ApiDefinition[] {
+  const inputs: readonly unknown[] = Array.isArray(input) ? input : [input]
+  if (inputs.length === 0) {
+    throw definitionError('The list of definitions', [
+      { path: '', message: 'found an empty array, expected at least one definition' },
+    ])
+  }
+  const problems = inputs.flatMap((one, i) =>
+    problemsOf(one).map(({ path, message }) => ({ path: inputs.length === 1 ? path : joined(i, path), message })),
+  )
+  if (problems.length > 0) throw definitionError(titleOf(inputs), problems)
+  const definitions = (inputs as readonly ApiDefinitionInput[]).map(normalise)
+  const clashes = clashesOf(definitions)
+  if (clashes.length > 0) throw definitionError(titleOf(inputs), clashes)
+  return definitions
+}
+
+function problemsOf(input: unknown): Problem[] {
+  const parsed = definitionSchema.safeParse(input)
+  return [...schemaProblems(parsed.error), ...ruleProblems(input)]
+}
+
+/** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
+function clashesOf(definitions: readonly ApiDefinition[]): Problem[] {
+  const problems: Problem[] = []
+  for (const field of ['id', 'name', 'listenPath'] as const) {
+    const seen = new Map<string, number>()
+    for (const [i, definition] of definitions.entries()) {
+      const other = seen.get(definition[field])
+      if (other === undefined) seen.set(definition[field], i)
+      else
+        problems.push({
+          path: `[${i}].${field}`,
+          message: `found ${describe(definition[field])}, which [${other}] already has`,
+        })
+    }
+  }
+  return problems
+}
+
+/** From here on there is one shape: every default filled in, nothing optional, nothing that can change. */
+function normalise(input: ApiDefinitionInput): ApiDefinition {
+  const hooks = input.hooks ?? {}
+  return deepFreeze({
+    name: input.name,
+    id: input.id ?? input.name,
+    orgId: input.orgId ?? '',
+    listenPath: normaliseListenPath(input.listenPath ?? '/'),
+    stripListenPath: input.stripListenPath ?? true,
+    upstream: normaliseUpstream(input.upstream),
+    keyless: hooks.auth === undefined,
+    hooks: {
+      pre: settingsOf(hooks.pre),
+      auth: hooks.auth === undefined ? undefined : settings(hooks.auth),
+      postAuth: settingsOf(hooks.postAuth),
+      post: settingsOf(hooks.post),
+      response: settingsOf(hooks.response),
+      analytics: settingsOf(hooks.analytics),
+    },
+    endpoints: Object.fromEntries(Object.entries(input.endpoints ?? {}).map(([key, list]) => [key, settingsOf(list)])),
+    ignoreCase: input.ignoreCase ?? false,
+    config: copyPlain(input.config ?? {}) as Record<string, unknown>,
+    pluginTimeoutMs: input.pluginTimeoutMs ?? 5_000,
+    maxBufferedBytes: input.maxBufferedBytes ?? 10 * 1024 * 1024,
+    maxBodyBytes: input.maxBodyBytes ?? Number.POSITIVE_INFINITY,
+    trustedProxies: [...(input.trustedProxies ?? [])],
+    records: input.records ?? true,
+  })
+}
+
+function normaliseListenPath(path: string): string {
+  const canonical = canonicalPath(encodePath(path))!.replace(/\/+$/, '')
+  return canonical === '' ? '/' : canonical
+}
+
+function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition['upstream'] {
+  if (input === undefined) return undefined
+  const upstream = typeof input === 'string' ? { url: input } : input
+  return {
+    url: parseUpstreamUrl(upstream.url).href,
+    preserveHost: upstream.preserveHost ?? false,
+    forwarded: upstream.forwarded ?? 'append',
+    connectTimeoutMs: upstream.connectTimeoutMs ?? 10_000,
+    headersTimeoutMs: upstream.headersTimeoutMs ?? 60_000,
+    bodyTimeoutMs: upstream.bodyTimeoutMs ?? 300_000,
+    verifyTls: upstream.verifyTls ?? true,
+  }
+}
+
+function settingsOf<P>(entries: readonly PluginEntry<P>[] | undefined): readonly PluginSettings<P>[] {
+  return (entries ?? []).map(settings)
+}
+
+function settings<P>(entry: PluginEntry<P>): PluginSettings<P> {
+  return typeof entry === 'function' ? { plugin: entry } : { ...(entry as PluginSettings<P>) }
+}
+
+/** Objects and arrays are copied so that freezing ours leaves the author's alone; instances are shared as they are. */
+function copyPlain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyPlain)
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyPlain(inner)]))
+}
+
+function deepFreeze<T>(value: T): T {
+  if (Array.isArray(value) || isPlain(value)) {
+    for (const inner of Object.values(value)) deepFreeze(inner)
+    Object.freeze(value)
+  }
+  return value
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function titleOf(inputs: readonly unknown[]): string {
+  const [only] = inputs
+  if (inputs.length > 1) return `The list of ${inputs.length} definitions`
+  const name = typeof only === 'object' && only !== null ? (only as { name?: unknown }).name : undefined
+  return typeof name === 'string' && name !== '' ? `The definition of "${name}"` : 'The definition'
+}
+
+function joined(index: number, path: string): string {
+  return path === '' || path.startsWith('[') ? `[${index}]${path}` : `[${index}].${path}`
+}

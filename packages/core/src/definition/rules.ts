@@ -1,0 +1,99 @@
+import { describe, isGatewayError } from '../errors.ts'
+import { compileTrust } from '../http/client.ts'
+import { canonicalPath, encodePath } from '../http/path.ts'
+import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import { parseEndpointKey, signature } from './endpoint-key.ts'
+import type { Problem } from './problems.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * What a schema cannot say: rules over several fields and over the inside of a text. They look at the input as it was
+ * written, so that their problems are reported together with those of the schema.
+ */
+export function ruleProblems(input: unknown): Problem[] {
+  if (!isFields(input)) return []
+  return [
+    ...listenPathProblems(input),
+    ...upstreamProblems(input),
+    ...hookProblems(input),
+    ...endpointProblems(input),
+    ...trustProblems(input),
+  ]
+}
+
+function listenPathProblems({ listenPath }: Fields): Problem[] {
+  if (typeof listenPath !== 'string' || listenPath === '') return []
+  if (listenPath.startsWith('/') && !listenPath.includes('?') && canonicalPath(encodePath(listenPath)) !== undefined)
+    return []
+  return [
+    {
+      path: 'listenPath',
+      message: `found ${describe(listenPath)}, expected a path that starts with "/", such as "/orders/"`,
+    },
+  ]
+}
+
+function upstreamProblems({ upstream }: Fields): Problem[] {
+  const path = typeof upstream === 'string' ? 'upstream' : 'upstream.url'
+  const url = isFields(upstream) ? upstream['url'] : upstream
+  if (typeof url !== 'string' || url === '') return []
+  return attempt(path, () => parseUpstreamUrl(url))
+}
+
+function hookProblems({ hooks }: Fields): Problem[] {
+  if (!isFields(hooks) || hooks['auth'] !== undefined || hooks['postAuth'] === undefined) return []
+  return [
+    {
+      path: 'hooks.postAuth',
+      message:
+        'would never run: this API has no hooks.auth, so it is keyless; add an auth plugin, or move these plugins to hooks.pre or hooks.post',
+    },
+  ]
+}
+
+function endpointProblems({ endpoints, ignoreCase }: Fields): Problem[] {
+  if (!isFields(endpoints)) return []
+  const problems: Problem[] = []
+  const seen = new Map<string, string>()
+  for (const key of Object.keys(endpoints)) {
+    const path = `endpoints[${JSON.stringify(key)}]`
+    const endpoint = parseEndpointKey(key)
+    if (typeof endpoint === 'string') {
+      problems.push({ path, message: endpoint })
+      continue
+    }
+    const signatures = new Set(
+      endpoint.variants.map((tokens) => signature(endpoint.method, tokens, ignoreCase === true)),
+    )
+    const twin = [...signatures].map((text) => seen.get(text)).find((other) => other !== undefined)
+    if (twin !== undefined)
+      problems.push({
+        path,
+        message: `meets the same requests as ${JSON.stringify(twin)}; put all plugins of an endpoint under one key`,
+      })
+    for (const text of signatures) seen.set(text, key)
+  }
+  return problems
+}
+
+function trustProblems({ trustedProxies }: Fields): Problem[] {
+  if (!Array.isArray(trustedProxies)) return []
+  return trustedProxies.flatMap((range: unknown, i) =>
+    typeof range === 'string' && range !== '' ? attempt(`trustedProxies[${i}]`, () => compileTrust([range])) : [],
+  )
+}
+
+function attempt(path: string, parse: () => unknown): Problem[] {
+  try {
+    parse()
+    return []
+  } catch (error) {
+    if (!isGatewayError(error)) throw error
+    return [{ path, message: error.message }]
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

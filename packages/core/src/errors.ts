@@ -1,0 +1,102 @@
+/** What the client of the API is told, and nothing else: never a path, a host or a stack. `status` is null for failures no client can meet. */
+interface ErrorRow {
+  readonly status: number | null
+  readonly answer: string | null
+}
+
+/** Every code postern uses. Codes are never reused; `docs/errors.md` is held equal to this table by a test. */
+export const ERRORS = {
+  PSTN_DEFINITION_INVALID: { status: null, answer: null },
+  PSTN_OPTIONS_INVALID: { status: null, answer: null },
+  PSTN_NOT_FOUND: { status: 404, answer: 'Not Found' },
+  PSTN_PATH_INVALID: { status: 400, answer: 'Malformed request path' },
+  PSTN_HEADER_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_VALUE_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_READ_ONLY: { status: 500, answer: 'Middleware error' },
+  PSTN_PLUGIN_THREW: { status: 500, answer: 'Middleware error' },
+  PSTN_PLUGIN_TIMEOUT: { status: 500, answer: 'Middleware error' },
+  PSTN_PLUGIN_BAD_RETURN: { status: 500, answer: 'Middleware error' },
+  PSTN_PLUGIN_LATE: { status: null, answer: null },
+  PSTN_AUTH_FAILED: { status: 403, answer: 'Key not authorised' },
+  PSTN_SESSION_MISSING: { status: 403, answer: 'Forbidden' },
+  PSTN_KEY_INACTIVE: { status: 403, answer: 'Key is inactive, please renew' },
+  PSTN_KEY_EXPIRED: { status: 401, answer: 'Key has expired, please renew' },
+  PSTN_LIMIT_NOT_ENFORCED: { status: null, answer: null },
+  PSTN_BODY_TOO_LARGE: { status: 413, answer: 'Request body too large' },
+  PSTN_BODY_INVALID: { status: 400, answer: 'Malformed request body' },
+  PSTN_BODY_CONSUMED: { status: 500, answer: 'There was a problem proxying the request' },
+  PSTN_BODY_ABORTED: { status: 400, answer: 'Incomplete request body' },
+  PSTN_RESPONSE_TOO_LARGE: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_ENCODING: { status: 500, answer: 'Middleware error' },
+  PSTN_UPSTREAM_UNREACHABLE: { status: 502, answer: 'Bad Gateway' },
+  PSTN_UPSTREAM_INVALID: { status: 502, answer: 'Bad Gateway' },
+  PSTN_UPSTREAM_BROKE: { status: 502, answer: 'Bad Gateway' },
+  PSTN_UPSTREAM_TIMEOUT: { status: 504, answer: 'Gateway Timeout' },
+  PSTN_CLIENT_CLOSED: { status: 499, answer: 'Client Closed Request' },
+  PSTN_CALL_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_CALL_DEPTH: { status: 508, answer: 'Loop level too deep. Found more than 5 loops in single request' },
+  PSTN_CLOSED: { status: 503, answer: 'Service Unavailable' },
+  PSTN_INTERNAL: { status: 500, answer: 'Internal Server Error' },
+} as const satisfies Record<string, ErrorRow>
+
+export type GatewayErrorCode = keyof typeof ERRORS
+
+const BRAND = Symbol.for('postern.GatewayError')
+
+/**
+ * Everything that goes wrong in postern is one of these. `code` is for programs, `message` for the people who run the
+ * gateway, `cause` for the log. What the client is told is the fixed sentence of its code.
+ */
+export class GatewayError extends Error {
+  readonly code: GatewayErrorCode
+  /** The HTTP status it becomes, or null when it can only happen while a gateway is built. */
+  readonly status: number | null
+  /** True when the client is at fault: thrown on by a plugin it answers `status`, as `http-errors` does. */
+  readonly expose: boolean
+
+  constructor(code: GatewayErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'GatewayError'
+    this.code = code
+    const { status } = ERRORS[code]
+    this.status = status
+    this.expose = status === 400 || status === 413
+  }
+}
+
+// On the prototype, and by a registry symbol: two copies of this package recognise each other's errors.
+Object.defineProperty(GatewayError.prototype, BRAND, { value: true })
+
+/** Recognises the error across duplicate installs of the package, where `instanceof` fails. */
+export function isGatewayError(value: unknown): value is GatewayError {
+  return typeof value === 'object' && value !== null && BRAND in value
+}
+
+/** The sentence a client is told for a code. */
+export function publicMessage(code: GatewayErrorCode): string {
+  return ERRORS[code].answer ?? 'Internal Server Error'
+}
+
+/** Describes any value shortly, for messages of the form "found X, expected Y"; total, whatever the value does. */
+export function describe(value: unknown): string {
+  try {
+    if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
+      return String(value)
+    if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
+    if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`
+    if (Array.isArray(value)) return `an array of ${value.length}`
+    if (typeof value === 'object') return describeObject(value)
+    return typeof value
+  } catch {
+    // A proxy or a getter that throws: what it is does not matter, that it is no valid value does.
+    return 'an object that cannot be read'
+  }
+}
+
+function describeObject(value: object): string {
+  const name: unknown = value.constructor?.name
+  if (value instanceof Error) return `${value.name}: ${value.message}`
+  if (typeof name === 'string' && name !== 'Object' && name !== '') return `an instance of ${name}`
+  const keys = Object.keys(value)
+  return keys.length === 0 ? 'an empty object' : `an object with ${keys.slice(0, 5).join(', ')}`
+}

@@ -1,0 +1,38 @@
+import type { ForwardedPolicy } from '../api.ts'
+import type { Client } from '../http/client.ts'
+
+// With "_" for "-" as well: many servers read `x_forwarded_for` as the same variable.
+const FAMILY = /^(?:forwarded|x[-_]forwarded[-_].+|x[-_]real[-_]ip|x[-_]forwarded)$/
+
+/** Whether a field of that lower-case name claims something about the client's connection. */
+export function isForwardedField(lowerCaseName: string): boolean {
+  const first = lowerCaseName.charCodeAt(0)
+  return (first === 0x78 || first === 0x66) && FAMILY.test(lowerCaseName)
+}
+
+/** Whether what the sender claims about itself is dropped before anything of ours is added. */
+export function dropsClaims(policy: ForwardedPolicy, client: Client): boolean {
+  return policy === 'set' || policy === 'remove' || (policy === 'append' && !client.trusted)
+}
+
+/** Adds what the upstream is told about the client, under a policy that has already removed what it should not believe. */
+export function addForwarded(lines: string[], policy: ForwardedPolicy, client: Client): void {
+  if (policy === 'remove' || policy === 'off') return
+  const before = policy === 'append' && client.trusted ? takeOut(lines, 'x-forwarded-for') : ''
+  takeOut(lines, 'x-forwarded-host')
+  takeOut(lines, 'x-forwarded-proto')
+  lines.push('X-Forwarded-For', before === '' ? client.peerAddress : `${before}, ${client.peerAddress}`)
+  if (client.host !== '') lines.push('X-Forwarded-Host', client.host)
+  lines.push('X-Forwarded-Proto', client.scheme)
+}
+
+/** Removes a field and gives its values as one list: its successor is one line. */
+function takeOut(lines: string[], name: string): string {
+  let values = ''
+  for (let i = lines.length - 2; i >= 0; i -= 2) {
+    if (lines[i]!.toLowerCase() !== name) continue
+    values = values === '' ? lines[i + 1]! : `${lines[i + 1]!}, ${values}`
+    lines.splice(i, 2)
+  }
+  return values
+}

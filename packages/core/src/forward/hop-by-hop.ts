@@ -1,0 +1,43 @@
+import { sameName } from '../http/headers.ts'
+
+/**
+ * Fields that belong to one connection (RFC 9110 7.6.1), and the framing, which is always made anew from the body that
+ * is really sent: never taken from either side.
+ */
+const CONNECTION_FIELDS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'expect',
+])
+
+/** Whether a field, by its lower-case name, must stay on its connection. `nominated` are those `Connection` names. */
+export function isHopByHop(lowerCaseName: string, nominated: ReadonlySet<string> | undefined): boolean {
+  return CONNECTION_FIELDS.has(lowerCaseName) || nominated?.has(lowerCaseName) === true
+}
+
+/**
+ * The fields `Connection` nominates, over all its lines and whatever their case. Host and the length are never
+ * nominated away: a client could otherwise choose what the upstream takes the message for.
+ */
+export function nominatedFields(lines: readonly string[]): ReadonlySet<string> | undefined {
+  let nominated: Set<string> | undefined
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!sameName(lines[i]!, 'connection')) continue
+    for (const token of lines[i + 1]!.split(',')) {
+      const name = token.trim().toLowerCase()
+      if (name === '' || name === 'keep-alive' || name === 'close' || name === 'host' || name === 'content-length')
+        continue
+      nominated ??= new Set()
+      nominated.add(name)
+    }
+  }
+  return nominated
+}

@@ -1,0 +1,53 @@
+import type { ApiDefinition } from '../api.ts'
+import { GatewayHeaders } from '../http/headers.ts'
+import { GatewayRequest } from '../http/request.ts'
+import type { UpstreamUrl } from '../http/upstream-url.ts'
+import { addForwarded, dropsClaims, isForwardedField } from './forwarded.ts'
+import { isHopByHop, nominatedFields } from './hop-by-hop.ts'
+
+type Upstream = NonNullable<ApiDefinition['upstream']>
+
+/** The head of the request to the upstream, complete but for its framing. */
+export interface RequestHead {
+  readonly method: string
+  /** Path and query, ready for the request line. */
+  readonly target: string
+  /** Flat `[name, value, ...]`. */
+  readonly headers: string[]
+}
+
+/**
+ * The one place an outgoing request head is made. What belongs to the client's connection goes first, then what the
+ * client claims about itself, and only then is anything of ours added: a client cannot nominate our fields away.
+ */
+export function requestHead(
+  request: GatewayRequest,
+  to: UpstreamUrl,
+  upstream: Pick<Upstream, 'preserveHost' | 'forwarded'>,
+  pathPrefix: string,
+): RequestHead {
+  const client = GatewayRequest.client(request)
+  const search = GatewayRequest.search(request)
+  const path = to.basePath + pathPrefix + request.path
+  const lines = GatewayHeaders.lines(request.headers)
+  const ours = GatewayHeaders.touched(request.headers)
+  const nominated = nominatedFields(lines)
+  const drop = dropsClaims(upstream.forwarded, client)
+  const headers: string[] = ['Host', upstream.preserveHost && client.host !== '' ? client.host : to.host]
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i]!.toLowerCase()
+    if (name === 'host' || name === 'content-length') continue
+    // A field a plugin has set is ours, not the client's: neither a nomination nor the policy removes it.
+    const own = ours?.has(name) === true
+    if (isHopByHop(name, own ? undefined : nominated) || (drop && !own && isForwardedField(name))) continue
+    headers.push(lines[i]!, lines[i + 1]!)
+  }
+  addForwarded(headers, upstream.forwarded, client)
+  return { method: request.method, target: search === '' ? path : `${path}?${search}`, headers }
+}
+
+/** The declared length of the body that came in; undefined when it is chunked or absent. */
+export function declaredLength(request: GatewayRequest): number | undefined {
+  const value = request.headers.get('content-length')
+  return value === null ? undefined : Number(value)
+}

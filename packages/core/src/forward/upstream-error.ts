@@ -1,0 +1,30 @@
+import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts'
+
+const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+const INVALID = /^(?:HPE_|UND_ERR_(?:RES|HEADERS_OVERFLOW|RESPONSE))/
+
+/** Which leg failed, in our codes. `answering` is true once the response's headers have arrived. */
+export function upstreamError(cause: Error, answering: boolean, cancelled: boolean): GatewayError {
+  // A client that hangs up looks like a reset of the upstream: it comes first.
+  if (cancelled) return new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.', { cause })
+  const own = findGatewayError(cause)
+  if (own !== undefined) return own
+  const code = (cause as NodeJS.ErrnoException).code ?? ''
+  const [ours, what] = classify(code, answering)
+  return new GatewayError(ours, `${what} (${code === '' ? cause.name : code}: ${cause.message})`, { cause })
+}
+
+function classify(code: string, answering: boolean): [GatewayErrorCode, string] {
+  if (TIMEOUTS.has(code)) return ['PSTN_UPSTREAM_TIMEOUT', 'The upstream was too slow']
+  if (INVALID.test(code)) return ['PSTN_UPSTREAM_INVALID', 'The upstream sent something that is not HTTP']
+  if (answering) return ['PSTN_UPSTREAM_BROKE', 'The upstream broke off in the middle of its answer']
+  return ['PSTN_UPSTREAM_UNREACHABLE', 'The upstream could not be reached or closed the connection']
+}
+
+/** The request body's own failure (too large, broken off) comes back through the client library. */
+function findGatewayError(error: unknown): GatewayError | undefined {
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
+    if (isGatewayError(current)) return current
+  }
+  return undefined
+}

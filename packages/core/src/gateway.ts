@@ -1,0 +1,112 @@
+import type { ApiDefinition, ApiDefinitionInput, ApiInfo } from './api.ts'
+import { RecordBuffer } from './analytics/record.ts'
+import { ApiIndex } from './chain/api-index.ts'
+import { callApi } from './chain/call.ts'
+import { compileChain } from './chain/chain.ts'
+import type { CompiledApi, Services } from './chain/compiled-api.ts'
+import { type GatewayEvent, Events, type Listener } from './chain/events.ts'
+import { explain, type Explanation } from './chain/explain.ts'
+import { parseDefinitions } from './definition/parse.ts'
+import { describe, GatewayError } from './errors.ts'
+import type { Forwarder } from './forward/forwarder.ts'
+import { Pools } from './forward/pools.ts'
+import { undiciForwarder } from './forward/undici-forwarder.ts'
+import { type Acceptance, type HostCall, Intake } from './intake.ts'
+import type { LogTarget } from './plugins/log.ts'
+import { memoryStore } from './session/memory-store.ts'
+
+/** What a gateway takes besides its definitions. All optional. */
+export interface GatewayOptions {
+  /** Where plugins log; a pino logger or `console` fits. Default: `debug` under `postern:plugin:<name>`. */
+  readonly log?: LogTarget | undefined
+  /** Sends requests instead of the built-in forwarder; a mock in a test, a transport of your own. */
+  readonly forward?: Forwarder | undefined
+  /** How many analytics records are kept in memory. Default 1,000. */
+  readonly recordCapacity?: number | undefined
+}
+
+/** What every host's `createGateway` returns besides being the host's middleware. */
+export interface Gateway {
+  /** Resolves when every API can answer. */
+  ready(): Promise<void>
+  /**
+   * Answers new requests with 503, lets running ones finish for up to `timeoutMs` (default 10,000), then closes the
+   * upstream connections. Calling it again waits for the same end.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  /** Says which API, hooks and endpoint a request would meet, and why not; runs nothing. Prints as text. */
+  explain(method: string, url: string): Explanation
+  /** Listens to what goes wrong and who is refused; returns the function that stops it. */
+  on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void
+  /** The last analytics records. */
+  readonly records: Pick<RecordBuffer, 'list' | 'dropped'>
+}
+
+/** @internal A gateway without a host: what adapters are built on. */
+export interface GatewayCore extends Gateway {
+  accept(call: HostCall): Acceptance | undefined
+}
+
+const KNOWN_OPTIONS = ['log', 'forward', 'recordCapacity']
+
+/** @internal Puts the parts together. Throws `PSTN_DEFINITION_INVALID` with every problem of every definition. */
+export function createCore(
+  input: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  options: GatewayOptions = {},
+): GatewayCore {
+  checkOptions(options)
+  const pools = new Pools()
+  const events = new Events()
+  const records = new RecordBuffer(options.recordCapacity ?? 1_000)
+  const services: Services = {
+    events,
+    records,
+    store: memoryStore(),
+    call: (from, api, path, init) => callApi(apis, from, api, path, init),
+  }
+  const apis = new ApiIndex(
+    parseDefinitions(input).map((definition) => compileApi(definition, options, pools, services)),
+  )
+  const intake = new Intake(apis)
+  return {
+    accept: (call) => intake.accept(call),
+    ready: () => Promise.resolve(),
+    close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, (force) => pools.close(force)),
+    explain: (method, url) => explain(apis, method, url),
+    on: (event, listener) => events.on(event, listener),
+    records,
+  }
+}
+
+function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: Pools, services: Services): CompiledApi {
+  const { id, orgId, name } = definition
+  const info: ApiInfo = Object.freeze({ id, orgId, name, definition })
+  return {
+    info,
+    definition,
+    chain: compileChain(info, options.log),
+    forward: options.forward ?? undiciForwarder(pools, definition),
+    customForwarder: options.forward !== undefined,
+    services,
+  }
+}
+
+function checkOptions(options: GatewayOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `The options are ${describe(options)}; expected an object.`)
+  }
+  const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
+  if (unknown !== undefined) {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+  }
+  const { forward, recordCapacity } = options
+  if (forward !== undefined && typeof forward !== 'function') {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `options.forward is ${describe(forward)}; expected a function.`)
+  }
+  if (recordCapacity !== undefined && !(Number.isInteger(recordCapacity) && recordCapacity >= 0)) {
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.recordCapacity is ${describe(recordCapacity)}; expected an integer, 0 or more.`,
+    )
+  }
+}

@@ -1,0 +1,32 @@
+/** "Stop, nobody waits any more": an `AbortSignal` that costs nothing until somebody asks for it. */
+export class Cancellation {
+  #controller: AbortController | undefined
+  #listeners: ((reason: Error) => void)[] | undefined
+  #reason: Error | undefined
+
+  get cancelled(): boolean {
+    return this.#reason !== undefined
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** For our own use: cheaper than a listener on the signal. Runs at once when it is already too late. */
+  onCancel(listener: (reason: Error) => void): void {
+    if (this.#reason !== undefined) listener(this.#reason)
+    else (this.#listeners ??= []).push(listener)
+  }
+
+  cancel(reason: Error): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    this.#controller?.abort(reason)
+    for (const listener of this.#listeners ?? []) listener(reason)
+    this.#listeners = undefined
+  }
+}

@@ -1,0 +1,95 @@
+import { BlockList, isIP } from 'node:net'
+import { describe, GatewayError } from '../errors.ts'
+import type { ReadonlyHeaders } from './headers.ts'
+
+/** The other end of the connection, as the host's server sees it. */
+export interface Peer {
+  readonly address: string
+  readonly encrypted: boolean
+}
+
+/** Whether an address belongs to a proxy whose `X-Forwarded-*` may be believed. */
+export type Trust = (address: string) => boolean
+
+const trustNobody: Trust = () => false
+
+/** Compiles addresses and CIDR ranges; anything else throws `PSTN_VALUE_INVALID`. */
+export function compileTrust(ranges: readonly string[]): Trust {
+  if (ranges.length === 0) return trustNobody
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    const family = isIP(address)
+    const prefix = bits === undefined ? (family === 6 ? 128 : 32) : Number(bits)
+    if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > (family === 6 ? 128 : 32)) {
+      throw new GatewayError(
+        'PSTN_VALUE_INVALID',
+        `${describe(range)} is no IP address or CIDR range such as "10.0.0.0/8".`,
+      )
+    }
+    list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
+  }
+  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Who is calling and how: from the socket, and from forwarded headers only behind trusted proxies. Worked out on first use. */
+export class Client {
+  readonly #peer: Peer
+  readonly #headers: ReadonlyHeaders
+  readonly #trust: Trust
+  #address: string | undefined
+
+  constructor(peer: Peer, headers: ReadonlyHeaders, trust: Trust) {
+    this.#peer = peer
+    this.#headers = headers
+    this.#trust = trust
+  }
+
+  get peerAddress(): string {
+    return unmapped(this.#peer.address)
+  }
+
+  get trusted(): boolean {
+    return this.#trust(this.peerAddress)
+  }
+
+  /** The nearest address that is not a trusted proxy, read from the right: further left is the client's own claim. */
+  get address(): string {
+    this.#address ??= this.#resolve()
+    return this.#address
+  }
+
+  get scheme(): 'http' | 'https' {
+    const forwarded = this.trusted ? lastOf(this.#headers.get('x-forwarded-proto'))?.toLowerCase() : undefined
+    if (forwarded === 'http' || forwarded === 'https') return forwarded
+    return this.#peer.encrypted ? 'https' : 'http'
+  }
+
+  get host(): string {
+    const forwarded = this.trusted ? lastOf(this.#headers.get('x-forwarded-host')) : undefined
+    return forwarded ?? this.#headers.get('host') ?? ''
+  }
+
+  #resolve(): string {
+    let address = this.peerAddress
+    if (!this.trusted) return address
+    const hops = (this.#headers.get('x-forwarded-for') ?? '').split(',')
+    for (let i = hops.length - 1; i >= 0; i -= 1) {
+      const hop = unmapped(hops[i]!.trim())
+      if (isIP(hop) === 0) return address
+      address = hop
+      if (!this.#trust(hop)) return address
+    }
+    return address
+  }
+}
+
+function lastOf(list: string | null): string | undefined {
+  const last = list?.split(',').at(-1)?.trim()
+  return last === '' ? undefined : last
+}
+
+/** `::ffff:192.0.2.1` is 192.0.2.1: one client keeps one identity on a dual-stack socket. */
+function unmapped(address: string): string {
+  return address.toLowerCase().startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
+}

@@ -1,0 +1,208 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { describe, GatewayError } from '../errors.ts'
+import { ByteStream } from './byte-stream.ts'
+import { errorEnvelope } from './envelope.ts'
+import { GatewayHeaders } from './headers.ts'
+import { GatewayResponse, isFinalStatus } from './response.ts'
+
+/**
+ * An answer that ends the request, written as data. `respond()` and `deny()` make one; a literal does as well.
+ *
+ * `responseError` beats `responseBody`. From 400 on the client gets the error envelope and the event `authFailure` is
+ * raised, unless `overrideError` asks for the body as it is.
+ */
+export interface ReturnOverrides {
+  /** An integer from 200 to 599. */
+  readonly responseCode: number
+  /** Text, bytes, or an object sent as JSON. */
+  readonly responseBody?: string | Uint8Array | object | null | undefined
+  /** The message of the error envelope; below 400 the body. */
+  readonly responseError?: string | undefined
+  /** A list makes one field line per value. */
+  readonly responseHeaders?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** True: from 400 on the body is sent as it is, without envelope and event. */
+  readonly overrideError?: boolean | undefined
+}
+
+/** What a plugin returns to end the request. */
+export type Decision = ReturnOverrides | Response
+
+const KEYS = new Set(['responseCode', 'responseBody', 'responseError', 'responseHeaders', 'overrideError'])
+const WITHOUT_BODY = new Set([204, 205, 304])
+
+/**
+ * Ends the request with this answer, whatever the status: no envelope, no event.
+ *
+ * @param status an integer from 200 to 599
+ * @param body text, bytes, or an object sent as JSON
+ * @example
+ * export const stock: EndpointPlugin = (request, { params }) => respond(200, { sku: params.sku, left: 3 })
+ */
+export function respond(
+  status: number,
+  body?: string | Uint8Array | object | null,
+  headers?: Readonly<Record<string, string | readonly string[]>>,
+): ReturnOverrides {
+  return { responseCode: status, responseBody: body, responseHeaders: headers, overrideError: true }
+}
+
+/**
+ * Refuses the request with the error envelope, `{"error": message}`, and raises `authFailure`.
+ *
+ * @param status an integer from 400 to 599
+ * @param message what the client reads; `Key not authorised` when left out
+ * @example
+ * if (user === undefined) return deny(401, 'Unknown key')
+ */
+export function deny(
+  status: number,
+  message?: string,
+  headers?: Readonly<Record<string, string | readonly string[]>>,
+): ReturnOverrides {
+  if (!isFinalStatus(status) || status < 400) {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `deny() takes an integer from 400 to 599, not ${describe(status)}; respond() answers with any other status.`,
+    )
+  }
+  return { responseCode: status, responseError: message, responseHeaders: headers }
+}
+
+/** What a decision becomes: the answer, and whether it is a refusal (the envelope, the event). */
+export interface Answer {
+  readonly response: GatewayResponse
+  /** The message of the envelope; undefined when the body went out as its author wrote it. */
+  readonly refusal: string | undefined
+}
+
+/**
+ * Turns a plugin's return value into an answer; undefined when it is no decision at all. A decision with an invalid
+ * part (a status nobody can send, a header with a line break, an unknown key) throws and names that part.
+ */
+export function toAnswer(
+  value: unknown,
+  requestContentType: () => string | null,
+  maxBufferedBytes: number,
+): Answer | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (isResponse(value)) return { response: fromWhatwg(value, maxBufferedBytes), refusal: undefined }
+  if (!('responseCode' in value)) return undefined
+  const overrides = value as ReturnOverrides
+  const unknown = Object.keys(overrides).find((key) => !KEYS.has(key))
+  if (unknown !== undefined) {
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `ReturnOverrides has no "${unknown}"; known: ${[...KEYS].join(', ')}.`,
+    )
+  }
+  const status = overrides.responseCode
+  if (!isFinalStatus(status)) {
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `responseCode is ${describe(status)}; expected an integer from 200 to 599.`,
+    )
+  }
+  if (status >= 400 && overrides.overrideError !== true) {
+    const refusal = messageOf(overrides)
+    return {
+      response: refuse(status, refusal, requestContentType(), maxBufferedBytes, overrides.responseHeaders),
+      refusal,
+    }
+  }
+  return { response: asWritten(overrides, maxBufferedBytes), refusal: undefined }
+}
+
+/** The error envelope as an answer. */
+export function refuse(
+  status: number,
+  message: string,
+  requestContentType: string | null,
+  maxBufferedBytes: number,
+  extra?: ReturnOverrides['responseHeaders'],
+): GatewayResponse {
+  const { contentType, body } = errorEnvelope(message, requestContentType)
+  const headers = headersOf(extra)
+  headers.set('content-type', contentType)
+  // The message may repeat what the client sent: no browser may guess it to be a page.
+  headers.set('x-content-type-options', 'nosniff')
+  headers.set('content-length', String(body.length))
+  return new GatewayResponse(status, headers, body, maxBufferedBytes)
+}
+
+function messageOf({ responseError, responseBody }: ReturnOverrides): string {
+  if (responseError !== undefined && responseError !== '') return text('responseError', responseError)
+  if (responseBody === undefined || responseBody === null || responseBody === '') return 'Key not authorised'
+  if (typeof responseBody === 'string') return responseBody
+  return responseBody instanceof Uint8Array ? Buffer.from(responseBody).toString() : JSON.stringify(responseBody)
+}
+
+function asWritten(overrides: ReturnOverrides, maxBufferedBytes: number): GatewayResponse {
+  const headers = headersOf(overrides.responseHeaders)
+  const status = overrides.responseCode
+  const { content, type } = bodyOf(overrides)
+  if (WITHOUT_BODY.has(status)) return new GatewayResponse(status, headers, undefined, maxBufferedBytes)
+  if (type !== undefined && !headers.has('content-type')) headers.set('content-type', type)
+  headers.set('content-length', String(content.length))
+  return new GatewayResponse(status, headers, content, maxBufferedBytes)
+}
+
+function bodyOf({ responseError, responseBody }: ReturnOverrides): { content: Buffer; type: string | undefined } {
+  const value =
+    responseError !== undefined && responseError !== '' ? text('responseError', responseError) : responseBody
+  if (value === undefined || value === null) return { content: Buffer.alloc(0), type: undefined }
+  if (typeof value === 'string') return { content: Buffer.from(value), type: 'text/plain; charset=utf-8' }
+  if (value instanceof Uint8Array) {
+    return { content: Buffer.from(value.buffer, value.byteOffset, value.byteLength), type: 'application/octet-stream' }
+  }
+  const json: string | undefined = typeof value === 'object' ? JSON.stringify(value) : undefined
+  if (json === undefined) {
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `responseBody is ${describe(value)}; expected text, bytes or an object.`,
+    )
+  }
+  return { content: Buffer.from(json), type: 'application/json' }
+}
+
+function headersOf(extra: ReturnOverrides['responseHeaders']): GatewayHeaders {
+  const headers = new GatewayHeaders()
+  for (const [name, value] of Object.entries(extra ?? {})) {
+    if (typeof value !== 'object') headers.append(name, value)
+    else for (const line of value) headers.append(name, line)
+  }
+  return headers
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', `${field} is ${describe(value)}; expected text.`)
+}
+
+/** By shape, so that a `Response` of another realm or of the `undici` package counts too. */
+function isResponse(value: object): value is Response {
+  return (
+    value instanceof Response ||
+    (Object.prototype.toString.call(value) === '[object Response]' && 'arrayBuffer' in value)
+  )
+}
+
+function fromWhatwg(response: Response, maxBufferedBytes: number): GatewayResponse {
+  if (!isFinalStatus(response.status)) {
+    throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', `The Response has status ${response.status}; expected 200 to 599.`)
+  }
+  if (response.bodyUsed) {
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      'The body of the Response has already been read; return response.clone() or a new one.',
+    )
+  }
+  const lines: string[] = []
+  for (const [name, value] of response.headers) {
+    // fetch() has decoded the body already, so what it says of the encoded one is no longer true.
+    const stale = response.url !== '' && (name === 'content-encoding' || name === 'content-length')
+    if (!stale && name !== 'transfer-encoding') lines.push(name, value)
+  }
+  const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body as ReadableStream))
+  return new GatewayResponse(response.status, new GatewayHeaders(lines), body, maxBufferedBytes)
+}

@@ -1,0 +1,173 @@
+import { describe, GatewayError } from '../errors.ts'
+import type { LateWitness } from './late.ts'
+
+// RFC 9110 5.6.2 (token) and 5.5 (field-value): what leaves here can neither split a message nor be cut by the next hop.
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
+
+/** What every reader of headers may do. Names are case-insensitive; `get` joins repeated fields with `, ` as the platform does. */
+export interface ReadonlyHeaders extends Iterable<[name: string, value: string]> {
+  /** All values of a field joined with `, ` (`; ` for Cookie), or null when it is absent. */
+  get(name: string): string | null
+  /** Each field line of that name, in order. */
+  getAll(name: string): string[]
+  has(name: string): boolean
+  /** One string per `Set-Cookie` line, never joined (RFC 6265 3). */
+  getSetCookie(): string[]
+}
+
+/**
+ * Header fields as they came: duplicates, order and spelling are kept, and nothing is parsed or copied until the first
+ * change. Iteration yields `[lower-case name, value]` per field line.
+ *
+ * @example
+ * request.headers.set('x-tenant', 'acme')
+ * request.headers.getAll('via') // ['1.1 a', '1.1 b']
+ */
+export class GatewayHeaders implements ReadonlyHeaders {
+  /** Flat `[name, value, name, value, ...]`, Node's `rawHeaders` shape; shared with its maker until the first write. */
+  #lines: readonly string[]
+  #own: string[] | undefined
+  #touched: Set<string> | undefined
+  #witness: LateWitness | undefined
+
+  constructor(lines: readonly string[] = []) {
+    this.#lines = lines
+  }
+
+  get(name: string): string | null {
+    const wanted = name.toLowerCase()
+    const lines = this.#lines
+    let found: string | null = null
+    for (let i = 0; i < lines.length; i += 2) {
+      if (!sameName(lines[i]!, wanted)) continue
+      found = found === null ? lines[i + 1]! : `${found}${wanted === 'cookie' ? '; ' : ', '}${lines[i + 1]!}`
+    }
+    return found
+  }
+
+  getAll(name: string): string[] {
+    const wanted = name.toLowerCase()
+    const values: string[] = []
+    for (let i = 0; i < this.#lines.length; i += 2) {
+      if (sameName(this.#lines[i]!, wanted)) values.push(this.#lines[i + 1]!)
+    }
+    return values
+  }
+
+  has(name: string): boolean {
+    const wanted = name.toLowerCase()
+    for (let i = 0; i < this.#lines.length; i += 2) {
+      if (sameName(this.#lines[i]!, wanted)) return true
+    }
+    return false
+  }
+
+  getSetCookie(): string[] {
+    return this.getAll('set-cookie')
+  }
+
+  /** Replaces every line of that name by one. A name or value HTTP cannot carry throws `PSTN_HEADER_INVALID`. */
+  set(name: string, value: string): void {
+    const text = checked(name, value)
+    const lines = this.#write(name)
+    if (lines === undefined) return
+    const wanted = name.toLowerCase()
+    const first = lines.findIndex((line, i) => i % 2 === 0 && sameName(line, wanted))
+    if (first === -1) {
+      lines.push(name, text)
+      return
+    }
+    lines[first + 1] = text
+    removeFrom(lines, wanted, first + 2)
+  }
+
+  /** Adds a line and keeps the others of that name. Throws as `set` does. */
+  append(name: string, value: string): void {
+    const text = checked(name, value)
+    this.#write(name)?.push(name, text)
+  }
+
+  /** Removes every line of that name. */
+  delete(name: string): void {
+    if (!this.has(name)) return
+    const lines = this.#write(name)
+    if (lines !== undefined) removeFrom(lines, name.toLowerCase(), 0)
+  }
+
+  *[Symbol.iterator](): Generator<[name: string, value: string]> {
+    const lines = this.#lines
+    for (let i = 0; i < lines.length; i += 2) yield [lines[i]!.toLowerCase(), lines[i + 1]!]
+  }
+
+  /** @internal The lines as they stand, for the one who writes them to the wire. */
+  static lines(headers: GatewayHeaders): readonly string[] {
+    return headers.#lines
+  }
+
+  /** @internal Lower-case names that were changed since the request came in. */
+  static touched(headers: GatewayHeaders): ReadonlySet<string> | undefined {
+    return headers.#touched
+  }
+
+  /** @internal From now on a change has no effect and is reported: the message has left. */
+  static seal(headers: GatewayHeaders, witness: LateWitness): void {
+    headers.#witness = witness
+  }
+
+  #write(name: string): string[] | undefined {
+    if (this.#witness !== undefined) {
+      this.#witness.lateChange()
+      return undefined
+    }
+    this.#touched ??= new Set()
+    this.#touched.add(name.toLowerCase())
+    if (this.#own === undefined) {
+      this.#own = [...this.#lines]
+      this.#lines = this.#own
+    }
+    return this.#own
+  }
+}
+
+/** The same fields without the ways to change them, for hooks that may only look. */
+export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) => never): ReadonlyHeaders {
+  return Object.freeze({
+    get: (name: string) => headers.get(name),
+    getAll: (name: string) => headers.getAll(name),
+    has: (name: string) => headers.has(name),
+    getSetCookie: () => headers.getSetCookie(),
+    [Symbol.iterator]: () => headers[Symbol.iterator](),
+    set: () => refuse('headers.set'),
+    append: () => refuse('headers.append'),
+    delete: () => refuse('headers.delete'),
+  })
+}
+
+/** Compares a name as sent with a lower-case one; the length test settles nearly all of them. */
+export function sameName(name: string, lowerCase: string): boolean {
+  return name.length === lowerCase.length && (name === lowerCase || name.toLowerCase() === lowerCase)
+}
+
+function removeFrom(lines: string[], wanted: string, start: number): void {
+  for (let i = lines.length - 2; i >= start; i -= 2) {
+    if (sameName(lines[i]!, wanted)) lines.splice(i, 2)
+  }
+}
+
+function checked(name: unknown, value: unknown): string {
+  if (typeof name !== 'string' || !TOKEN.test(name)) {
+    throw new GatewayError(
+      'PSTN_HEADER_INVALID',
+      `${describe(name)} is no header name; expected letters, digits and hyphens.`,
+    )
+  }
+  const text = typeof value === 'number' ? String(value) : value
+  if (typeof text !== 'string' || !VALUE.test(text)) {
+    const hint = Array.isArray(value)
+      ? 'call append() once per value'
+      : 'expected one string without line breaks or characters above U+00FF'
+    throw new GatewayError('PSTN_HEADER_INVALID', `The header "${name}" cannot carry ${describe(value)}; ${hint}.`)
+  }
+  return text
+}

@@ -1,0 +1,60 @@
+import { ByteStream } from './byte-stream.ts'
+import { GatewayHeaders } from './headers.ts'
+import { GatewayResponse } from './response.ts'
+
+/** A response as it goes to the client: the framing is made here, from the body that is really there. */
+export interface OutgoingMessage {
+  readonly status: number
+  /** Flat `[name, value, ...]`. */
+  readonly lines: string[]
+  readonly body: Buffer | ByteStream | undefined
+}
+
+// A plugin cannot speak for the connection to the client; what it sets here has no effect.
+const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'trailer', 'te'])
+
+/** Whether an answer carries no body whatever its headers say (RFC 9110 6.4.1). */
+function isBodyless(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 205 || status === 304
+}
+
+/** What there is to write. A promise only while a plugin is still reading the body. */
+export function takeOutgoing(response: GatewayResponse, method: string): OutgoingMessage | Promise<OutgoingMessage> {
+  const body = GatewayResponse.body(response)
+  const content = body.content()
+  return content instanceof Promise
+    ? content.then((bytes) => outgoing(response, bytes, method))
+    : outgoing(response, content, method)
+}
+
+/** A stream that is complete already becomes bytes, so that head and body leave in one write. */
+function outgoing(
+  response: GatewayResponse,
+  content: Buffer | ByteStream | undefined,
+  method: string,
+): OutgoingMessage {
+  const { status, headers } = response
+  const streamUntouched = GatewayResponse.body(response).untouched
+  const bodyless = isBodyless(method, status)
+  const bytes = content instanceof ByteStream ? content.takeComplete() : (content ?? NOTHING)
+  if (bodyless && content instanceof ByteStream && bytes === undefined) content.cancel()
+  const touched = GatewayHeaders.touched(headers)
+  // The declared length of a stream is the upstream's; one a plugin wrote is a guess.
+  const keepsLength = bodyless
+    ? status !== 204
+    : bytes === undefined && streamUntouched && touched?.has('content-length') !== true
+  const source = GatewayHeaders.lines(headers)
+  const lines: string[] = []
+  for (let i = 0; i < source.length; i += 2) {
+    const name = source[i]!.toLowerCase()
+    if (name === 'transfer-encoding' || (name === 'content-length' && !keepsLength)) continue
+    if (touched?.has(name) === true && CONNECTION_FIELDS.has(name)) continue
+    lines.push(source[i]!, source[i + 1]!)
+  }
+  if (bodyless) return { status, lines, body: undefined }
+  if (bytes === undefined) return { status, lines, body: content }
+  lines.push('Content-Length', String(bytes.length))
+  return { status, lines, body: bytes }
+}
+
+const NOTHING = Buffer.alloc(0)

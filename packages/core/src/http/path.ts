@@ -1,0 +1,100 @@
+// What may stand in a path as it is: pchar and "/" of RFC 3986 3.3, without a leading "//" and without any "/.".
+const PLAIN = /^\/(?!\/)[\w\-.~!$&'()*+,;=:@/]*$/
+const UNRESERVED = /[\w\-.~]/
+// Browsers send these raw although RFC 3986 has no place for them in a path: one spelling, the escaped one.
+const ESCAPED = /["<>[\]^`{|}]/g
+const REFUSED = /[^\u0021-\u007E]|[\\#]/
+
+/**
+ * The one spelling of a path, used for matching, authorising, recording and forwarding alike; undefined when there is
+ * none (a broken escape, NUL, a backslash, invalid UTF-8, dot segments above the root or hidden behind `%2F`).
+ *
+ * Escapes of unreserved characters are undone, the others upper-cased (RFC 3986 6.2.2), dot segments resolved, leading
+ * slashes collapsed. Nothing is decoded twice: `%2561` stays, so the result is its own canonical form.
+ */
+export function canonicalPath(path: string): string | undefined {
+  if (PLAIN.test(path) && !path.includes('/.')) return path
+  if (!path.startsWith('/') || REFUSED.test(path)) return undefined
+  const segments: string[] = []
+  const parts = path.split('/')
+  for (let i = 1; i < parts.length; i += 1) {
+    const segment = canonicalSegment(parts[i]!)
+    if (segment === undefined) return undefined
+    const last = i === parts.length - 1
+    if (segment === '.' || segment === '..') {
+      if (segment === '..' && segments.pop() === undefined) return undefined
+      if (last) segments.push('')
+    } else {
+      segments.push(segment)
+    }
+  }
+  return `/${segments.join('/').replace(/^\/+/, '')}`
+}
+
+function canonicalSegment(segment: string): string | undefined {
+  const escaped = segment.replace(ESCAPED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  if (!escaped.includes('%')) return isDisguisedDot(escaped) ? undefined : escaped
+  let result = ''
+  for (let i = 0; i < escaped.length; i += 1) {
+    const character = escaped[i]!
+    if (character !== '%') {
+      result += character
+      continue
+    }
+    const hex = escaped.slice(i + 1, i + 3)
+    if (!/^[0-9A-Fa-f]{2}$/.test(hex) || hex === '00') return undefined
+    const decoded = String.fromCharCode(Number.parseInt(hex, 16))
+    result += UNRESERVED.test(decoded) && decoded < '\u0080' ? decoded : `%${hex.toUpperCase()}`
+    i += 2
+  }
+  return isDisguisedDot(result) || !isUtf8(result) ? undefined : result
+}
+
+/** `..%2F`, `..%5C` and `..;x` are dot segments to the next server that decodes them or drops path parameters. */
+function isDisguisedDot(segment: string): boolean {
+  if (!segment.includes('.') || segment === '.' || segment === '..') return false
+  return segment.split(/%2F|%5C/).some((part) => /^\.\.?(;|$)/.test(part))
+}
+
+function isUtf8(escaped: string): boolean {
+  try {
+    decodeURIComponent(escaped)
+    return true
+  } catch {
+    // URIError is how the platform says "not UTF-8"; the caller turns it into a 400.
+    return false
+  }
+}
+
+/** Percent-encodes what a plugin or a definition may write plainly (spaces, letters beyond ASCII). */
+export function encodePath(path: string): string {
+  return path.replaceAll(/[^\u0021-\u007E]+/g, (text) => encodeURIComponent(Buffer.from(text).toString()))
+}
+
+/** A request target in its parts. The authority of an absolute-form target is dropped: it never chooses an upstream. */
+export interface RequestTarget {
+  readonly path: string
+  /** Without the question mark; empty when there is none. */
+  readonly search: string
+}
+
+/** Splits a request target (RFC 9112 3.2); undefined when it has no path or no canonical spelling. */
+export function parseTarget(target: string): RequestTarget | undefined {
+  const origin = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const rooted = origin.startsWith('?') || origin === '' ? `/${origin}` : origin
+  const mark = rooted.indexOf('?')
+  const path = canonicalPath(mark === -1 ? rooted : rooted.slice(0, mark))
+  const search = mark === -1 ? '' : rooted.slice(mark + 1)
+  return path === undefined || search.includes('#') ? undefined : { path, search }
+}
+
+/**
+ * What is left of a canonical path below a prefix, always with a leading slash; undefined when the prefix does not end
+ * at a segment's end (`/ab` is not below `/a`).
+ */
+export function below(prefix: string, path: string): string | undefined {
+  if (prefix === '' || prefix === '/') return path
+  if (!path.startsWith(prefix)) return undefined
+  if (path.length === prefix.length) return '/'
+  return path[prefix.length] === '/' ? path.slice(prefix.length) : undefined
+}

@@ -1,0 +1,262 @@
+import { describe, GatewayError } from '../errors.ts'
+import { Body, type BodyInput, encodeBody } from './body.ts'
+import type { ByteStream } from './byte-stream.ts'
+import type { Cancellation } from './cancellation.ts'
+import type { Client } from './client.ts'
+import { describeReplacedBody } from './framing.ts'
+import { GatewayHeaders, type ReadonlyHeaders } from './headers.ts'
+import type { LateWitness } from './late.ts'
+import { canonicalPath, encodePath } from './path.ts'
+import { GatewayQuery } from './query.ts'
+import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.ts'
+
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** @internal What a request is made from; nothing in it has been parsed or copied yet. */
+export interface GatewayRequestInit {
+  readonly method: string
+  /** Canonical, with the listen path removed. */
+  readonly path: string
+  readonly search: string
+  readonly originalUrl: string
+  readonly headers: GatewayHeaders
+  readonly body: Buffer | ByteStream | undefined
+  readonly client: Client
+  readonly upstream: UpstreamUrl | undefined
+  readonly cancellation: Cancellation
+  readonly maxBufferedBytes: number
+}
+
+/**
+ * The request as a plugin meets it: what it changes here is what the next plugin, the endpoint matching and the upstream
+ * see. Nothing is parsed, copied or buffered until it is touched.
+ *
+ * @example
+ * export const tenant: PrePlugin = (request) => {
+ *   request.headers.set('x-tenant', 'acme')
+ *   request.query.delete('debug')
+ *   request.path = `/v2${request.path}`
+ * }
+ */
+export class GatewayRequest {
+  readonly headers: GatewayHeaders
+  /** The request target as the client sent it, before anything was changed. */
+  readonly originalUrl: string
+  readonly #init: GatewayRequestInit
+  readonly #body: Body
+  #method: string
+  #path: string
+  #query: GatewayQuery | undefined
+  #upstream: UpstreamUrl | undefined
+  #bodyValue: BodyInput | undefined
+  #witness: LateWitness | undefined
+
+  /** @internal */
+  constructor(init: GatewayRequestInit) {
+    this.#init = init
+    this.headers = init.headers
+    this.originalUrl = init.originalUrl
+    this.#method = init.method
+    this.#path = init.path
+    this.#upstream = init.upstream
+    this.#body = new Body(init.body, init.maxBufferedBytes, tooLarge)
+  }
+
+  get method(): string {
+    return this.#method
+  }
+
+  /** Any HTTP method but CONNECT and TRACE; anything else throws `PSTN_VALUE_INVALID`. */
+  set method(value: string) {
+    if (this.#refused()) return
+    if (typeof value !== 'string' || !METHOD.test(value) || value === 'CONNECT' || value === 'TRACE') {
+      throw new GatewayError(
+        'PSTN_VALUE_INVALID',
+        `${describe(value)} is no method a request can be given, such as "GET".`,
+      )
+    }
+    this.#method = value
+  }
+
+  /** The canonical path with the API's listen path removed, always starting with a slash. */
+  get path(): string {
+    return this.#path
+  }
+
+  /** Made canonical when set; a path with no canonical spelling or with a query throws `PSTN_VALUE_INVALID`. */
+  set path(value: string) {
+    if (this.#refused()) return
+    const canonical = typeof value === 'string' && !value.includes('?') ? canonicalPath(encodePath(value)) : undefined
+    if (canonical === undefined) {
+      throw new GatewayError(
+        'PSTN_VALUE_INVALID',
+        `${describe(value)} is no path; expected one starting with "/" and without a query (set that on request.query).`,
+      )
+    }
+    this.#path = canonical
+  }
+
+  /** The query, with the interface of `URLSearchParams`; parameters nobody touches keep their bytes. */
+  get query(): GatewayQuery {
+    if (this.#query === undefined) {
+      this.#query = new GatewayQuery(this.#init.search)
+      if (this.#witness !== undefined) GatewayQuery.seal(this.#query, this.#witness)
+    }
+    return this.#query
+  }
+
+  /** Replaces the whole query; a leading question mark is dropped. */
+  set query(value: string | URLSearchParams | GatewayQuery) {
+    if (this.#refused()) return
+    GatewayQuery.replace(this.query, String(value).replace(/^\?/, ''))
+  }
+
+  /** `http` or `https`, as the client spoke to the host (or to a proxy in `trustedProxies`). */
+  get scheme(): 'http' | 'https' {
+    return this.#init.client.scheme
+  }
+
+  /** The host the client asked for, with its port where it sent one. */
+  get host(): string {
+    return this.#init.client.host
+  }
+
+  /** The IP address of the client; forwarded headers count only behind `trustedProxies`. */
+  get clientAddress(): string {
+    return this.#init.client.address
+  }
+
+  /** Where the request will be sent; undefined when the host application answers. */
+  get upstream(): string | undefined {
+    return this.#upstream?.href
+  }
+
+  /** Routes this request elsewhere. Takes an `http:` or `https:` base URL; anything else throws `PSTN_VALUE_INVALID`. */
+  set upstream(value: string | URL) {
+    if (this.#refused()) return
+    this.#upstream = parseUpstreamUrl(value)
+  }
+
+  /** Aborted when the client hangs up or the gateway closes. */
+  get signal(): AbortSignal {
+    return this.#init.cancellation.signal
+  }
+
+  /** The body as UTF-8 text. Buffers it, up to `maxBufferedBytes` (413 above). */
+  async text(): Promise<string> {
+    return (await this.#body.bytes()).toString()
+  }
+
+  /** The body parsed as JSON. What is not JSON answers 400 unless the plugin catches the error. */
+  async json<T = unknown>(): Promise<T> {
+    const text = await this.text()
+    try {
+      return JSON.parse(text) as T
+    } catch (cause) {
+      throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+  }
+
+  /** The body as it came. Buffers it, up to `maxBufferedBytes` (413 above). */
+  bytes(): Promise<Buffer> {
+    return this.#body.bytes()
+  }
+
+  /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
+  setBody(body: BodyInput): void {
+    if (this.#refused()) return
+    const { content, type } = encodeBody(body)
+    this.#body.replace(content)
+    this.#bodyValue = body
+    describeReplacedBody(this.headers, content, type)
+  }
+
+  #refused(): boolean {
+    this.#witness?.lateChange()
+    return this.#witness !== undefined
+  }
+
+  /** @internal */
+  static body(request: GatewayRequest): Body {
+    return request.#body
+  }
+
+  /** @internal The value given to `setBody`, for a host whose own parser has already run. */
+  static bodyValue(request: GatewayRequest): BodyInput | undefined {
+    return request.#bodyValue
+  }
+
+  /** @internal */
+  static cancelled(request: GatewayRequest): boolean {
+    return request.#init.cancellation.cancelled
+  }
+
+  /** @internal */
+  static onCancel(request: GatewayRequest, listener: () => void): void {
+    request.#init.cancellation.onCancel(listener)
+  }
+
+  /** @internal */
+  static client(request: GatewayRequest): Client {
+    return request.#init.client
+  }
+
+  /** @internal */
+  static upstreamUrl(request: GatewayRequest): UpstreamUrl | undefined {
+    return request.#upstream
+  }
+
+  /** @internal The query as it will be sent, without the question mark. */
+  static search(request: GatewayRequest): string {
+    return request.#query === undefined ? request.#init.search : request.#query.toString()
+  }
+
+  /** @internal */
+  static targetTouched(request: GatewayRequest): boolean {
+    return (
+      request.#path !== request.#init.path || (request.#query !== undefined && GatewayQuery.touched(request.#query))
+    )
+  }
+
+  /** @internal From now on a change has no effect and is reported: the request has left. */
+  static seal(request: GatewayRequest, witness: LateWitness): void {
+    request.#witness = witness
+    GatewayHeaders.seal(request.headers, witness)
+    if (request.#query !== undefined) GatewayQuery.seal(request.#query, witness)
+  }
+}
+
+function tooLarge(limitBytes: number): GatewayError {
+  return new GatewayError(
+    'PSTN_BODY_TOO_LARGE',
+    `A plugin reads the request body, and it is larger than ${limitBytes} bytes; raise maxBufferedBytes or do not read it.`,
+  )
+}
+
+/** The query without the ways to change it. */
+export interface ReadonlyQuery extends Iterable<[name: string, value: string]> {
+  readonly size: number
+  get(name: string): string | null
+  getAll(name: string): string[]
+  has(name: string, value?: string): boolean
+  toString(): string
+}
+
+/** The request as a response plugin sees it: to look at only. */
+export interface ReadonlyGatewayRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: ReadonlyQuery
+  readonly originalUrl: string
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly clientAddress: string
+  readonly headers: ReadonlyHeaders
+  readonly upstream: string | undefined
+  readonly signal: AbortSignal
+  text(): Promise<string>
+  json<T = unknown>(): Promise<T>
+  bytes(): Promise<Buffer>
+}

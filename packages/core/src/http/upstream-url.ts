@@ -1,0 +1,31 @@
+import { describe, GatewayError } from '../errors.ts'
+
+/** Where a request is sent: scheme and authority, and a path every forwarded path is put behind. */
+export interface UpstreamUrl {
+  readonly href: string
+  /** `http://127.0.0.1:9000` */
+  readonly origin: string
+  /** `127.0.0.1:9000`, the Host header's value. */
+  readonly host: string
+  /** Without a trailing slash; empty at the root. */
+  readonly basePath: string
+}
+
+/** Accepts `http:` and `https:` without credentials, query or fragment; anything else throws `PSTN_VALUE_INVALID`. */
+export function parseUpstreamUrl(input: string | URL): UpstreamUrl {
+  const url = URL.canParse(String(input)) ? new URL(input) : undefined
+  const clean = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  if (url === undefined || !clean || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `${describe(redacted(String(input)))} is no upstream; expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".`,
+    )
+  }
+  const basePath = url.pathname.replace(/\/+$/, '')
+  return { href: url.origin + basePath, origin: url.origin, host: url.host, basePath }
+}
+
+/** A password in a mistyped URL must not reach the log. */
+function redacted(input: string): string {
+  return input.replace(/\/\/[^/@]*@/, '//***@')
+}

@@ -1,0 +1,54 @@
+/** The plugin contract, definitions and errors of postern. Hosts: `@postern/express`, `@postern/koa`, `@postern/http`. */
+export { defineApi } from './api.ts'
+export type {
+  ApiDefinition,
+  ApiDefinitionInput,
+  ApiInfo,
+  EndpointKey,
+  ForwardedPolicy,
+  HooksInput,
+  PluginEntry,
+  PluginSettings,
+  UpstreamInput,
+} from './api.ts'
+export type { AnalyticsRecord } from './analytics/record.ts'
+export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
+export type { ExplainedHook, Explanation } from './chain/explain.ts'
+export type { PluginTrace } from './chain/tracing.ts'
+export type { Problem } from './definition/problems.ts'
+export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
+export type { GatewayErrorCode } from './errors.ts'
+export type { Forwarder } from './forward/forwarder.ts'
+export type { Gateway, GatewayOptions } from './gateway.ts'
+export type {
+  AnalyticsContext,
+  AnalyticsPlugin,
+  AuthContext,
+  AuthPlugin,
+  CallInit,
+  EndpointContext,
+  EndpointPlugin,
+  Hook,
+  Log,
+  PathParams,
+  PluginContext,
+  Plugins,
+  PostAuthContext,
+  PostAuthPlugin,
+  PostContext,
+  PostPlugin,
+  PreContext,
+  PrePlugin,
+  RequestState,
+  ResponseContext,
+  ResponsePlugin,
+} from './hooks.ts'
+export { deny, respond } from './http/decision.ts'
+export type { Decision, ReturnOverrides } from './http/decision.ts'
+export type { BodyInput } from './http/body.ts'
+export type { GatewayHeaders, ReadonlyHeaders } from './http/headers.ts'
+export type { GatewayQuery } from './http/query.ts'
+export type { GatewayRequest, ReadonlyGatewayRequest, ReadonlyQuery } from './http/request.ts'
+export type { GatewayResponse } from './http/response.ts'
+export type { LogTarget } from './plugins/log.ts'
+export type { KnownSession, SessionInput, SessionMetadata, SessionView } from './session/session.ts'

@@ -1,0 +1,181 @@
+import { answer, type ExchangeAnswer } from './chain/answer.ts'
+import type { ApiIndex } from './chain/api-index.ts'
+import type { CompiledApi } from './chain/compiled-api.ts'
+import { Exchange, type HostForwarder } from './chain/exchange.ts'
+import { conclude } from './chain/recording.ts'
+import { GatewayError, type GatewayErrorCode, publicMessage } from './errors.ts'
+import type { Maybe } from './hooks.ts'
+import type { ByteStream } from './http/byte-stream.ts'
+import { Cancellation } from './http/cancellation.ts'
+import { Client, compileTrust, type Peer, type Trust } from './http/client.ts'
+import { refuse } from './http/decision.ts'
+import { GatewayHeaders } from './http/headers.ts'
+import { below, canonicalPath, parseTarget, type RequestTarget } from './http/path.ts'
+import { GatewayRequest } from './http/request.ts'
+import type { GatewayResponse } from './http/response.ts'
+import { parseUpstreamUrl, type UpstreamUrl } from './http/upstream-url.ts'
+
+/** A request as an adapter hands it over: the host's own values, nothing worked out. */
+export interface HostCall {
+  readonly method: string
+  /** The request target as the client sent it, the mount path included. */
+  readonly originalUrl: string
+  /** What the host has taken off the path before it asked the gateway; empty at the root. */
+  readonly basePath: string
+  /** Flat `[name, value, ...]`, as Node has it. */
+  readonly rawHeaders: readonly string[]
+  readonly peer: Peer
+  /** Called once when an API accepts the request. `limitBytes` bounds what may come out of a stream. */
+  readonly body: (limitBytes: number) => Buffer | ByteStream | undefined
+}
+
+/** A request the gateway has taken; the adapter asks for its answer, and says when it is out. */
+export interface Acceptance {
+  /** Undefined when the request was refused before it met an API. */
+  readonly request: GatewayRequest | undefined
+  /** The client's own: whether its answer may have a body does not depend on what plugins asked the upstream. */
+  readonly method: string
+  readonly maxBufferedBytes: number
+  /**
+   * The request target the host application is to see, relative to the mount; undefined when it is to see the one it
+   * has. What was matched and what the host sees is one spelling.
+   */
+  hostTarget(): string | undefined
+  /** `host` is the application behind the gateway; undefined when nothing stands there. */
+  answer(host?: HostForwarder): Maybe<ExchangeAnswer>
+  /** The client hung up: everything done for it stops. */
+  cancel(): void
+  /** The answer is out (or never will be): `status` is what the client got, 499 for nothing. */
+  conclude(status: number): void
+}
+
+interface Entry {
+  readonly api: CompiledApi
+  readonly upstream: UpstreamUrl | undefined
+  readonly trust: Trust
+}
+
+/** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
+export class Intake {
+  readonly #apis: ApiIndex
+  readonly #entries: ReadonlyMap<CompiledApi, Entry>
+  readonly #running = new Set<Cancellation>()
+  #closing: Promise<void> | undefined
+  #idle: (() => void) | undefined
+
+  constructor(apis: ApiIndex) {
+    this.#apis = apis
+    this.#entries = new Map(apis.all.map((api) => [api, entryOf(api)]))
+  }
+
+  /** Undefined: no API listens there, the host goes on. */
+  accept(call: HostCall): Acceptance | undefined {
+    const target = parseTarget(call.originalUrl)
+    const path = target === undefined ? undefined : belowMount(call.basePath, target.path)
+    if (target === undefined || path === undefined) return refused('PSTN_PATH_INVALID', 400, call)
+    const match = this.#apis.find(path)
+    if (match === undefined) return undefined
+    if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
+    return this.#exchange(call, target, match.api, match.path)
+  }
+
+  close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs, release)
+    return this.#closing
+  }
+
+  async #close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
+    if (this.#running.size > 0) {
+      let timer: NodeJS.Timeout | undefined
+      await Promise.race([
+        new Promise<void>((resolve) => (this.#idle = resolve)),
+        new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs))),
+      ])
+      clearTimeout(timer)
+    }
+    const left = [...this.#running]
+    for (const cancellation of left) cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
+    await release(left.length > 0)
+  }
+
+  #exchange(call: HostCall, target: RequestTarget, api: CompiledApi, path: string): Acceptance {
+    const { trust, upstream } = this.#entries.get(api)!
+    const { definition } = api
+    const headers = new GatewayHeaders(call.rawHeaders)
+    const cancellation = new Cancellation()
+    const request = new GatewayRequest({
+      method: call.method,
+      path,
+      search: target.search,
+      originalUrl: call.originalUrl,
+      headers,
+      body: call.body(definition.maxBodyBytes),
+      client: new Client(call.peer, headers, trust),
+      upstream,
+      cancellation,
+      maxBufferedBytes: definition.maxBufferedBytes,
+    })
+    const exchange = new Exchange(api, request, cancellation, 0)
+    this.#running.add(cancellation)
+    return {
+      request,
+      method: call.method,
+      maxBufferedBytes: definition.maxBufferedBytes,
+      hostTarget: () => hostTarget(request, call, target, definition.listenPath),
+      answer: (host) => answer(exchange, host),
+      cancel: () => cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.')),
+      conclude: (status) => {
+        if (!this.#running.delete(cancellation)) return
+        conclude(exchange, { status })
+        if (this.#running.size === 0) this.#idle?.()
+      },
+    }
+  }
+}
+
+function hostTarget(
+  request: GatewayRequest,
+  call: HostCall,
+  target: RequestTarget,
+  listenPath: string,
+): string | undefined {
+  const search = GatewayRequest.search(request)
+  const query = search === '' ? '' : `?${search}`
+  if (!GatewayRequest.targetTouched(request) && isPathOf(call.originalUrl, target.path)) return undefined
+  return (listenPath === '/' ? '' : listenPath) + request.path + query
+}
+
+function isPathOf(url: string, path: string): boolean {
+  return url.startsWith(path) && (url.length === path.length || url[path.length] === '?')
+}
+
+/** A mounted gateway sees the whole path and takes the mount off itself, by segment: what does not fit is refused. */
+function belowMount(basePath: string, path: string): string | undefined {
+  if (basePath === '') return path
+  const base = canonicalPath(basePath)
+  return base === undefined ? undefined : below(base.replace(/\/+$/, ''), path)
+}
+
+function entryOf(api: CompiledApi): Entry {
+  const { upstream, trustedProxies } = api.definition
+  return {
+    api,
+    upstream: upstream === undefined ? undefined : parseUpstreamUrl(upstream.url),
+    trust: compileTrust(trustedProxies),
+  }
+}
+
+/** An answer where there is no API yet to run a chain. */
+function refused(code: GatewayErrorCode, status: number, call: HostCall): Acceptance {
+  const contentType = new GatewayHeaders(call.rawHeaders).get('content-type')
+  const response: GatewayResponse = refuse(status, publicMessage(code), contentType, 0)
+  return {
+    request: undefined,
+    method: call.method,
+    maxBufferedBytes: 0,
+    hostTarget: () => undefined,
+    answer: () => response,
+    cancel: () => undefined,
+    conclude: () => undefined,
+  }
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import { createCore } from '@postern/core/host'
+import { handle } from '@postern/http/bridge'
+import type { Request } from 'express'
+
+/** Middleware for `app.use`, of Express 4 and of Express 5. */
+export interface ExpressGateway extends Gateway {
+  (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void
+}
+
+/**
+ * A gateway as Express middleware, for Express 4 and 5. Requests no API accepts go on to the next middleware, and so do
+ * those of an API without an upstream.
+ *
+ * @example
+ * const gateway = createGateway({ name: 'orders', listenPath: '/orders/', upstream: 'http://127.0.0.1:9000' })
+ * app.use(gateway)
+ */
+export function createGateway(
+  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  options?: GatewayOptions,
+): ExpressGateway {
+  const core = createCore(definition, options)
+  const middleware = (incoming: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void => {
+    // Express has dressed Node's request before any middleware meets it.
+    const req = incoming as Request
+    handle(core, req, res, {
+      originalUrl: req.originalUrl,
+      basePath: req.baseUrl,
+      next,
+      standsBehind: true,
+      onChanged: () => refreshQuery(req),
+    })
+  }
+  const { accept: _, records, ...methods } = core
+  return Object.assign(middleware, methods, { records })
+}
+
+/** Express 4 parses the query once, before any middleware; Express 5 on every look. */
+function refreshQuery(req: Request): void {
+  if (!Object.hasOwn(req, 'query')) return
+  const parse = req.app.get('query parser fn') as ((query: string) => Request['query']) | false
+  const mark = req.url.indexOf('?')
+  if (parse !== false) req.query = parse(mark === -1 ? '' : req.url.slice(mark + 1))
+}

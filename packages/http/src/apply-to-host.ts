@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { type Acceptance, ByteStream, changesForHost, type HostChanges } from '@postern/core/host'
+import { parsedRequest } from './request-body.ts'
+
+/**
+ * Shows the host application what plugins changed, on its own `req`. What nobody touched stays exactly as it was.
+ * Undefined when that could be done at once.
+ */
+export function applyToHost(accepted: Acceptance, req: IncomingMessage): Promise<void> | undefined {
+  const { request } = accepted
+  if (request === undefined) return undefined
+  const target = accepted.hostTarget()
+  if (target !== undefined) req.url = target
+  const changes = changesForHost(request)
+  if (!(changes instanceof Promise)) {
+    apply(changes, req)
+    return undefined
+  }
+  return changes.then((later) => apply(later, req))
+}
+
+function apply({ method, touchedHeaders, headerLines, body }: HostChanges, req: IncomingMessage): void {
+  req.method = method
+  if (touchedHeaders.size > 0) applyHeaders(touchedHeaders, headerLines, req)
+  if (body === undefined) return
+  // A parser above has run already and will not run again.
+  if (body.replacedBy !== undefined && parsedRequest(req).body !== undefined) parsedRequest(req).body = body.replacedBy
+  putBack(req, body.content)
+}
+
+function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], req: IncomingMessage): void {
+  for (const name of touched) {
+    const values = lines.filter((_, i) => i % 2 === 1 && lines[i - 1]!.toLowerCase() === name)
+    if (values.length === 0) delete req.headers[name]
+    else if (name === 'set-cookie') req.headers[name] = values
+    else req.headers[name] = values.join(name === 'cookie' ? '; ' : ', ')
+  }
+  req.rawHeaders = [...lines]
+}
+
+/**
+ * Gives a request whose stream was read a new one, for the host's own parsers. Running the constructor again resets the
+ * reading side and nothing else: listeners, headers and the socket stay.
+ */
+function putBack(req: IncomingMessage, content: Buffer | ByteStream): void {
+  const restart = Readable as unknown as (this: Readable, options: object) => void
+  restart.call(req, { autoDestroy: false })
+  if (content instanceof ByteStream) {
+    let started = false
+    req._read = () => {
+      if (started) content.resume()
+      else
+        content.consume({
+          write: (chunk) => req.push(chunk),
+          end: () => req.push(null),
+          fail: (error) => req.destroy(error),
+        })
+      started = true
+    }
+    return
+  }
+  req._read = () => undefined
+  req.push(content)
+  req.push(null)
+}

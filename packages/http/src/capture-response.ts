@@ -1,0 +1,201 @@
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse } from '@postern/core/host'
+import type { ResponseWriter } from './write-response.ts'
+
+type Callback = (error?: Error | null) => void
+
+const writers = new WeakMap<ServerResponse, ResponseWriter>()
+
+/** How to write to the client when the host application's own calls are caught. */
+export function writerOf(res: ServerResponse): ResponseWriter {
+  return writers.get(res) ?? res
+}
+
+/**
+ * Catches what the host application writes from now on: the head when it would leave, the body as it comes, with the
+ * host's own backpressure. Nothing is buffered here, so an event stream keeps flowing.
+ */
+export function captureResponse(res: ServerResponse, maxBufferedBytes: number): CapturedResponse {
+  let capture: Capture | undefined
+  const response = new Promise<GatewayResponse>((resolve, reject) => {
+    capture = new Capture(res, (status, lines, body) =>
+      resolve(new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)),
+    )
+    res.once('close', () => {
+      const error = new GatewayError(
+        'PSTN_CLIENT_CLOSED',
+        'The connection was closed before the host application had answered.',
+      )
+      reject(error)
+      capture?.abandon(error)
+    })
+  })
+  // A capture that is released is waited for by nobody.
+  response.catch(() => undefined)
+  return { response, release: () => capture?.release() }
+}
+
+export interface CapturedResponse {
+  /** Settles when the host's head would have left. */
+  readonly response: Promise<GatewayResponse>
+  /** Gives the host its `res` back, as if nothing had been caught. */
+  release(): void
+}
+
+/** Stands in for the methods of one `res`. The originals, which a middleware above may have wrapped, write to the client. */
+class Capture {
+  readonly #res: ServerResponse
+  readonly #body: ByteStream
+  readonly #onHead: (status: number, lines: string[], body: ByteStream) => void
+  #headTaken = false
+  #ended = false
+  #hostWaits = false
+  #released = false
+
+  constructor(res: ServerResponse, onHead: (status: number, lines: string[], body: ByteStream) => void) {
+    this.#res = res
+    this.#onHead = onHead
+    this.#body = new ByteStream({
+      resume: () => {
+        if (!this.#hostWaits) return
+        this.#hostWaits = false
+        res.emit('drain')
+      },
+      cancel: () => undefined,
+    })
+    writers.set(res, originals(res))
+    const { writeHead, write, end, flushHeaders } = res
+    // A middleware below may keep these functions: released, they pass on to the originals.
+    Object.assign(res, {
+      writeHead: (...args: WriteHeadArguments) =>
+        this.#released ? (writeHead as Loose).apply(res, args) : this.#writeHead(args),
+      flushHeaders: () => (this.#released ? flushHeaders.call(res) : this.#takeHead()),
+      write: (...args: WriteArguments) => (this.#released ? (write as Loose).apply(res, args) : this.#write(...args)),
+      end: (...args: WriteArguments) => (this.#released ? (end as Loose).apply(res, args) : this.#end(...args)),
+    })
+    // To the host its answer has left once it wrote it, also while plugins still look at it.
+    defineGetter(res, 'headersSent', () => this.#headTaken || protoGetter(res, 'headersSent'))
+    defineGetter(res, 'writableEnded', () => this.#ended || protoGetter(res, 'writableEnded'))
+  }
+
+  release(): void {
+    this.#released = true
+    writers.delete(this.#res)
+  }
+
+  abandon(error: Error): void {
+    this.#body.fail(error)
+  }
+
+  #writeHead(args: WriteHeadArguments): ServerResponse {
+    if (this.#headTaken)
+      throw Object.assign(new Error('Cannot write headers after they are sent to the client'), {
+        code: 'ERR_HTTP_HEADERS_SENT',
+      })
+    const [status, second, third] = args
+    this.#res.statusCode = status
+    if (typeof second === 'string') this.#res.statusMessage = second
+    setAll(this.#res, typeof second === 'string' ? third : second)
+    this.#takeHead()
+    return this.#res
+  }
+
+  #write(chunk: unknown, encoding?: BufferEncoding | Callback, done?: Callback): boolean {
+    this.#takeHead()
+    const callback = typeof encoding === 'function' ? encoding : done
+    const more = this.#body.push(toBytes(chunk, encoding))
+    if (!more) this.#hostWaits = true
+    if (callback !== undefined) process.nextTick(callback)
+    return more
+  }
+
+  #end(chunk?: unknown, encoding?: BufferEncoding | Callback, done?: Callback): ServerResponse {
+    if (this.#ended) return this.#res
+    this.#ended = true
+    const callback = [chunk, encoding, done].find((value) => typeof value === 'function') as (() => void) | undefined
+    if (callback !== undefined) this.#res.once('finish', callback)
+    const last =
+      chunk === undefined || chunk === null || typeof chunk === 'function' ? undefined : toBytes(chunk, encoding)
+    // The body first: an answer written in one call is complete when the plugins see it.
+    if (last !== undefined) this.#body.push(last)
+    this.#body.end()
+    this.#takeHead()
+    return this.#res
+  }
+
+  #takeHead(): void {
+    if (this.#headTaken) return
+    this.#headTaken = true
+    const res = this.#res
+    const lines: string[] = []
+    for (const name of headerNames(res)) {
+      const value = res.getHeader(name)
+      for (const line of Array.isArray(value) ? value : [value]) lines.push(name, String(line))
+      // What goes to the client is written as a whole later, so that a plugin can take a header away.
+      res.removeHeader(name)
+    }
+    this.#onHead(res.statusCode, lines, this.#body)
+  }
+}
+
+/** With their spelling; Node has this on every outgoing message, its types only on requests. */
+export function headerNames(res: ServerResponse): string[] {
+  return (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames()
+}
+
+type Loose = (...args: readonly unknown[]) => unknown
+type WriteArguments = [chunk?: unknown, encoding?: BufferEncoding | Callback, done?: Callback]
+type WriteHeadHeaders = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | undefined
+type WriteHeadArguments = [status: number, second?: string | WriteHeadHeaders, third?: WriteHeadHeaders]
+
+function originals(res: ServerResponse): ResponseWriter {
+  const { writeHead, write, end, flushHeaders } = res
+  return {
+    writeHead: (status, lines) => {
+      // The host's own reason phrase is for the host's own status.
+      if (status !== res.statusCode) res.statusMessage = ''
+      writeHead.call(res, status, lines)
+    },
+    write: (chunk) => (write as (chunk: Uint8Array) => boolean).call(res, chunk),
+    end: (chunk) => void (end as (chunk?: Uint8Array) => ServerResponse).call(res, chunk),
+    flushHeaders: () => flushHeaders.call(res),
+  }
+}
+
+function setAll(res: ServerResponse, headers: WriteHeadHeaders): void {
+  if (headers === undefined) return
+  if (!Array.isArray(headers)) {
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value)
+    return
+  }
+  // Node takes a flat list, and pairs as well.
+  const flat = headers.flat() as (string | number)[]
+  for (let i = 0; i < flat.length; i += 2) res.removeHeader(String(flat[i]))
+  for (let i = 0; i < flat.length; i += 2) res.appendHeader(String(flat[i]), String(flat[i + 1]))
+}
+
+function toBytes(chunk: unknown, encoding: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk
+  if (typeof chunk === 'string')
+    return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+  throw Object.assign(new TypeError('The chunk must be a string, a Buffer or a Uint8Array'), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
+}
+
+function defineGetter(res: ServerResponse, name: 'headersSent' | 'writableEnded', get: () => boolean): void {
+  Object.defineProperty(res, name, { configurable: true, get })
+}
+
+/** The value as Node itself has it, under the getter put in front of it. */
+function protoGetter(res: ServerResponse, name: 'headersSent' | 'writableEnded'): boolean {
+  for (
+    let prototype: object | null = Object.getPrototypeOf(res) as object;
+    prototype !== null;
+    prototype = Object.getPrototypeOf(prototype) as object | null
+  ) {
+    const getter = Object.getOwnPropertyDescriptor(prototype, name)?.get
+    if (getter !== undefined) return getter.call(res) as boolean
+  }
+  return false
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import { createCore, refuse } from '@postern/core/host'
+import { handle } from './handle.ts'
+import { writeResponse } from './write-response.ts'
+
+/** A request listener for `node:http`; `next` is called for a request no API accepts, and for APIs without an upstream. */
+export interface HttpGateway extends Gateway {
+  (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void
+}
+
+/**
+ * A gateway as a plain request listener.
+ *
+ * @example
+ * const gateway = createGateway({ name: 'orders', upstream: 'http://127.0.0.1:9000' })
+ * http.createServer(gateway).listen(8080)
+ */
+export function createGateway(
+  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  options?: GatewayOptions,
+): HttpGateway {
+  const core = createCore(definition, options)
+  const listener = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
+    const url = req.url ?? '/'
+    const goOn = next ?? ((error?: unknown) => nobodyLeft(req, res, error))
+    handle(core, req, res, { originalUrl: url, basePath: '', next: goOn, standsBehind: next !== undefined })
+  }
+  const { accept: _, records, ...methods } = core
+  return Object.assign(listener, methods, { records })
+}
+
+/** Without a `next` this listener is the whole application: it answers what nobody else will. */
+function nobodyLeft(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+  if (error !== undefined) process.emitWarning(error instanceof Error ? error : String(error), 'PosternWarning')
+  if (res.headersSent) {
+    res.destroy()
+    return
+  }
+  const contentType = req.headers['content-type'] ?? null
+  const response =
+    error === undefined
+      ? refuse(404, 'Not Found', contentType, 0)
+      : refuse(500, 'Internal Server Error', contentType, 0)
+  writeResponse(res, response, req.method ?? 'GET')
+}

@@ -1,0 +1,80 @@
+import type { IncomingMessage } from 'node:http'
+import { ByteStream, GatewayError } from '@postern/core/host'
+
+/** What body parsers leave on a request: Express on `req`, Koa on `ctx.request`, which its adapter passes on. */
+export interface ParsedRequest {
+  body?: unknown
+  rawBody?: unknown
+}
+
+/** Where the parser of this request's host leaves what it read. */
+export function parsedRequest(req: IncomingMessage): ParsedRequest {
+  return parsedBodies.get(req) ?? (req as ParsedRequest)
+}
+
+const parsedBodies = new WeakMap<IncomingMessage, ParsedRequest>()
+
+/** Says where a parser of this host leaves what it read. */
+export function setParsedRequest(req: IncomingMessage, parsed: ParsedRequest): void {
+  parsedBodies.set(req, parsed)
+}
+
+/**
+ * The body of a request: its stream, or, where a parser above has read that, the raw bytes it kept, or else the parsed
+ * value written out again. A request without a body has none.
+ */
+export function requestBody(req: IncomingMessage, limitBytes: number): Buffer | ByteStream | undefined {
+  if (req.headers['transfer-encoding'] === undefined && (req.headers['content-length'] ?? '0') === '0') return undefined
+  if (!req.readableDidRead) return ByteStream.from(req, { release: 'drain', limitBytes })
+  const { body, rawBody } = parsedRequest(req)
+  return writtenOut(rawBody ?? body, req.headers['content-type'] ?? '') ?? consumed()
+}
+
+let told = false
+
+function writtenOut(value: unknown, contentType: string): Buffer | undefined {
+  if (Buffer.isBuffer(value)) return value
+  if (typeof value === 'string') return Buffer.from(value)
+  if (typeof value !== 'object' || value === null) return undefined
+  const text = /[/+]json\b/i.test(contentType) ? JSON.stringify(value) : formText(value, contentType)
+  if (text === undefined) return undefined
+  tellOnce()
+  return Buffer.from(text)
+}
+
+function tellOnce(): void {
+  if (told) return
+  told = true
+  process.emitWarning(
+    'A body parser above the gateway has read a request body; postern writes it out again from the parsed value. Mount the gateway above the parser to forward the very bytes.',
+    'PosternWarning',
+  )
+}
+
+/** Only flat forms have one spelling; how nested ones were written is the parser's secret. */
+function formText(value: object, contentType: string): string | undefined {
+  if (!/^application\/x-www-form-urlencoded\b/i.test(contentType)) return undefined
+  const form = new URLSearchParams()
+  for (const [name, entry] of Object.entries(value)) {
+    for (const item of Array.isArray(entry) ? (entry as unknown[]) : [entry]) {
+      if (typeof item !== 'string') return undefined
+      form.append(name, item)
+    }
+  }
+  return form.toString()
+}
+
+/** Fails for whoever wants the body, and for nobody else: the host application may still use what its parser made of it. */
+function consumed(): ByteStream {
+  return new ByteStream({
+    start: (stream) =>
+      stream.fail(
+        new GatewayError(
+          'PSTN_BODY_CONSUMED',
+          'The request body was read above the gateway and cannot be written out again; mount the gateway above the body parser.',
+        ),
+      ),
+    resume: () => undefined,
+    cancel: () => undefined,
+  })
+}

@@ -1,0 +1,68 @@
+import type { ServerResponse } from 'node:http'
+import { ByteStream, type GatewayResponse, type OutgoingMessage, refuse, takeOutgoing } from '@postern/core/host'
+
+/** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
+export interface ResponseWriter {
+  writeHead(status: number, lines: string[]): void
+  write(chunk: Uint8Array): boolean
+  end(chunk?: Uint8Array): void
+  flushHeaders(): void
+}
+
+const brokenOff = new WeakSet<ServerResponse>()
+
+/** Notes that a response is cut short because what stood behind it broke off, not because the client left. */
+export function markBrokenOff(res: ServerResponse): void {
+  brokenOff.add(res)
+}
+
+export function isBrokenOff(res: ServerResponse): boolean {
+  return brokenOff.has(res)
+}
+
+/** Writes an answer to the client, with backpressure. A body that breaks off ends the connection: never a clean end of half an answer. */
+export function writeResponse(
+  res: ServerResponse,
+  response: GatewayResponse,
+  method: string,
+  writer: ResponseWriter = res,
+): void {
+  const message = takeOutgoing(response, method)
+  if (!(message instanceof Promise)) {
+    writeMessage(res, message, writer)
+    return
+  }
+  message.then(
+    (later) => writeMessage(res, later, writer),
+    // A plugin began to read the body, did not wait for it, and it failed meanwhile.
+    () => writeResponse(res, refuse(500, 'Middleware error', null, 0), method, writer),
+  )
+}
+
+function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMessage, writer: ResponseWriter): void {
+  if (res.destroyed) {
+    if (body instanceof ByteStream) body.cancel()
+    return
+  }
+  if (body instanceof ByteStream) stream(res, status, lines, body, writer)
+  else {
+    writer.writeHead(status, lines)
+    writer.end(body)
+  }
+}
+
+function stream(res: ServerResponse, status: number, lines: string[], body: ByteStream, writer: ResponseWriter): void {
+  writer.writeHead(status, lines)
+  // The head does not wait for the first byte of the body: an event stream may have none for minutes.
+  writer.flushHeaders()
+  res.on('drain', () => body.resume())
+  res.once('close', () => body.cancel())
+  body.consume({
+    write: (chunk) => writer.write(chunk),
+    end: () => writer.end(),
+    fail: () => {
+      markBrokenOff(res)
+      res.destroy()
+    },
+  })
+}

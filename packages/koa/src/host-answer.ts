@@ -1,0 +1,87 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream as WebStream } from 'node:stream/web'
+import { ByteStream, GatewayHeaders, GatewayResponse } from '@postern/core/host'
+import { captureResponse, headerNames } from '@postern/http/bridge'
+import type { Context } from 'koa'
+
+/**
+ * Lets the rest of the Koa application answer and shows what it put on `ctx` to the response plugins. What it writes to
+ * `ctx.res` behind Koa's back (`ctx.respond = false`) is caught as well.
+ */
+export async function answerOfHost(
+  ctx: Context,
+  letHostAnswer: () => Promise<void>,
+  maxBufferedBytes: number,
+): Promise<GatewayResponse> {
+  const capture = captureResponse(ctx.res, maxBufferedBytes)
+  try {
+    await letHostAnswer()
+  } catch (error) {
+    capture.release()
+    throw error
+  }
+  if (ctx.respond === false || ctx.res.headersSent) return capture.response
+  capture.release()
+  return new GatewayResponse(
+    ctx.status,
+    new GatewayHeaders(headerLines(ctx)),
+    new ByteStream(new LazyBody(ctx)),
+    maxBufferedBytes,
+  )
+}
+
+/** Puts status and headers of an answer whose body nobody touched back on `ctx`; the body is still there, as the host left it. */
+export function applyHead(ctx: Context, response: GatewayResponse): void {
+  if (ctx.status !== response.status) ctx.status = response.status
+  for (const name of GatewayHeaders.touched(response.headers) ?? []) {
+    const values = response.headers.getAll(name)
+    if (values.length === 0) ctx.remove(name)
+    else ctx.set(name, values.length === 1 ? values[0]! : values)
+  }
+}
+
+function headerLines(ctx: Context): string[] {
+  return headerNames(ctx.res).flatMap((name) => {
+    const value = ctx.res.getHeader(name)
+    return (Array.isArray(value) ? value : [String(value)]).flatMap((line) => [name, line])
+  })
+}
+
+/** `ctx.body` as bytes, worked out when a plugin reads it. */
+class LazyBody {
+  readonly #ctx: Context
+  #source: ByteStream | undefined
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx
+  }
+
+  start(stream: ByteStream): void {
+    const readable = readableOf(this.#ctx.body)
+    this.#source = ByteStream.from(readable)
+    this.#source.consume({
+      write: (chunk) => stream.push(chunk),
+      end: () => stream.end(),
+      fail: (error) => stream.fail(error),
+    })
+  }
+
+  resume(): void {
+    this.#source?.resume()
+  }
+
+  cancel(): void {
+    if (this.#source !== undefined) this.#source.cancel()
+    else if (this.#ctx.body instanceof Readable) this.#ctx.body.destroy()
+  }
+}
+
+function readableOf(body: unknown): Readable {
+  if (body instanceof Readable) return body
+  if (body instanceof ReadableStream) return Readable.fromWeb(body as WebStream)
+  if (body instanceof Blob) return Readable.fromWeb(body.stream() as WebStream)
+  if (body instanceof Response) return body.body === null ? Readable.from([]) : Readable.fromWeb(body.body as WebStream)
+  if (body === undefined || body === null) return Readable.from([])
+  const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+  return Readable.from([Buffer.from(text)])
+}

@@ -1,0 +1,85 @@
+import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import { type Acceptance, ByteStream, createCore, GatewayResponse, HANDED_OVER, takeOutgoing } from '@postern/core/host'
+import {
+  applyToHost,
+  hostCall,
+  markBrokenOff,
+  setParsedRequest,
+  watch,
+  writeResponse,
+  writerOf,
+} from '@postern/http/bridge'
+import type { Context, Next } from 'koa'
+import { answerOfHost, applyHead } from './host-answer.ts'
+
+/** Middleware for `app.use`, of Koa 2 and of Koa 3. */
+export interface KoaGateway extends Gateway {
+  (ctx: Context, next: Next): Promise<void>
+}
+
+/**
+ * A gateway as Koa middleware, for Koa 2 and 3. It answers through `ctx`, so middleware above still sees status, headers
+ * and body. Requests no API accepts go on to `next`, and so do those of an API without an upstream.
+ *
+ * @example
+ * const gateway = createGateway({ name: 'orders', listenPath: '/orders/', upstream: 'http://127.0.0.1:9000' })
+ * app.use(gateway)
+ */
+export function createGateway(
+  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  options?: GatewayOptions,
+): KoaGateway {
+  const core = createCore(definition, options)
+  const middleware = async (ctx: Context, next: Next): Promise<void> => {
+    setParsedRequest(ctx.req, ctx.request as object)
+    const accepted = core.accept(hostCall(ctx.req, ctx.originalUrl, basePathOf(ctx)))
+    if (accepted === undefined) return next()
+    watch(ctx.res, accepted)
+    let ofHost: GatewayResponse | undefined
+    const answer = await accepted.answer(async () => {
+      ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+      return ofHost
+    })
+    if (answer === HANDED_OVER) return letHostAnswer(ctx, accepted, next)
+    if (ctx.respond === false) return writeResponse(ctx.res, answer, accepted.method, writerOf(ctx.res))
+    if (answer === ofHost && GatewayResponse.body(answer).untouched) return applyHead(ctx, answer)
+    return deliver(ctx, answer, accepted.method)
+  }
+  const { accept: _, records, ...methods } = core
+  return Object.assign(middleware, methods, { records })
+}
+
+/** What a mount above has taken off the path, for as long as this middleware runs. */
+function basePathOf(ctx: Context): string {
+  const [original = ''] = ctx.originalUrl.split('?', 1)
+  if (original.endsWith(ctx.path)) return original.slice(0, original.length - ctx.path.length)
+  return ctx.path === '/' ? original : ''
+}
+
+async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
+  await applyToHost(accepted, ctx.req)
+  await next()
+}
+
+async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
+  const { status, lines, body } = await takeOutgoing(response, method)
+  // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
+  ctx.body = body instanceof ByteStream ? body.toReadable({ onFail: () => breakOff(ctx) }) : (body ?? null)
+  ctx.status = status
+  for (const name of GUESSED) ctx.remove(name)
+  const seen = new Set<string>()
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i]!.toLowerCase()
+    if (seen.has(name)) ctx.append(name, lines[i + 1]!)
+    else ctx.set(lines[i]!, lines[i + 1]!)
+    seen.add(name)
+  }
+}
+
+const GUESSED = ['content-type', 'content-length', 'transfer-encoding']
+
+/** Half an answer must not end as if it were whole. */
+function breakOff(ctx: Context): void {
+  markBrokenOff(ctx.res)
+  ctx.res.destroy()
+}

@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+// Sibling packages resolve to their TypeScript sources: tests need no build.
+const conditions = ['@postern/source', 'module', 'node', 'development|production']
+const root = fileURLToPath(new URL('.', import.meta.url))
+
+// Read by scripts/ci-summary.mjs; .ci/run gives each step its own.
+const report = `.out/vitest${process.env['POSTERN_REPORT'] ?? ''}.json`
+
+export default defineConfig({
+  root,
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    environment: 'node',
+    pool: 'threads',
+    testTimeout: 10_000,
+    reporters: process.env['CI'] !== undefined ? ['default', ['json', { outputFile: report }]] : ['default'],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      reporter: ['text', 'json-summary', 'lcov'],
+      reportsDirectory: 'coverage',
+      thresholds: { statements: 90, branches: 70, functions: 90, lines: 90 },
+    },
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
+      { extends: true, test: { name: 'hosts', include: ['test/hosts/**/*.test.ts'], pool: 'forks' } },
+      { extends: true, test: { name: 'repository', include: ['test/repository/**/*.test.ts'] } },
+      { extends: true, test: { name: 'examples', include: ['test/examples/**/*.test.ts'], pool: 'forks' } },
+      {
+        extends: true,
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            checker: 'tsc',
+            include: ['test/types/*.test-d.ts'],
+            tsconfig: 'test/tsconfig.json',
+          },
+        },
+      },
+    ],
+  },
+})
