@@ -43,8 +43,10 @@ export interface Gateway {
 }
 
 /** @internal A gateway without a host: what adapters are built on. */
-export interface GatewayCore extends Gateway {
+export interface GatewayCore {
   accept(call: HostCall): Acceptance | undefined
+  /** What the adapter puts on its middleware. */
+  readonly facade: Gateway
 }
 
 const KNOWN_OPTIONS = ['log', 'forward', 'recordCapacity']
@@ -70,11 +72,13 @@ export function createCore(
   const intake = new Intake(apis)
   return {
     accept: (call) => intake.accept(call),
-    ready: () => Promise.resolve(),
-    close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, (force) => pools.close(force)),
-    explain: (method, url) => explain(apis, method, url),
-    on: (event, listener) => events.on(event, listener),
-    records,
+    facade: {
+      ready: () => Promise.resolve(),
+      close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, (force) => pools.close(force)),
+      explain: (method, url) => explain(apis, method, url),
+      on: (event, listener) => events.on(event, listener),
+      records,
+    },
   }
 }
 

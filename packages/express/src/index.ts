@@ -33,8 +33,7 @@ export function createGateway(
       onChanged: () => refreshQuery(req),
     })
   }
-  const { accept: _, records, ...methods } = core
-  return Object.assign(middleware, methods, { records })
+  return Object.assign(middleware, core.facade)
 }
 
 /** Express 4 parses the query once, before any middleware; Express 5 on every look. */

@@ -1,24 +1,19 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse } from '@postern/core/host'
+import { headerNames, type OwnResponse, ownResponse, writerFor } from './own-response.ts'
 import type { ResponseWriter } from './write-response.ts'
 
 type Callback = (error?: Error | null) => void
-
-const writers = new WeakMap<ServerResponse, ResponseWriter>()
-
-/** How to write to the client when the host application's own calls are caught. */
-export function writerOf(res: ServerResponse): ResponseWriter {
-  return writers.get(res) ?? res
-}
 
 /**
  * Catches what the host application writes from now on: the head when it would leave, the body as it comes, with the
  * host's own backpressure. Nothing is buffered here, so an event stream keeps flowing.
  */
 export function captureResponse(res: ServerResponse, maxBufferedBytes: number): CapturedResponse {
+  const own = ownResponse(res)
   let capture: Capture | undefined
   const response = new Promise<GatewayResponse>((resolve, reject) => {
-    capture = new Capture(res, (status, lines, body) =>
+    capture = new Capture(res, own, (status, lines, body) =>
       resolve(new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)),
     )
     res.once('close', () => {
@@ -32,12 +27,14 @@ export function captureResponse(res: ServerResponse, maxBufferedBytes: number): 
   })
   // A capture that is released is waited for by nobody.
   response.catch(() => undefined)
-  return { response, release: () => capture?.release() }
+  return { response, writer: writerFor(res, own), release: () => capture?.release() }
 }
 
 export interface CapturedResponse {
   /** Settles when the host's head would have left. */
   readonly response: Promise<GatewayResponse>
+  /** Writes to the client, past what catches the host. */
+  readonly writer: ResponseWriter
   /** Gives the host its `res` back, as if nothing had been caught. */
   release(): void
 }
@@ -52,7 +49,11 @@ class Capture {
   #hostWaits = false
   #released = false
 
-  constructor(res: ServerResponse, onHead: (status: number, lines: string[], body: ByteStream) => void) {
+  constructor(
+    res: ServerResponse,
+    own: OwnResponse,
+    onHead: (status: number, lines: string[], body: ByteStream) => void,
+  ) {
     this.#res = res
     this.#onHead = onHead
     this.#body = new ByteStream({
@@ -63,24 +64,20 @@ class Capture {
       },
       cancel: () => undefined,
     })
-    writers.set(res, originals(res))
-    const { writeHead, write, end, flushHeaders } = res
-    // A middleware below may keep these functions: released, they pass on to the originals.
+    // A middleware below may keep these functions: released, they pass on to what was there before.
     Object.assign(res, {
-      writeHead: (...args: WriteHeadArguments) =>
-        this.#released ? (writeHead as Loose).apply(res, args) : this.#writeHead(args),
-      flushHeaders: () => (this.#released ? flushHeaders.call(res) : this.#takeHead()),
-      write: (...args: WriteArguments) => (this.#released ? (write as Loose).apply(res, args) : this.#write(...args)),
-      end: (...args: WriteArguments) => (this.#released ? (end as Loose).apply(res, args) : this.#end(...args)),
+      writeHead: (...args: WriteHeadArguments) => (this.#released ? own.writeHead(...args) : this.#writeHead(args)),
+      flushHeaders: () => (this.#released ? own.flushHeaders() : this.#takeHead()),
+      write: (...args: WriteArguments) => (this.#released ? own.write(...args) : this.#write(...args)),
+      end: (...args: WriteArguments) => (this.#released ? own.end(...args) : this.#end(...args)),
     })
     // To the host its answer has left once it wrote it, also while plugins still look at it.
-    defineGetter(res, 'headersSent', () => this.#headTaken || protoGetter(res, 'headersSent'))
-    defineGetter(res, 'writableEnded', () => this.#ended || protoGetter(res, 'writableEnded'))
+    defineGetter(res, 'headersSent', () => this.#headTaken || own.headersSent())
+    defineGetter(res, 'writableEnded', () => this.#ended || own.writableEnded())
   }
 
   release(): void {
     this.#released = true
-    writers.delete(this.#res)
   }
 
   abandon(error: Error): void {
@@ -138,29 +135,9 @@ class Capture {
   }
 }
 
-/** With their spelling; Node has this on every outgoing message, its types only on requests. */
-export function headerNames(res: ServerResponse): string[] {
-  return (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames()
-}
-
-type Loose = (...args: readonly unknown[]) => unknown
 type WriteArguments = [chunk?: unknown, encoding?: BufferEncoding | Callback, done?: Callback]
 type WriteHeadHeaders = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | undefined
 type WriteHeadArguments = [status: number, second?: string | WriteHeadHeaders, third?: WriteHeadHeaders]
-
-function originals(res: ServerResponse): ResponseWriter {
-  const { writeHead, write, end, flushHeaders } = res
-  return {
-    writeHead: (status, lines) => {
-      // The host's own reason phrase is for the host's own status.
-      if (status !== res.statusCode) res.statusMessage = ''
-      writeHead.call(res, status, lines)
-    },
-    write: (chunk) => (write as (chunk: Uint8Array) => boolean).call(res, chunk),
-    end: (chunk) => void (end as (chunk?: Uint8Array) => ServerResponse).call(res, chunk),
-    flushHeaders: () => flushHeaders.call(res),
-  }
-}
 
 function setAll(res: ServerResponse, headers: WriteHeadHeaders): void {
   if (headers === undefined) return
@@ -185,17 +162,4 @@ function toBytes(chunk: unknown, encoding: unknown): Uint8Array {
 
 function defineGetter(res: ServerResponse, name: 'headersSent' | 'writableEnded', get: () => boolean): void {
   Object.defineProperty(res, name, { configurable: true, get })
-}
-
-/** The value as Node itself has it, under the getter put in front of it. */
-function protoGetter(res: ServerResponse, name: 'headersSent' | 'writableEnded'): boolean {
-  for (
-    let prototype: object | null = Object.getPrototypeOf(res) as object;
-    prototype !== null;
-    prototype = Object.getPrototypeOf(prototype) as object | null
-  ) {
-    const getter = Object.getOwnPropertyDescriptor(prototype, name)?.get
-    if (getter !== undefined) return getter.call(res) as boolean
-  }
-  return false
 }

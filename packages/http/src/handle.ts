@@ -3,13 +3,13 @@ import {
   type Acceptance,
   type ExchangeAnswer,
   type GatewayCore,
+  type GatewayResponse,
   HANDED_OVER,
-  type HostForwarder,
 } from '@postern/core/host'
 import { applyToHost } from './apply-to-host.ts'
-import { captureResponse, writerOf } from './capture-response.ts'
+import { captureResponse } from './capture-response.ts'
 import { hostCall } from './host-call.ts'
-import { isBrokenOff, writeResponse } from './write-response.ts'
+import { isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
 export interface HostContext {
@@ -33,48 +33,60 @@ export function handle(core: GatewayCore, req: IncomingMessage, res: ServerRespo
       return
     }
     watch(res, accepted)
-    const answer = accepted.answer(host.standsBehind ? hostForwarder(accepted, req, res, host) : undefined)
-    if (answer instanceof Promise) answer.then((later) => deliver(later, accepted, req, res, host)).catch(host.next)
-    else deliver(answer, accepted, req, res, host)
+    new HostExchange(accepted, req, res, host).run()
   } catch (error) {
     host.next(error)
   }
 }
 
-/** Response plugins want to see what the host application answers. */
-function hostForwarder(
-  accepted: Acceptance,
-  req: IncomingMessage,
-  res: ServerResponse,
-  host: HostContext,
-): HostForwarder {
-  return async () => {
-    await applyToHost(accepted, req)
-    host.onChanged?.()
-    const capture = captureResponse(res, accepted.maxBufferedBytes)
-    host.next()
-    return capture.response
-  }
-}
+/** One accepted request between the gateway and a host that answers through `res`. */
+class HostExchange {
+  readonly #accepted: Acceptance
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #host: HostContext
+  /** Where the answer is written: past the capture, when the host application's own answer was caught. */
+  #writer: ResponseWriter
 
-function deliver(
-  answer: ExchangeAnswer,
-  accepted: Acceptance,
-  req: IncomingMessage,
-  res: ServerResponse,
-  host: HostContext,
-): void {
-  if (answer !== HANDED_OVER) {
-    writeResponse(res, answer, accepted.method, writerOf(res))
-    return
+  constructor(accepted: Acceptance, req: IncomingMessage, res: ServerResponse, host: HostContext) {
+    this.#accepted = accepted
+    this.#req = req
+    this.#res = res
+    this.#host = host
+    this.#writer = res
   }
-  const handOver = (): void => {
-    host.onChanged?.()
-    host.next()
+
+  run(): void {
+    const behind = this.#host.standsBehind ? () => this.#catchHost() : undefined
+    const answer = this.#accepted.answer(behind)
+    if (answer instanceof Promise) answer.then((later) => this.#deliver(later)).catch(this.#host.next)
+    else this.#deliver(answer)
   }
-  const changes = applyToHost(accepted, req)
-  if (changes === undefined) handOver()
-  else changes.then(handOver, host.next)
+
+  /** Response plugins want to see what the host application answers. */
+  async #catchHost(): Promise<GatewayResponse> {
+    await applyToHost(this.#accepted, this.#req)
+    this.#host.onChanged?.()
+    const { response, writer } = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
+    this.#writer = writer
+    this.#host.next()
+    return response
+  }
+
+  #deliver(answer: ExchangeAnswer): void {
+    if (answer === HANDED_OVER) this.#handOver()
+    else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+  }
+
+  #handOver(): void {
+    const goOn = (): void => {
+      this.#host.onChanged?.()
+      this.#host.next()
+    }
+    const changes = applyToHost(this.#accepted, this.#req)
+    if (changes === undefined) goOn()
+    else changes.then(goOn, this.#host.next)
+  }
 }
 
 /** Ties the exchange to the client's connection: it ends with the answer, or with the client. */

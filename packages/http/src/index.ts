@@ -26,13 +26,16 @@ export function createGateway(
     const goOn = next ?? ((error?: unknown) => nobodyLeft(req, res, error))
     handle(core, req, res, { originalUrl: url, basePath: '', next: goOn, standsBehind: next !== undefined })
   }
-  const { accept: _, records, ...methods } = core
-  return Object.assign(listener, methods, { records })
+  return Object.assign(listener, core.facade)
 }
 
 /** Without a `next` this listener is the whole application: it answers what nobody else will. */
 function nobodyLeft(req: IncomingMessage, res: ServerResponse, error: unknown): void {
-  if (error !== undefined) process.emitWarning(error instanceof Error ? error : String(error), 'PosternWarning')
+  if (error !== undefined)
+    process.emitWarning(
+      error instanceof Error ? error : 'A host application failed without an Error.',
+      'PosternWarning',
+    )
   if (res.headersSent) {
     res.destroy()
     return

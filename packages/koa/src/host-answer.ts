@@ -1,8 +1,13 @@
 import { Readable } from 'node:stream'
-import type { ReadableStream as WebStream } from 'node:stream/web'
 import { ByteStream, GatewayHeaders, GatewayResponse } from '@postern/core/host'
-import { captureResponse, headerNames } from '@postern/http/bridge'
+import { captureResponse, headerNames, type ResponseWriter } from '@postern/http/bridge'
 import type { Context } from 'koa'
+
+/** What the host application answered. With a writer, it wrote to `res` itself, and so must whoever answers. */
+export interface HostAnswer {
+  readonly response: GatewayResponse
+  readonly writer: ResponseWriter | undefined
+}
 
 /**
  * Lets the rest of the Koa application answer and shows what it put on `ctx` to the response plugins. What it writes to
@@ -12,7 +17,7 @@ export async function answerOfHost(
   ctx: Context,
   letHostAnswer: () => Promise<void>,
   maxBufferedBytes: number,
-): Promise<GatewayResponse> {
+): Promise<HostAnswer> {
   const capture = captureResponse(ctx.res, maxBufferedBytes)
   try {
     await letHostAnswer()
@@ -20,14 +25,11 @@ export async function answerOfHost(
     capture.release()
     throw error
   }
-  if (ctx.respond === false || ctx.res.headersSent) return capture.response
+  if (ctx.respond === false || ctx.res.headersSent) return { response: await capture.response, writer: capture.writer }
   capture.release()
-  return new GatewayResponse(
-    ctx.status,
-    new GatewayHeaders(headerLines(ctx)),
-    new ByteStream(new LazyBody(ctx)),
-    maxBufferedBytes,
-  )
+  const body = new ByteStream(new LazyBody(ctx))
+  const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx)), body, maxBufferedBytes)
+  return { response, writer: undefined }
 }
 
 /** Puts status and headers of an answer whose body nobody touched back on `ctx`; the body is still there, as the host left it. */
@@ -78,9 +80,9 @@ class LazyBody {
 
 function readableOf(body: unknown): Readable {
   if (body instanceof Readable) return body
-  if (body instanceof ReadableStream) return Readable.fromWeb(body as WebStream)
-  if (body instanceof Blob) return Readable.fromWeb(body.stream() as WebStream)
-  if (body instanceof Response) return body.body === null ? Readable.from([]) : Readable.fromWeb(body.body as WebStream)
+  if (body instanceof ReadableStream) return Readable.fromWeb(body)
+  if (body instanceof Blob) return Readable.fromWeb(body.stream())
+  if (body instanceof Response) return body.body === null ? Readable.from([]) : Readable.fromWeb(body.body)
   if (body === undefined || body === null) return Readable.from([])
   const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
   return Readable.from([Buffer.from(text)])

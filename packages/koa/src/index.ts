@@ -1,16 +1,8 @@
 import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { type Acceptance, ByteStream, createCore, GatewayResponse, HANDED_OVER, takeOutgoing } from '@postern/core/host'
-import {
-  applyToHost,
-  hostCall,
-  markBrokenOff,
-  setParsedRequest,
-  watch,
-  writeResponse,
-  writerOf,
-} from '@postern/http/bridge'
+import { applyToHost, hostCall, markBrokenOff, setParsedRequest, watch, writeResponse } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
-import { answerOfHost, applyHead } from './host-answer.ts'
+import { answerOfHost, applyHead, type HostAnswer } from './host-answer.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
 export interface KoaGateway extends Gateway {
@@ -33,20 +25,22 @@ export function createGateway(
   const middleware = async (ctx: Context, next: Next): Promise<void> => {
     setParsedRequest(ctx.req, ctx.request as object)
     const accepted = core.accept(hostCall(ctx.req, ctx.originalUrl, basePathOf(ctx)))
-    if (accepted === undefined) return next()
+    if (accepted === undefined) {
+      await next()
+      return
+    }
     watch(ctx.res, accepted)
-    let ofHost: GatewayResponse | undefined
+    let ofHost: HostAnswer | undefined
     const answer = await accepted.answer(async () => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
-      return ofHost
+      return ofHost.response
     })
     if (answer === HANDED_OVER) return letHostAnswer(ctx, accepted, next)
-    if (ctx.respond === false) return writeResponse(ctx.res, answer, accepted.method, writerOf(ctx.res))
-    if (answer === ofHost && GatewayResponse.body(answer).untouched) return applyHead(ctx, answer)
+    if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
+    if (answer === ofHost?.response && GatewayResponse.body(answer).untouched) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method)
   }
-  const { accept: _, records, ...methods } = core
-  return Object.assign(middleware, methods, { records })
+  return Object.assign(middleware, core.facade)
 }
 
 /** What a mount above has taken off the path, for as long as this middleware runs. */

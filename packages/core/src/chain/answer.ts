@@ -1,4 +1,4 @@
-import { GatewayError, isGatewayError } from '../errors.ts'
+import { isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -91,6 +91,6 @@ function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
   if (!isGatewayError(error) || error.status === null) throw error
   if (error.code === 'PSTN_INTERNAL') throw error
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-  exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error: error as GatewayError })
+  exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error: error })
   return errorAnswer(error.code, error.status, exchange)
 }

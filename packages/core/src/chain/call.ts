@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import { describe, GatewayError } from '../errors.ts'
 import type { CallInit } from '../hooks.ts'
 import { encodeBody } from '../http/body.ts'
@@ -88,5 +87,5 @@ async function toWhatwg(response: GatewayResponse): Promise<Response> {
     GatewayResponse.discard(response)
     return new Response(null, { status: response.status, headers })
   }
-  return new Response(body as ReadableStream | Buffer | undefined, { status: response.status, headers })
+  return new Response(body, { status: response.status, headers })
 }

@@ -83,12 +83,8 @@ function withDeadline(
       clearTimeout(timer)
       finish(value)
     }
-    try {
-      promise.then(settle(resolve, 'returned'), settle(reject, 'threw'))
-    } catch (error) {
-      clearTimeout(timer)
-      reject(error as Error)
-    }
+    // Adopted first: a thenable may settle twice, throw from `then`, or resolve to another one.
+    Promise.resolve(promise).then(settle(resolve, 'returned'), settle(reject, 'threw'))
   })
 }
 

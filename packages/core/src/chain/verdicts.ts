@@ -1,6 +1,6 @@
 import { describe, GatewayError, type GatewayErrorCode, publicMessage } from '../errors.ts'
 import { type Answer, refuse, toAnswer } from '../http/decision.ts'
-import { GatewayResponse } from '../http/response.ts'
+import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { parseSession } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'

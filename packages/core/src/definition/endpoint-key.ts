@@ -48,7 +48,7 @@ function expand(tokens: readonly Token[]): FlatToken[][] {
   let variants: FlatToken[][] = [[]]
   for (const token of tokens) {
     const endings: FlatToken[][] = token.type === 'group' ? [[], ...expand(token.tokens)] : [[token]]
-    variants = variants.flatMap((variant) => endings.map((ending) => [...variant, ...ending]))
+    variants = variants.flatMap((variant) => endings.map((ending) => variant.concat(ending)))
     if (variants.length > MAX_VARIANTS)
       throw new Error(`too many optional groups: more than ${MAX_VARIANTS} combinations`)
   }

@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici'
 import type { ApiDefinition } from '../api.ts'
 import { GatewayError } from '../errors.ts'
 import { ByteStream, type ByteProducer } from '../http/byte-stream.ts'
@@ -41,7 +40,7 @@ export function undiciForwarder(pools: Pools, definition: ApiDefinition): Forwar
         pools.get(to.origin, settings).dispatch(
           {
             origin: to.origin,
-            method: head.method as Dispatcher.HttpMethod,
+            method: head.method,
             path: head.target,
             headers: head.headers,
             body: body instanceof ByteStream ? body.toReadable() : (body ?? null),

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import { describe, GatewayError } from '../errors.ts'
 import { ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
@@ -203,6 +202,6 @@ function fromWhatwg(response: Response, maxBufferedBytes: number): GatewayRespon
     const stale = response.url !== '' && (name === 'content-encoding' || name === 'content-length')
     if (!stale && name !== 'transfer-encoding') lines.push(name, value)
   }
-  const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body as ReadableStream))
+  const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body))
   return new GatewayResponse(response.status, new GatewayHeaders(lines), body, maxBufferedBytes)
 }

@@ -42,13 +42,13 @@ export class GatewayQuery implements Iterable<[name: string, value: string]> {
   set(name: string, value: string): void {
     const pairs = this.#read()
     const first = pairs.findIndex((pair) => pair.name === name)
-    const pair = { name, value: String(value), raw: undefined }
+    const pair = { name, value: text(value), raw: undefined }
     if (first === -1) this.#write([...pairs, pair])
     else this.#write(pairs.flatMap((old, i) => (i === first ? [pair] : old.name === name ? [] : [old])))
   }
 
   append(name: string, value: string): void {
-    this.#write([...this.#read(), { name, value: String(value), raw: undefined }])
+    this.#write([...this.#read(), { name, value: text(value), raw: undefined }])
   }
 
   delete(name: string, value?: string): void {
@@ -116,6 +116,11 @@ export class GatewayQuery implements Iterable<[name: string, value: string]> {
     this.#pairs = pairs
     this.#touched = true
   }
+}
+
+/** As the platform does for authors without a compiler: numbers and the like become text. */
+function text(value: unknown): string {
+  return String(value)
 }
 
 function parsePairs(raw: string): Pair[] {

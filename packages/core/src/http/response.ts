@@ -138,7 +138,7 @@ async function* chunksOf(content: Buffer | undefined | Promise<Buffer>): AsyncGe
   if (bytes !== undefined && bytes.length > 0) yield bytes
 }
 
-export function isFinalStatus(value: unknown): value is number {
+export function isFinalStatus(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599
 }
 

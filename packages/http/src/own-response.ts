@@ -1,0 +1,56 @@
+import type { ServerResponse } from 'node:http'
+import type { ResponseWriter } from './write-response.ts'
+
+type Loose = (...args: readonly unknown[]) => unknown
+
+/** The writing side of a `res` as it was at one moment: later replacements of its methods do not matter to it. */
+export interface OwnResponse {
+  readonly writeHead: Loose
+  readonly write: Loose
+  readonly end: Loose
+  readonly flushHeaders: Loose
+  headersSent(): boolean
+  writableEnded(): boolean
+}
+
+export function ownResponse(res: ServerResponse): OwnResponse {
+  const bound = (name: 'writeHead' | 'write' | 'end' | 'flushHeaders'): Loose => (res[name] as Loose).bind(res)
+  return {
+    writeHead: bound('writeHead'),
+    write: bound('write'),
+    end: bound('end'),
+    flushHeaders: bound('flushHeaders'),
+    headersSent: getterOf(res, 'headersSent'),
+    writableEnded: getterOf(res, 'writableEnded'),
+  }
+}
+
+/** Writes an answer with those methods. */
+export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter {
+  return {
+    writeHead: (status, lines) => {
+      // The host's own reason phrase is for the host's own status.
+      if (status !== res.statusCode) res.statusMessage = ''
+      own.writeHead(status, lines)
+    },
+    write: (chunk) => own.write(chunk) as boolean,
+    end: (chunk) => void own.end(chunk),
+    flushHeaders: () => void own.flushHeaders(),
+  }
+}
+
+/** Header names with their spelling; Node has this on every outgoing message, its types only on requests. */
+export function headerNames(res: ServerResponse): string[] {
+  return (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames()
+}
+
+function getterOf(res: ServerResponse, name: 'headersSent' | 'writableEnded'): () => boolean {
+  let holder: object | null = res
+  while (holder !== null) {
+    const descriptor = Object.getOwnPropertyDescriptor(holder, name)
+    if (descriptor !== undefined)
+      return () => Boolean(descriptor.get === undefined ? descriptor.value : descriptor.get.call(res))
+    holder = Object.getPrototypeOf(holder) as object | null
+  }
+  return () => false
+}
