@@ -1,5 +1,6 @@
 import type { AnalyticsRecord } from './analytics/record.ts'
 import type { ApiInfo } from './api.ts'
+import type { RequestInput } from './http/create.ts'
 import type { Decision } from './http/decision.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
@@ -77,12 +78,7 @@ export interface Log {
 }
 
 /** What `context.call` sends; method GET and no body when left out. */
-export interface CallInit {
-  readonly method?: string | undefined
-  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined
-  /** An object is sent as JSON. */
-  readonly body?: string | Uint8Array | object | undefined
-}
+export type CallInit = RequestInput
 
 /** What every hook may look at. */
 export interface PluginContext {

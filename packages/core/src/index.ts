@@ -43,6 +43,8 @@ export type {
   ResponseContext,
   ResponsePlugin,
 } from './hooks.ts'
+export { createRequest, createResponse } from './http/create.ts'
+export type { HeadersInput, RequestInput } from './http/create.ts'
 export { deny, respond } from './http/decision.ts'
 export type { Decision, ReturnOverrides } from './http/decision.ts'
 export type { BodyInput } from './http/body.ts'

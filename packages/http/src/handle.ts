@@ -26,17 +26,13 @@ export interface HostContext {
 
 /** One request of a host that answers through `res`. What the gateway does not take, and what is a bug, goes to `next`. */
 export function handle(core: GatewayCore, req: IncomingMessage, res: ServerResponse, host: HostContext): void {
-  try {
-    const accepted = core.accept(hostCall(req, host.originalUrl, host.basePath))
-    if (accepted === undefined) {
-      host.next()
-      return
-    }
-    watch(res, accepted)
-    new HostExchange(accepted, req, res, host).run()
-  } catch (error) {
-    host.next(error)
+  const accepted = core.accept(hostCall(req, host.originalUrl, host.basePath))
+  if (accepted === undefined) {
+    host.next()
+    return
   }
+  watch(res, accepted)
+  new HostExchange(accepted, req, res, host).run()
 }
 
 /** One accepted request between the gateway and a host that answers through `res`. */
@@ -57,9 +53,8 @@ class HostExchange {
   }
 
   run(): void {
-    const behind = this.#host.standsBehind ? () => this.#catchHost() : undefined
-    const answer = this.#accepted.answer(behind)
-    if (answer instanceof Promise) answer.then((later) => this.#deliver(later)).catch(this.#host.next)
+    const answer = this.#accepted.answer(this.#host.standsBehind ? () => this.#catchHost() : undefined)
+    if (answer instanceof Promise) answer.then((later) => this.#deliver(later), this.#host.next)
     else this.#deliver(answer)
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { ByteStream, GatewayError } from '@postern/core/host'
+import { ByteStream, firstValue, GatewayError } from '@postern/core/host'
 
 /** What body parsers leave on a request: Express on `req`, Koa on `ctx.request`, which its adapter passes on. */
 export interface ParsedRequest {
@@ -24,7 +24,8 @@ export function setParsedRequest(req: IncomingMessage, parsed: ParsedRequest): v
  * value written out again. A request without a body has none.
  */
 export function requestBody(req: IncomingMessage, limitBytes: number): Buffer | ByteStream | undefined {
-  if (req.headers['transfer-encoding'] === undefined && (req.headers['content-length'] ?? '0') === '0') return undefined
+  const chunked = firstValue(req.rawHeaders, 'transfer-encoding') !== undefined
+  if (!chunked && (firstValue(req.rawHeaders, 'content-length') ?? '0') === '0') return undefined
   if (!req.readableDidRead) return ByteStream.from(req, { release: 'drain', limitBytes })
   const { body, rawBody } = parsedRequest(req)
   return writtenOut(rawBody ?? body, req.headers['content-type'] ?? '') ?? consumed()

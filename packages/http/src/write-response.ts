@@ -40,19 +40,28 @@ export function writeResponse(
 }
 
 function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMessage, writer: ResponseWriter): void {
-  if (res.destroyed) {
+  if (res.destroyed || !writeHead(res, status, lines, writer)) {
     if (body instanceof ByteStream) body.cancel()
     return
   }
-  if (body instanceof ByteStream) stream(res, status, lines, body, writer)
-  else {
+  if (body instanceof ByteStream) stream(res, body, writer)
+  else writer.end(body)
+}
+
+/** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
+function writeHead(res: ServerResponse, status: number, lines: string[], writer: ResponseWriter): boolean {
+  try {
     writer.writeHead(status, lines)
-    writer.end(body)
+    return true
+  } catch (error) {
+    process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')
+    markBrokenOff(res)
+    res.destroy()
+    return false
   }
 }
 
-function stream(res: ServerResponse, status: number, lines: string[], body: ByteStream, writer: ResponseWriter): void {
-  writer.writeHead(status, lines)
+function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): void {
   // The head does not wait for the first byte of the body: an event stream may have none for minutes.
   writer.flushHeaders()
   res.on('drain', () => body.resume())

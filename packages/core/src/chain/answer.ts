@@ -1,5 +1,6 @@
-import { isGatewayError } from '../errors.ts'
+import { describe, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
+import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
@@ -28,9 +29,16 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
   if (early !== undefined) return sealed(exchange, early)
   if (exchange.cancellation.cancelled) return errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
-  GatewayRequest.seal(exchange.request, exchange)
-  const behind = askBehind(exchange, host)
-  if (behind === HANDED_OVER) return behind
+  const { request, api } = exchange
+  GatewayRequest.seal(request, exchange)
+  exchange.upstreamStartedAt = performance.now()
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
+    return fromBehind(exchange, forwarded(exchange))
+  if (host === undefined) return errorAnswer('PSTN_NOT_FOUND', 404, exchange)
+  return api.chain.response.length === 0 ? HANDED_OVER : fromBehind(exchange, host(request))
+}
+
+function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
       exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
@@ -40,20 +48,19 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   )
 }
 
-function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> | typeof HANDED_OVER {
-  exchange.upstreamStartedAt = performance.now()
-  const { request, api } = exchange
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return forwarded(exchange)
-  if (host === undefined) return Promise.resolve(errorAnswer('PSTN_NOT_FOUND', 404, exchange))
-  return api.chain.response.length === 0 ? HANDED_OVER : host(request)
-}
-
 /** An async function, so that what a forwarder throws at once is a rejection like the rest. */
 async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
   // A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it.
   const length = Number(request.headers.get('content-length') ?? 0)
   if (length > 0 && length <= SMALL_BODY_BYTES && GatewayRequest.body(request).untouched) await request.bytes()
-  return api.forward(request)
+  const result = await api.forward(request)
+  if (result instanceof GatewayResponse) return result
+  const answered = toAnswer(result, () => request.headers.get('content-type'), api.definition.maxBufferedBytes)
+  if (answered === undefined)
+    throw new TypeError(
+      `The forwarder returned ${describe(result)}; expected a GatewayResponse, a Response or a decision.`,
+    )
+  return answered.response
 }
 
 const SMALL_BODY_BYTES = 65_536
@@ -91,6 +98,6 @@ function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
   if (!isGatewayError(error) || error.status === null) throw error
   if (error.code === 'PSTN_INTERNAL') throw error
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-  exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error: error })
+  if (error.status >= 500) exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
   return errorAnswer(error.code, error.status, exchange)
 }

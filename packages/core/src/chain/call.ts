@@ -1,11 +1,9 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
 import type { CallInit } from '../hooks.ts'
-import { encodeBody } from '../http/body.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
-import { GatewayHeaders } from '../http/headers.ts'
-import { encodePath, parseTarget } from '../http/path.ts'
+import { buildRequest } from '../http/create.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
@@ -39,37 +37,16 @@ export async function callApi(
   if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', 508, exchange))
   from.addCall(exchange.cancellation)
   const response = await answer(exchange)
-  if (response === HANDED_OVER) {
-    throw new GatewayError(
-      'PSTN_CALL_INVALID',
-      `API "${api.info.name}" has no upstream; a call cannot reach the host application behind it.`,
-    )
-  }
+  if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
   conclude(exchange, { status: response.status })
   return toWhatwg(response)
 }
 
 function createExchange(api: CompiledApi, from: Exchange, path: string, init: CallInit): Exchange {
-  const target = path.startsWith('/') ? parseTarget(encodePath(path)) : undefined
-  if (target === undefined)
-    throw new GatewayError('PSTN_CALL_INVALID', `${describe(path)} is no path; expected one such as "/stock/7?full=1".`)
-  const headers = new GatewayHeaders(['host', from.request.host])
-  for (const [name, value] of Object.entries(init.headers ?? {})) {
-    for (const line of typeof value === 'object' ? value : [value]) headers.append(name, line)
-  }
-  const body = init.body === undefined ? undefined : encodeBody(init.body)
-  if (body !== undefined && !headers.has('content-type')) headers.set('content-type', body.type)
-  if (body?.content instanceof Buffer) headers.set('content-length', String(body.content.length))
   const cancellation = new Cancellation()
   from.cancellation.onCancel((reason) => cancellation.cancel(reason))
   const { upstream, maxBufferedBytes } = api.definition
-  const request = new GatewayRequest({
-    method: init.method ?? (body === undefined ? 'GET' : 'POST'),
-    path: target.path,
-    search: target.search,
-    originalUrl: path,
-    headers,
-    body: body?.content,
+  const request = buildRequest(path, init, ['host', from.request.host], {
     client: GatewayRequest.client(from.request),
     upstream: upstream === undefined ? undefined : parseUpstreamUrl(upstream.url),
     cancellation,

@@ -161,7 +161,7 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
         values.length = captured
       }
     }
-    return this.#walkRests(node, method, path.slice(at), values)
+    return node.rests.length === 0 ? undefined : this.#walkRests(node, method, path.slice(at), values)
   }
 
   #walkRests(node: Node<T>, method: string, rest: string, values: string[]): Leaf<T> | undefined {
@@ -210,7 +210,8 @@ function insertBySpecificity<B extends { readonly literalLength: number }>(branc
 /** Canonical paths are valid UTF-8, so decoding never throws. */
 function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]): PathParams {
   const params = Object.create(null) as Record<string, string>
-  for (const [i, { name, type }] of captures.entries()) {
+  for (let i = 0; i < captures.length; i += 1) {
+    const { name, type } = captures[i]!
     const value = values[i] ?? ''
     if (!value.includes('%')) params[name] = value
     // Within a wildcard an escaped slash is data, the others separate: it stays escaped.

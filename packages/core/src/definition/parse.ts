@@ -35,6 +35,8 @@ function clashesOf(definitions: readonly ApiDefinition[]): Problem[] {
   for (const field of ['id', 'name', 'listenPath'] as const) {
     const seen = new Map<string, number>()
     for (const [i, definition] of definitions.entries()) {
+      // An id that is only the name again would say the same thing twice.
+      if (field === 'id' && definition.id === definition.name) continue
       const other = seen.get(definition[field])
       if (other === undefined) seen.set(definition[field], i)
       else

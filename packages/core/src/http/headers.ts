@@ -144,6 +144,14 @@ export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) 
   })
 }
 
+/** The first value of a field in flat lines; undefined when it is absent. */
+export function firstValue(lines: readonly string[], lowerCaseName: string): string | undefined {
+  for (let i = 0; i < lines.length; i += 2) {
+    if (sameName(lines[i]!, lowerCaseName)) return lines[i + 1]
+  }
+  return undefined
+}
+
 /** Compares a name as sent with a lower-case one; the length test settles nearly all of them. */
 export function sameName(name: string, lowerCase: string): boolean {
   return name.length === lowerCase.length && (name === lowerCase || name.toLowerCase() === lowerCase)

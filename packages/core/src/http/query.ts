@@ -1,4 +1,5 @@
 import type { LateWitness } from './late.ts'
+import { encodePath } from './path.ts'
 
 interface Pair {
   readonly name: string
@@ -95,7 +96,7 @@ export class GatewayQuery implements Iterable<[name: string, value: string]> {
 
   /** @internal Puts another query in place, as one change. */
   static replace(query: GatewayQuery, raw: string): void {
-    query.#write(parsePairs(raw))
+    query.#write(parsePairs(encodePath(raw).replaceAll('#', '%23')))
   }
 
   /** @internal From now on a change has no effect and is reported. */
