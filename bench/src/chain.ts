@@ -39,5 +39,5 @@ export async function benchChain(): Promise<void> {
     bench('1 asynchronous plugin', contestant([passesLater]))
     bench('10 asynchronous plugins', contestant(Array.from({ length: 10 }, () => passesLater)))
   })
-  await run({ throw: true, colors: process.stdout.isTTY === true })
+  await run({ throw: true, colors: process.stdout.isTTY })
 }

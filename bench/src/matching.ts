@@ -37,7 +37,7 @@ export async function benchMatching(): Promise<void> {
       })
     }
   }
-  await run({ throw: true, colors: process.stdout.isTTY === true })
+  await run({ throw: true, colors: process.stdout.isTTY })
 }
 
 function fill(template: string): string {

@@ -69,12 +69,26 @@ Object.defineProperty(GatewayError.prototype, BRAND, { value: true })
 
 /** Recognises the error across duplicate installs of the package, where `instanceof` fails. */
 export function isGatewayError(value: unknown): value is GatewayError {
-  return typeof value === 'object' && value !== null && BRAND in value
+  try {
+    return typeof value === 'object' && value !== null && BRAND in value
+  } catch {
+    // A proxy that refuses to be looked at is nobody's GatewayError.
+    return false
+  }
 }
 
 /** The sentence a client is told for a code. */
 export function publicMessage(code: GatewayErrorCode): string {
   return ERRORS[code].answer ?? 'Internal Server Error'
+}
+
+/** The stack of an error, or a description of whatever else was thrown; total as well. */
+export function stackOf(value: unknown): string {
+  try {
+    return value instanceof Error && typeof value.stack === 'string' ? value.stack : describe(value)
+  } catch {
+    return describe(value)
+  }
 }
 
 /** Describes any value shortly, for messages of the form "found X, expected Y"; total, whatever the value does. */

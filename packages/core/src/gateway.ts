@@ -49,6 +49,7 @@ export interface GatewayCore {
   readonly facade: Gateway
 }
 
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 const KNOWN_OPTIONS = ['log', 'forward', 'recordCapacity']
 
 /** @internal Puts the parts together. Throws `PSTN_DEFINITION_INVALID` with every problem of every definition. */
@@ -85,25 +86,38 @@ export function createCore(
 function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: Pools, services: Services): CompiledApi {
   const { id, orgId, name } = definition
   const info: ApiInfo = Object.freeze({ id, orgId, name, definition })
+  const chain = compileChain(info, options.log)
+  const customForwarder = options.forward !== undefined
   return {
     info,
     definition,
-    chain: compileChain(info, options.log),
+    chain,
     forward: options.forward ?? undiciForwarder(pools, definition),
-    customForwarder: options.forward !== undefined,
+    customForwarder,
     services,
+    passive: chain.request.length === 0 && definition.upstream === undefined && !customForwarder,
   }
 }
 
 function checkOptions(options: GatewayOptions): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new GatewayError('PSTN_OPTIONS_INVALID', `The options are ${describe(options)}; expected an object.`)
   }
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
   if (unknown !== undefined) {
     throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
   }
-  const { forward, recordCapacity } = options
+  const { log, forward, recordCapacity } = options
+  const missing =
+    log === undefined
+      ? undefined
+      : LEVELS.find((level) => typeof (log as Partial<LogTarget> | null)?.[level] !== 'function')
+  if (missing !== undefined) {
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.log has no method "${missing}"; expected ${LEVELS.join(', ')}, as pino and console have.`,
+    )
+  }
   if (forward !== undefined && typeof forward !== 'function') {
     throw new GatewayError('PSTN_OPTIONS_INVALID', `options.forward is ${describe(forward)}; expected a function.`)
   }

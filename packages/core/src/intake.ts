@@ -59,12 +59,14 @@ interface Entry {
 export class Intake {
   readonly #apis: ApiIndex
   readonly #entries: ReadonlyMap<CompiledApi, Entry>
+  readonly #passive: boolean
   readonly #running = new Set<Cancellation>()
   #closing: Promise<void> | undefined
   #idle: (() => void) | undefined
 
   constructor(apis: ApiIndex) {
     this.#apis = apis
+    this.#passive = apis.all.every((api) => api.passive)
     this.#entries = new Map(apis.all.map((api) => [api, entryOf(api)]))
   }
 
@@ -72,7 +74,10 @@ export class Intake {
   accept(call: HostCall): Acceptance | undefined {
     const target = parseTarget(call.originalUrl)
     const path = target === undefined ? undefined : belowMount(call.basePath, target.path)
-    if (target === undefined || path === undefined) return refused('PSTN_PATH_INVALID', 400, call)
+    if (target === undefined || path === undefined) {
+      // A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere.
+      return this.#passive ? undefined : refused('PSTN_PATH_INVALID', 400, call)
+    }
     const match = this.#apis.find(path)
     if (match === undefined) return undefined
     if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
@@ -121,7 +126,7 @@ export class Intake {
       request,
       method: call.method,
       maxBufferedBytes: definition.maxBufferedBytes,
-      hostTarget: () => hostTarget(request, call, target, definition.listenPath),
+      hostTarget: () => (api.passive ? undefined : hostTarget(request, call, target, definition.listenPath)),
       answer: (host) => answer(exchange, host),
       cancel: () => cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.')),
       conclude: (status) => {

@@ -126,6 +126,8 @@ class Capture {
     const res = this.#res
     const lines: string[] = []
     for (const name of headerNames(res)) {
+      // Removed once, Node would never frame the answer by chunks again: it stays until a length takes its place.
+      if (name.toLowerCase() === 'transfer-encoding') continue
       const value = res.getHeader(name)
       for (const line of Array.isArray(value) ? value : [value]) lines.push(name, String(line))
       // What goes to the client is written as a whole later, so that a plugin can take a header away.

@@ -31,6 +31,8 @@ export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter
     writeHead: (status, lines) => {
       // The host's own reason phrase is for the host's own status.
       if (status !== res.statusCode) res.statusMessage = ''
+      if (lines.some((line, i) => i % 2 === 0 && String(line).toLowerCase() === 'content-length'))
+        res.removeHeader('transfer-encoding')
       own.writeHead(status, lines)
     },
     write: (chunk) => own.write(chunk) as boolean,

@@ -35,12 +35,28 @@ let told = false
 
 function writtenOut(value: unknown, contentType: string): Buffer | undefined {
   if (Buffer.isBuffer(value)) return value
-  if (typeof value === 'string') return Buffer.from(value)
+  const encoding = encodingOf(contentType)
+  if (encoding === undefined) return undefined
+  if (typeof value === 'string') return Buffer.from(value, encoding)
   if (typeof value !== 'object' || value === null) return undefined
   const text = /[/+]json\b/i.test(contentType) ? JSON.stringify(value) : formText(value, contentType)
   if (text === undefined) return undefined
   tellOnce()
-  return Buffer.from(text)
+  return Buffer.from(text, encoding)
+}
+
+/** How text is written so that it is what its content type says; undefined for a character set Node cannot write. */
+function encodingOf(contentType: string): BufferEncoding | undefined {
+  const charset = /;\s*charset="?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? 'utf-8'
+  return ENCODINGS[charset]
+}
+
+const ENCODINGS: Readonly<Record<string, BufferEncoding>> = {
+  'utf-8': 'utf8',
+  utf8: 'utf8',
+  'us-ascii': 'utf8',
+  'iso-8859-1': 'latin1',
+  'utf-16le': 'utf16le',
 }
 
 function tellOnce(): void {

@@ -1,9 +1,16 @@
 import type { ServerResponse } from 'node:http'
-import { ByteStream, type GatewayResponse, type OutgoingMessage, refuse, takeOutgoing } from '@postern/core/host'
+import {
+  ByteStream,
+  type GatewayResponse,
+  type HeaderLine,
+  type OutgoingMessage,
+  refuse,
+  takeOutgoing,
+} from '@postern/core/host'
 
 /** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
-  writeHead(status: number, lines: string[]): void
+  writeHead(status: number, lines: HeaderLine[]): void
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void
@@ -49,7 +56,7 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 }
 
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
-function writeHead(res: ServerResponse, status: number, lines: string[], writer: ResponseWriter): boolean {
+function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
     writer.writeHead(status, lines)
     return true

@@ -45,7 +45,8 @@ export function createGateway(
 
 /** What a mount above has taken off the path, for as long as this middleware runs. */
 function basePathOf(ctx: Context): string {
-  const [original = ''] = ctx.originalUrl.split('?', 1)
+  // An absolute-form target names a host before its path; it has nothing to do with a mount.
+  const original = ctx.originalUrl.replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/s, '')
   if (original.endsWith(ctx.path)) return original.slice(0, original.length - ctx.path.length)
   return ctx.path === '/' ? original : ''
 }
@@ -58,19 +59,16 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
 async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
   const { status, lines, body } = await takeOutgoing(response, method)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
-  ctx.body = body instanceof ByteStream ? body.toReadable({ onFail: () => breakOff(ctx) }) : (body ?? null)
+  ctx.body =
+    body instanceof ByteStream
+      ? body.toReadable({ onStart: () => ctx.res.flushHeaders(), onFail: () => breakOff(ctx) })
+      : (body ?? null)
   ctx.status = status
   for (const name of GUESSED) ctx.remove(name)
-  const seen = new Set<string>()
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i]!.toLowerCase()
-    if (seen.has(name)) ctx.append(name, lines[i + 1]!)
-    else ctx.set(lines[i]!, lines[i + 1]!)
-    seen.add(name)
-  }
+  for (let i = 0; i < lines.length; i += 2) ctx.set(String(lines[i]), lines[i + 1]!)
 }
 
-const GUESSED = ['content-type', 'content-length', 'transfer-encoding']
+const GUESSED = ['content-type', 'content-length']
 
 /** Half an answer must not end as if it were whole. */
 function breakOff(ctx: Context): void {

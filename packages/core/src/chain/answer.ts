@@ -6,7 +6,7 @@ import { GatewayResponse } from '../http/response.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { type Ended, errorAnswer, keepOrReplace } from './verdicts.ts'
+import { cancelledAnswer, type Ended, errorAnswer, keepOrReplace } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
 export const HANDED_OVER = 'handed over'
@@ -28,7 +28,7 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
 /** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
   if (early !== undefined) return sealed(exchange, early)
-  if (exchange.cancellation.cancelled) return errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
+  if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api } = exchange
   GatewayRequest.seal(request, exchange)
   exchange.upstreamStartedAt = performance.now()
@@ -83,6 +83,7 @@ function replacedOr(
   next: number,
 ): Maybe<GatewayResponse> {
   if (replacement === undefined) return afterUpstream(exchange, response, next)
+  GatewayResponse.seal(response, exchange)
   GatewayResponse.discard(response)
   return sealed(exchange, replacement)
 }

@@ -151,8 +151,17 @@ function readonlyRequest(request: GatewayRequest): ReadonlyGatewayRequest {
     get method() {
       return request.method
     },
+    set method(_) {
+      refuse('method')
+    },
     get path() {
       return request.path
+    },
+    set path(_) {
+      refuse('path')
+    },
+    set query(_) {
+      refuse('query')
     },
     get query() {
       const { query } = request
@@ -166,6 +175,7 @@ function readonlyRequest(request: GatewayRequest): ReadonlyGatewayRequest {
         set: () => refuse('query.set'),
         append: () => refuse('query.append'),
         delete: () => refuse('query.delete'),
+        sort: () => refuse('query.sort'),
       })
     },
     originalUrl: request.originalUrl,
@@ -181,6 +191,9 @@ function readonlyRequest(request: GatewayRequest): ReadonlyGatewayRequest {
     headers: readonlyHeaders(request.headers, refuse),
     get upstream() {
       return request.upstream
+    },
+    set upstream(_) {
+      refuse('upstream')
     },
     get signal() {
       return request.signal

@@ -1,6 +1,6 @@
 import createDebug from 'debug'
 import type { ApiInfo } from '../api.ts'
-import type { GatewayError } from '../errors.ts'
+import { describe, type GatewayError, stackOf } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
 
 /** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
@@ -57,7 +57,7 @@ export class Events {
         listener(data)
       } catch (error) {
         // A listener is the host's; what it throws must not change the answer of a request it only watches.
-        this.warn(`listener ${event}`, `A listener for "${event}" threw: ${String(error)}`)
+        this.warn(`listener ${event}`, `A listener for "${event}" threw ${describe(error)}.`)
       }
     }
   }
@@ -70,11 +70,11 @@ export class Events {
   }
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
-    debug('%s %o', event, data)
+    debug('%s %s', event, 'error' in data ? data.error.message : data.api.name)
     if (!('error' in data)) return
     const who = 'plugin' in data ? `the ${data.hook} plugin "${data.plugin}"` : 'the upstream'
-    const detail =
-      data.error.cause instanceof Error ? `${data.error.message} ${data.error.cause.stack ?? ''}` : data.error.message
+    const { cause } = data.error
+    const detail = cause === undefined ? data.error.message : `${data.error.message} ${stackOf(cause)}`
     this.warn(
       `${event} ${data.api.id} ${who} ${data.error.code}`,
       `[${data.error.code}] ${who} of API "${data.api.name}": ${detail} (warned once; gateway.on('${event}', ...) sees all)`,

@@ -1,4 +1,5 @@
 import type { AnalyticsRecord } from '../analytics/record.ts'
+import { describe, GatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { snapshotOf } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'
@@ -15,12 +16,27 @@ export interface Outcome {
 export function conclude(exchange: Exchange, outcome: Outcome): void {
   exchange.endCalls()
   saveMetadata(exchange)
-  const { definition, services } = exchange.api
-  if (!definition.records) return
+  if (!exchange.api.definition.records) return
   const record = recordOf(exchange, outcome)
   const kept = runAnalytics(exchange, record, 0)
-  if (kept instanceof Promise) void kept.then((keep) => keep && services.records.add(record))
-  else if (kept) services.records.add(record)
+  if (kept instanceof Promise) void kept.then((keep) => keep && store(exchange, record))
+  else if (kept) store(exchange, record)
+}
+
+/** A copy where plugins have seen it: one that kept the record must not change what is stored. */
+function store({ api }: Exchange, record: AnalyticsRecord): void {
+  const { records, events } = api.services
+  try {
+    records.add(api.chain.analytics.length === 0 ? record : structuredClone(record))
+  } catch (cause) {
+    const error = new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `An analytics plugin put something into the record that is no data: ${describe(cause)}.`,
+      { cause },
+    )
+    records.drop()
+    events.emit('recordDropped', { api: api.info, error })
+  }
 }
 
 /** Analytics plugins in order; none runs after one that dropped the record or broke. */
@@ -42,7 +58,7 @@ function saveMetadata({ session, api }: Exchange): void {
     // Metadata that cannot be copied (a function, say) is the plugins' mistake; the stored session stays as it was.
     api.services.events.warn(
       `metadata ${api.info.id}`,
-      `Session metadata of API "${api.info.name}" was not saved: ${String(error)}`,
+      `Session metadata of API "${api.info.name}" was not saved: ${describe(error)}`,
     )
   }
 }

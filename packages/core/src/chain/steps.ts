@@ -4,7 +4,7 @@ import type { Step } from './chain.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin, type Verdict } from './run-plugin.ts'
-import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
+import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** Walks steps from `from` until one answers. It stays synchronous until a step returns a promise. */
 export function runSteps(steps: readonly Step[], exchange: Exchange, from = 0): Maybe<Ended> {
@@ -18,9 +18,7 @@ export function runSteps(steps: readonly Step[], exchange: Exchange, from = 0): 
 
 /** After waiting, the client may be gone: then nothing more is done for it. */
 function goOn(steps: readonly Step[], exchange: Exchange, from: number): Maybe<Ended> {
-  return exchange.cancellation.cancelled
-    ? errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
-    : runSteps(steps, exchange, from)
+  return exchange.cancellation.cancelled ? cancelledAnswer(exchange) : runSteps(steps, exchange, from)
 }
 
 /** A plugin as a step. */

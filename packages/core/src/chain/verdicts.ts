@@ -1,4 +1,4 @@
-import { describe, GatewayError, type GatewayErrorCode, publicMessage } from '../errors.ts'
+import { describe, GatewayError, type GatewayErrorCode, isGatewayError, publicMessage } from '../errors.ts'
 import { type Answer, refuse, toAnswer } from '../http/decision.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
@@ -61,6 +61,14 @@ export function errorAnswer(code: GatewayErrorCode, status: number, exchange: Ex
     exchange.request.headers.get('content-type'),
     exchange.api.definition.maxBufferedBytes,
   )
+}
+
+/** The answer to a request that was cancelled: by its client, who will not see it, or because the gateway is closing. */
+export function cancelledAnswer(exchange: Exchange): GatewayResponse {
+  const { reason } = exchange.cancellation
+  return isGatewayError(reason) && reason.code === 'PSTN_CLOSED'
+    ? errorAnswer('PSTN_CLOSED', 503, exchange)
+    : errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
 }
 
 function decided(value: unknown, plugin: LoadedPlugin, exchange: Exchange): Ended {

@@ -1,4 +1,4 @@
-import { parse, type Token } from 'path-to-regexp'
+import { parse, pathToRegexp, type Token } from 'path-to-regexp'
 import { canonicalPath, encodePath } from '../http/path.ts'
 
 /** A token of a path without optional groups. */
@@ -30,6 +30,8 @@ export function parseEndpointKey(key: string): Endpoint | string {
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
   try {
     const variants = expand(parse(path).tokens).map(canonicalTokens)
+    // Some mistakes (two parameters side by side) only show when the expression is built.
+    for (const tokens of variants) pathToRegexp({ tokens })
     return { key, method, variants }
   } catch (error) {
     return (error as Error).message

@@ -35,11 +35,12 @@ function clashesOf(definitions: readonly ApiDefinition[]): Problem[] {
   for (const field of ['id', 'name', 'listenPath'] as const) {
     const seen = new Map<string, number>()
     for (const [i, definition] of definitions.entries()) {
-      // An id that is only the name again would say the same thing twice.
-      if (field === 'id' && definition.id === definition.name) continue
       const other = seen.get(definition[field])
+      // Two ids that are only the names again would say the same thing twice.
+      const said =
+        field === 'id' && definition.id === definition.name && definitions[other ?? i]?.name === definition.name
       if (other === undefined) seen.set(definition[field], i)
-      else
+      else if (!said)
         problems.push({
           path: `[${i}].${field}`,
           message: `found ${describe(definition[field])}, which [${other}] already has`,

@@ -87,12 +87,12 @@ class ResponseHandler implements ByteProducer {
 
   onConnect(abort: (error?: Error) => void): void {
     this.#abort = abort
-    if (GatewayRequest.cancelled(this.#request)) abort()
+    if (GatewayRequest.cancelReason(this.#request) !== undefined) abort()
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
     // 103 and the like announce the answer, they are not it.
-    if (status < 200) return true
+    if (status >= 100 && status < 200) return true
     const lines = rawHeaders.map((bytes) => bytes.toString('latin1'))
     this.#resume = resume
     this.#settled = true
@@ -117,7 +117,7 @@ class ResponseHandler implements ByteProducer {
   }
 
   onError(cause: Error): void {
-    const error = upstreamError(cause, this.#settled, GatewayRequest.cancelled(this.#request))
+    const error = upstreamError(cause, this.#settled, GatewayRequest.cancelReason(this.#request))
     if (this.#settled) this.#body?.fail(error)
     else this.#reject(error)
     this.#settled = true

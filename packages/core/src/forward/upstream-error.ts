@@ -4,19 +4,21 @@ const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UN
 const INVALID = /^(?:HPE_|UND_ERR_(?:RES|HEADERS_OVERFLOW|RESPONSE))/
 
 /** Which leg failed, in our codes. `answering` is true once the response's headers have arrived. */
-export function upstreamError(cause: Error, answering: boolean, cancelled: boolean): GatewayError {
+export function upstreamError(cause: Error, answering: boolean, cancelled: Error | undefined): GatewayError {
   // A client that hangs up looks like a reset of the upstream: it comes first.
-  if (cancelled) return new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.', { cause })
+  if (cancelled !== undefined)
+    return isGatewayError(cancelled) ? cancelled : new GatewayError('PSTN_CLIENT_CLOSED', cancelled.message, { cause })
   const own = findGatewayError(cause)
   if (own !== undefined) return own
   const code = (cause as NodeJS.ErrnoException).code ?? ''
-  const [ours, what] = classify(code, answering)
+  const [ours, what] = classify(code, cause.name, answering)
   return new GatewayError(ours, `${what} (${code === '' ? cause.name : code}: ${cause.message})`, { cause })
 }
 
-function classify(code: string, answering: boolean): [GatewayErrorCode, string] {
+function classify(code: string, name: string, answering: boolean): [GatewayErrorCode, string] {
   if (TIMEOUTS.has(code)) return ['PSTN_UPSTREAM_TIMEOUT', 'The upstream was too slow']
-  if (INVALID.test(code)) return ['PSTN_UPSTREAM_INVALID', 'The upstream sent something that is not HTTP']
+  if (INVALID.test(code) || name === 'HTTPParserError')
+    return ['PSTN_UPSTREAM_INVALID', 'The upstream sent something that is not HTTP']
   if (answering) return ['PSTN_UPSTREAM_BROKE', 'The upstream broke off in the middle of its answer']
   return ['PSTN_UPSTREAM_UNREACHABLE', 'The upstream could not be reached or closed the connection']
 }

@@ -123,7 +123,7 @@ export class ByteStream {
   }
 
   /** A `Readable` over the rest, for APIs that insist on one. Destroying it cancels the stream. */
-  toReadable(options: { readonly onFail?: (error: Error) => void } = {}): Readable {
+  toReadable(options: ReadableOptions = {}): Readable {
     let started = false
     const readable: Readable = new Readable({
       read: () => {
@@ -132,6 +132,7 @@ export class ByteStream {
           return
         }
         started = true
+        options.onStart?.()
         this.consume({
           write: (chunk) => readable.push(chunk),
           end: () => readable.push(null),
@@ -150,6 +151,13 @@ export class ByteStream {
   static from(readable: Readable, settings: ReadableSettings = {}): ByteStream {
     return new ByteStream(new ReadableProducer(readable, settings))
   }
+}
+
+interface ReadableOptions {
+  /** Somebody reads: the head need not wait for the first byte. */
+  readonly onStart?: () => void
+  /** The stream broke off; the default destroys the readable with the error. */
+  readonly onFail?: (error: Error) => void
 }
 
 interface ReadableSettings {

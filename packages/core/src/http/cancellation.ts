@@ -8,6 +8,11 @@ export class Cancellation {
     return this.#reason !== undefined
   }
 
+  /** Why; undefined while it has not happened. */
+  get reason(): Error | undefined {
+    return this.#reason
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()

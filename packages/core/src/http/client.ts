@@ -18,10 +18,11 @@ export function compileTrust(ranges: readonly string[]): Trust {
   if (ranges.length === 0) return trustNobody
   const list = new BlockList()
   for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
+    const [address = '', bits, ...rest] = range.split('/')
     const family = isIP(address)
-    const prefix = bits === undefined ? (family === 6 ? 128 : 32) : Number(bits)
-    if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > (family === 6 ? 128 : 32)) {
+    const widest = family === 6 ? 128 : 32
+    const prefix = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1
+    if (family === 0 || rest.length > 0 || prefix < 0 || prefix > widest) {
       throw new GatewayError(
         'PSTN_VALUE_INVALID',
         `${describe(range)} is no IP address or CIDR range such as "10.0.0.0/8".`,

@@ -95,6 +95,7 @@ export function toAnswer(
       `ReturnOverrides has no "${unknown}"; known: ${[...KEYS].join(', ')}.`,
     )
   }
+  checkFields(overrides)
   const status = overrides.responseCode
   if (!isFinalStatus(status)) {
     throw new GatewayError(
@@ -129,8 +130,28 @@ export function refuse(
   return new GatewayResponse(status, headers, body, maxBufferedBytes)
 }
 
+/** What a compiler would have refused. */
+function checkFields({ responseBody, responseError, responseHeaders, overrideError }: ReturnOverrides): void {
+  const isText = (value: unknown): boolean => typeof value === 'string'
+  const isHeaders = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+  check('responseError', responseError, isText, 'text')
+  check('overrideError', overrideError, (value) => typeof value === 'boolean', 'true or false')
+  check('responseHeaders', responseHeaders, isHeaders, 'an object of header values by name')
+  check(
+    'responseBody',
+    responseBody ?? undefined,
+    (value) => isText(value) || typeof value === 'object',
+    'text, bytes or an object',
+  )
+}
+
+function check(field: string, value: unknown, valid: (value: unknown) => boolean, expected: string): void {
+  if (value === undefined || valid(value)) return
+  throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', `${field} is ${describe(value)}; expected ${expected}.`)
+}
+
 function messageOf({ responseError, responseBody }: ReturnOverrides): string {
-  if (responseError !== undefined && responseError !== '') return text('responseError', responseError)
+  if (responseError !== undefined && responseError !== '') return responseError
   if (responseBody === undefined || responseBody === null || responseBody === '') return 'Key not authorised'
   if (typeof responseBody === 'string') return responseBody
   return responseBody instanceof Uint8Array ? Buffer.from(responseBody).toString() : JSON.stringify(responseBody)
@@ -147,20 +168,15 @@ function asWritten(overrides: ReturnOverrides, maxBufferedBytes: number): Gatewa
 }
 
 function bodyOf({ responseError, responseBody }: ReturnOverrides): { content: Buffer; type: string | undefined } {
-  const value =
-    responseError !== undefined && responseError !== '' ? text('responseError', responseError) : responseBody
+  const value = responseError !== undefined && responseError !== '' ? responseError : responseBody
   if (value === undefined || value === null) return { content: Buffer.alloc(0), type: undefined }
   if (typeof value === 'string') return { content: Buffer.from(value), type: 'text/plain; charset=utf-8' }
   if (value instanceof Uint8Array) {
     return { content: Buffer.from(value.buffer, value.byteOffset, value.byteLength), type: 'application/octet-stream' }
   }
-  const json: string | undefined = typeof value === 'object' ? JSON.stringify(value) : undefined
-  if (json === undefined) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `responseBody is ${describe(value)}; expected text, bytes or an object.`,
-    )
-  }
+  const json = JSON.stringify(value) as string | undefined
+  if (json === undefined)
+    throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', 'responseBody has a toJSON that gives nothing.')
   return { content: Buffer.from(json), type: 'application/json' }
 }
 
@@ -171,11 +187,6 @@ function headersOf(extra: ReturnOverrides['responseHeaders']): GatewayHeaders {
     else for (const line of value) headers.append(name, line)
   }
   return headers
-}
-
-function text(field: string, value: unknown): string {
-  if (typeof value === 'string') return value
-  throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', `${field} is ${describe(value)}; expected text.`)
 }
 
 /** By shape, so that a `Response` of another realm or of the `undici` package counts too. */

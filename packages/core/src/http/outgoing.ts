@@ -2,11 +2,17 @@ import { ByteStream } from './byte-stream.ts'
 import { GatewayHeaders } from './headers.ts'
 import { GatewayResponse } from './response.ts'
 
+/** A field name or value; a list is one line per value. */
+export type HeaderLine = string | string[]
+
 /** A response as it goes to the client: the framing is made here, from the body that is really there. */
 export interface OutgoingMessage {
   readonly status: number
-  /** Flat `[name, value, ...]`. */
-  readonly lines: string[]
+  /**
+   * Flat `[name, value, name, value, ...]`. A repeated field stands once, with a list: given twice, Node 20 would keep the
+   * last line only when the host has set headers of its own.
+   */
+  readonly lines: HeaderLine[]
   readonly body: Buffer | ByteStream | undefined
 }
 
@@ -44,12 +50,19 @@ function outgoing(
     ? status !== 204
     : bytes === undefined && streamUntouched && touched?.has('content-length') !== true
   const source = GatewayHeaders.lines(headers)
-  const lines: string[] = []
+  const lines: HeaderLine[] = []
+  const names: string[] = []
   for (let i = 0; i < source.length; i += 2) {
     const name = source[i]!.toLowerCase()
     if (name === 'transfer-encoding' || (name === 'content-length' && !keepsLength)) continue
     if (touched?.has(name) === true && CONNECTION_FIELDS.has(name)) continue
-    lines.push(source[i]!, source[i + 1]!)
+    const known = names.indexOf(name)
+    if (known === -1) {
+      names.push(name)
+      lines.push(source[i]!, source[i + 1]!)
+    } else {
+      lines[known * 2 + 1] = [lines[known * 2 + 1]!, source[i + 1]!].flat()
+    }
   }
   if (bodyless) return { status, lines, body: undefined }
   if (bytes === undefined) return { status, lines, body: content }

@@ -189,8 +189,8 @@ export class GatewayRequest {
   }
 
   /** @internal */
-  static cancelled(request: GatewayRequest): boolean {
-    return request.#init.cancellation.cancelled
+  static cancelReason(request: GatewayRequest): Error | undefined {
+    return request.#init.cancellation.reason
   }
 
   /** @internal */
