@@ -9,6 +9,7 @@ import { explain, type Explanation } from './chain/explain.ts'
 import { parseDefinitions } from './definition/parse.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
+import type { RequestInput } from './http/create.ts'
 import { Pools } from './forward/pools.ts'
 import { undiciForwarder } from './forward/undici-forwarder.ts'
 import { type Acceptance, type HostCall, Intake } from './intake.ts'
@@ -35,7 +36,7 @@ export interface Gateway {
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
   /** Says which API, hooks and endpoint a request would meet, and why not; runs nothing. Prints as text. */
-  explain(method: string, url: string): Explanation
+  explain(method: string, url: string, init?: RequestInput): Explanation
   /** Listens to what goes wrong and who is refused; returns the function that stops it. */
   on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void
   /** The last analytics records. */
@@ -76,7 +77,7 @@ export function createCore(
     facade: {
       ready: () => Promise.resolve(),
       close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, (force) => pools.close(force)),
-      explain: (method, url) => explain(apis, method, url),
+      explain: (method, url, init) => explain(apis, method, url, init),
       on: (event, listener) => events.on(event, listener),
       records,
     },

@@ -1,9 +1,13 @@
+import type { Hook } from '../hooks.ts'
+import { createRequest, type RequestInput } from '../http/create.ts'
 import { parseTarget } from '../http/path.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
+import type { EndpointMatch } from './endpoint-tree.ts'
 
 export interface ExplainedHook {
-  readonly hook: string
+  readonly hook: Hook
   /** Names in the order they run. */
   readonly plugins: readonly string[]
   /** Why it runs, or why it does not. */
@@ -26,54 +30,70 @@ export interface Explanation {
 }
 
 /** Works out what a request would meet, before any plugin has changed it. Runs nothing. */
-export function explain(apis: ApiIndex, method: string, url: string): Explanation {
+export function explain(apis: ApiIndex, method: string, url: string, init: RequestInput = {}): Explanation {
   const target = parseTarget(url)
-  if (target === undefined)
-    return explanation({
-      method,
-      path: undefined,
-      api: undefined,
-      endpoint: undefined,
-      hooks: [],
-      upstream: 'none: answered 400, the path has no canonical spelling',
-    })
+  if (target === undefined) return noApi(method, undefined, unreadable(apis))
   const match = apis.find(target.path)
-  if (match === undefined) {
-    const listening = apis.all.map(({ definition }) => definition.listenPath).join(', ')
-    return explanation({
-      method,
-      path: target.path,
-      api: undefined,
-      endpoint: undefined,
-      hooks: [],
-      upstream: `none: no API listens there (listening: ${listening}); the host application goes on, or 404`,
-    })
-  }
+  if (match === undefined)
+    return noApi(method, target.path, `none: no API listens there (${listening(apis)}); the host goes on, or 404`)
   const { api, path } = match
-  const { chain, definition, info } = api
-  const endpoint = chain.endpoints.find(method, path)
-  const row = (hook: string, plugins: readonly { readonly name: string }[], why: string): ExplainedHook => ({
-    hook,
-    plugins: plugins.map(({ name }) => name),
-    why: plugins.length === 0 && why === '' ? 'none defined' : why,
-  })
-  const { plugins } = chain
+  const { definition, info } = api
+  const endpoint = api.chain.endpoints.find(method, path)
+  const tooLong = Number(createRequest('/', init).headers.get('content-length') ?? 0) > definition.maxBodyBytes
   return explanation({
     method,
     path: target.path,
     api: { id: info.id, name: info.name, listenPath: definition.listenPath },
     endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
-    hooks: [
-      row('pre', plugins.pre, ''),
-      row('auth', plugins.auth, definition.keyless ? 'the API is keyless' : ''),
-      row('postAuth', plugins.postAuth, definition.keyless ? 'never runs on a keyless API' : ''),
-      row('endpoint', endpoint?.value ?? [], endpointReason(api, method, path, endpoint?.key)),
-      row('post', plugins.post, ''),
-      row('response', plugins.response, ''),
-      row('analytics', plugins.analytics, definition.records ? '' : 'records are off'),
-    ],
-    upstream: upstreamOf(api, path, target.search),
+    hooks: hookRows(api, method, path, endpoint),
+    upstream: tooLong
+      ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
+      : upstreamOf(api, path, target.search),
   })
+}
+
+function noApi(method: string, path: string | undefined, upstream: string): Explanation {
+  return explanation({ method, path, api: undefined, endpoint: undefined, hooks: [], upstream })
+}
+
+function unreadable(apis: ApiIndex): string {
+  const left = apis.all.every((api) => api.passive)
+  return left
+    ? 'none: the path has no canonical spelling; left to the host'
+    : 'none: answered 400, the path has no canonical spelling'
+}
+
+function listening(apis: ApiIndex): string {
+  return `listening: ${apis.all.map(({ definition }) => definition.listenPath).join(', ')}`
+}
+
+type EndpointPlugins = EndpointMatch<readonly LoadedPlugin<'endpoint'>[]>
+
+function hookRows(
+  api: CompiledApi,
+  method: string,
+  path: string,
+  endpoint: EndpointPlugins | undefined,
+): ExplainedHook[] {
+  const { plugins } = api.chain
+  const { keyless, records } = api.definition
+  return [
+    row('pre', plugins.pre),
+    row('auth', plugins.auth, keyless ? 'the API is keyless' : ''),
+    row('postAuth', plugins.postAuth, keyless ? 'never runs on a keyless API' : ''),
+    row('endpoint', endpoint?.value ?? [], endpointReason(api, method, path, endpoint?.key)),
+    row('post', plugins.post),
+    row('response', plugins.response),
+    row('analytics', plugins.analytics, records ? '' : 'records are off'),
+  ]
+}
+
+function row(hook: Hook, plugins: readonly { readonly name: string }[], why = ''): ExplainedHook {
+  return {
+    hook,
+    plugins: plugins.map(({ name }) => name),
+    why: plugins.length === 0 && why === '' ? 'none defined' : why,
+  }
 }
 
 function endpointReason({ chain }: CompiledApi, method: string, path: string, key: string | undefined): string {
