@@ -25,6 +25,7 @@ export const ERRORS = {
   PSTN_BODY_TOO_LARGE: { status: 413, answer: 'Request body too large' },
   PSTN_BODY_INVALID: { status: 400, answer: 'Malformed request body' },
   PSTN_BODY_CONSUMED: { status: 500, answer: 'There was a problem proxying the request' },
+  PSTN_BODY_SENT: { status: 500, answer: 'Middleware error' },
   PSTN_BODY_ABORTED: { status: 400, answer: 'Incomplete request body' },
   PSTN_RESPONSE_TOO_LARGE: { status: 500, answer: 'Middleware error' },
   PSTN_RESPONSE_ENCODING: { status: 500, answer: 'Middleware error' },

@@ -69,12 +69,14 @@ export interface RequestState {
 /** The named parts of an endpoint's path, decoded. A wildcard is one string; a slash the client escaped in it stays `%2F`. */
 export type PathParams = Readonly<Record<string, string>>
 
+export type WriteLog = (message: string, fields?: Readonly<Record<string, unknown>>) => void
+
 /** Where a plugin logs. `fields` end up beside api, hook and plugin. */
 export interface Log {
-  debug(message: string, fields?: Readonly<Record<string, unknown>>): void
-  info(message: string, fields?: Readonly<Record<string, unknown>>): void
-  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
-  error(message: string, fields?: Readonly<Record<string, unknown>>): void
+  readonly debug: WriteLog
+  readonly info: WriteLog
+  readonly warn: WriteLog
+  readonly error: WriteLog
 }
 
 /** What `context.call` sends; method GET and no body when left out. */
@@ -96,7 +98,7 @@ export interface PluginContext {
    * @param api the id or the name of the API
    * @param path path and query below its listen path
    */
-  call(api: string, path: string, init?: CallInit): Promise<Response>
+  readonly call: (api: string, path: string, init?: CallInit) => Promise<Response>
 }
 
 export type PreContext = PluginContext

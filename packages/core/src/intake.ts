@@ -115,7 +115,7 @@ export class Intake {
       originalUrl: call.originalUrl,
       headers,
       body: call.body(definition.maxBodyBytes),
-      client: new Client(call.peer, headers, trust),
+      client: new Client(call.peer, call.rawHeaders, trust),
       upstream,
       cancellation,
       maxBufferedBytes: definition.maxBufferedBytes,

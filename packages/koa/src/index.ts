@@ -3,6 +3,7 @@ import { type Acceptance, ByteStream, createCore, GatewayResponse, HANDED_OVER, 
 import { applyToHost, hostCall, markBrokenOff, setParsedRequest, watch, writeResponse } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
 import { answerOfHost, applyHead, type HostAnswer } from './host-answer.ts'
+import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
 export interface KoaGateway extends Gateway {
@@ -38,7 +39,7 @@ export function createGateway(
     if (answer === HANDED_OVER) return letHostAnswer(ctx, accepted, next)
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
     if (answer === ofHost?.response && GatewayResponse.body(answer).untouched) return applyHead(ctx, answer)
-    return deliver(ctx, answer, accepted.method)
+    return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
   return Object.assign(middleware, core.facade)
 }
@@ -52,20 +53,30 @@ function basePathOf(ctx: Context): string {
 }
 
 async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
+  const mounted = basePathOf(ctx) !== ''
+  const before = ctx.path
   await applyToHost(accepted, ctx.req)
-  await next()
+  // Only a mount above ever puts a path back.
+  if (mounted) await keepingMovedPath(ctx, before, next)
+  else await next()
 }
 
-async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
+/** `stale` names the headers of an answer this one takes the place of. */
+async function deliver(
+  ctx: Context,
+  response: GatewayResponse,
+  method: string,
+  stale: readonly string[],
+): Promise<void> {
   const { status, lines, body } = await takeOutgoing(response, method)
+  for (const name of stale) ctx.remove(name)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
-  ctx.body =
-    body instanceof ByteStream
-      ? body.toReadable({ onStart: () => ctx.res.flushHeaders(), onFail: () => breakOff(ctx) })
-      : (body ?? null)
+  ctx.body = body instanceof ByteStream ? body.toReadable(() => breakOff(ctx)) : (body ?? null)
   ctx.status = status
   for (const name of GUESSED) ctx.remove(name)
   for (let i = 0; i < lines.length; i += 2) ctx.set(String(lines[i]), lines[i + 1]!)
+  // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
+  ctx.res.once('pipe', () => ctx.res.flushHeaders())
 }
 
 const GUESSED = ['content-type', 'content-length']

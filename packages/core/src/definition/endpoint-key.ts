@@ -66,11 +66,16 @@ function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
       merged[merged.length - 1] = { type: 'text', value: last.value + token.value }
     else merged.push(token)
   }
-  return merged.map((token) => {
+  return merged.map((token, i) => {
     if (token.type !== 'text') return token
-    const rooted = token.value.startsWith('/') ? token.value : `/${token.value}`
-    const canonical = canonicalPath(encodePath(rooted))
-    if (canonical === undefined) throw new Error(`"${token.value}" has no canonical spelling`)
-    return { type: 'text', value: token.value.startsWith('/') ? canonical : canonical.slice(1) }
+    return { type: 'text', value: canonicalText(token.value, i > 0, i < merged.length - 1) }
   })
+}
+
+/** A letter stands in for a neighbouring parameter: in `/:name.:type` the dot is text, not a dot segment. */
+function canonicalText(text: string, after: boolean, before: boolean): string {
+  const stood = `${after ? 'x' : ''}${text}${before ? 'x' : ''}`
+  const canonical = canonicalPath(encodePath(after ? `/${stood}` : stood))
+  if (canonical === undefined) throw new Error(`"${text}" has no canonical spelling`)
+  return canonical.slice(after ? 2 : 0, before ? -1 : undefined)
 }

@@ -15,15 +15,29 @@ export function dropsClaims(policy: ForwardedPolicy, client: Client): boolean {
   return policy === 'set' || policy === 'remove' || (policy === 'append' && !client.trusted)
 }
 
-/** Adds what the upstream is told about the client, under a policy that has already removed what it should not believe. */
-export function addForwarded(lines: string[], policy: ForwardedPolicy, client: Client): void {
+/**
+ * Adds what the upstream is told about the client, under a policy that has already removed what it should not believe.
+ * A field a plugin set (`ours`) is the plugin's word and stays as it is.
+ */
+export function addForwarded(
+  lines: string[],
+  policy: ForwardedPolicy,
+  client: Client,
+  ours: ReadonlySet<string> | undefined,
+): void {
   if (policy === 'remove' || policy === 'off') return
-  const before = policy === 'append' && client.trusted ? takeOut(lines, 'x-forwarded-for') : ''
-  takeOut(lines, 'x-forwarded-host')
-  takeOut(lines, 'x-forwarded-proto')
-  lines.push('X-Forwarded-For', before === '' ? client.peerAddress : `${before}, ${client.peerAddress}`)
-  if (client.host !== '') lines.push('X-Forwarded-Host', client.host)
-  lines.push('X-Forwarded-Proto', client.scheme)
+  if (ours?.has('x-forwarded-for') !== true) {
+    const before = policy === 'append' && client.trusted ? takeOut(lines, 'x-forwarded-for') : ''
+    lines.push('X-Forwarded-For', before === '' ? client.peerAddress : `${before}, ${client.peerAddress}`)
+  }
+  if (ours?.has('x-forwarded-host') !== true && client.host !== '') {
+    takeOut(lines, 'x-forwarded-host')
+    lines.push('X-Forwarded-Host', client.host)
+  }
+  if (ours?.has('x-forwarded-proto') !== true) {
+    takeOut(lines, 'x-forwarded-proto')
+    lines.push('X-Forwarded-Proto', client.scheme)
+  }
 }
 
 /** Removes a field and gives its values as one list: its successor is one line. */

@@ -42,7 +42,7 @@ export function requestHead(
     if (isHopByHop(name, own ? undefined : nominated) || (drop && !own && isForwardedField(name))) continue
     headers.push(lines[i]!, lines[i + 1]!)
   }
-  addForwarded(headers, upstream.forwarded, client)
+  addForwarded(headers, upstream.forwarded, client, ours)
   return { method: request.method, target: search === '' ? path : `${path}?${search}`, headers }
 }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { ByteStream } from './byte-stream.ts'
 
 /** What `setBody` takes. An object becomes JSON. */
@@ -36,6 +36,11 @@ export class Body {
     const content = this.#content
     if (this.#reading !== undefined) return this.#reading
     if (!(content instanceof ByteStream)) return Promise.resolve(content ?? NOTHING)
+    if (content.consumed) {
+      return Promise.reject(
+        new GatewayError('PSTN_BODY_SENT', 'The body has been sent on and is gone; read it in an earlier hook.'),
+      )
+    }
     const reading = content.collect(this.#limitBytes, () => this.#tooLarge(this.#limitBytes))
     // A plugin may start reading and not wait: whoever asks next still gets the error, nobody an unhandled rejection.
     reading.catch(() => undefined)

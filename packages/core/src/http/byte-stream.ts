@@ -36,6 +36,11 @@ export class ByteStream {
     this.#producer = producer
   }
 
+  /** Whether somebody has taken the bytes already. */
+  get consumed(): boolean {
+    return this.#sink !== undefined
+  }
+
   /** Producer's side. False: stop until `resume`. */
   push(chunk: Uint8Array): boolean {
     if (this.#ended || this.#error !== undefined) return true
@@ -122,8 +127,11 @@ export class ByteStream {
     })
   }
 
-  /** A `Readable` over the rest, for APIs that insist on one. Destroying it cancels the stream. */
-  toReadable(options: ReadableOptions = {}): Readable {
+  /**
+   * A `Readable` over the rest, for APIs that insist on one. Destroying it cancels the stream. When the stream breaks off,
+   * `onFail` is called; left out, the readable is destroyed with the error.
+   */
+  toReadable(onFail?: (error: Error) => void): Readable {
     let started = false
     const readable: Readable = new Readable({
       read: () => {
@@ -132,11 +140,10 @@ export class ByteStream {
           return
         }
         started = true
-        options.onStart?.()
         this.consume({
           write: (chunk) => readable.push(chunk),
           end: () => readable.push(null),
-          fail: options.onFail ?? ((error) => readable.destroy(error)),
+          fail: onFail ?? ((error) => readable.destroy(error)),
         })
       },
       destroy: (error, done) => {
@@ -151,13 +158,6 @@ export class ByteStream {
   static from(readable: Readable, settings: ReadableSettings = {}): ByteStream {
     return new ByteStream(new ReadableProducer(readable, settings))
   }
-}
-
-interface ReadableOptions {
-  /** Somebody reads: the head need not wait for the first byte. */
-  readonly onStart?: () => void
-  /** The stream broke off; the default destroys the readable with the error. */
-  readonly onFail?: (error: Error) => void
 }
 
 interface ReadableSettings {

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { describe, GatewayError } from '../errors.ts'
-import type { ReadonlyHeaders } from './headers.ts'
+import { GatewayHeaders, type ReadonlyHeaders } from './headers.ts'
 
 /** The other end of the connection, as the host's server sees it. */
 export interface Peer {
@@ -40,9 +40,10 @@ export class Client {
   readonly #trust: Trust
   #address: string | undefined
 
-  constructor(peer: Peer, headers: ReadonlyHeaders, trust: Trust) {
+  constructor(peer: Peer, lines: readonly string[], trust: Trust) {
     this.#peer = peer
-    this.#headers = headers
+    // Its own view of the lines as they came: what plugins change is not what the client said.
+    this.#headers = new GatewayHeaders(lines)
     this.#trust = trust
   }
 

@@ -18,6 +18,7 @@ export interface RequestInput {
   readonly body?: BodyInput | undefined
 }
 
+const LOCALHOST = ['host', 'localhost']
 const MAX_BUFFERED_BYTES = 10 * 1024 * 1024
 
 /** @internal The parts of a request that come from where it is made. */
@@ -33,10 +34,9 @@ export type Origin = Pick<GatewayRequestInit, 'client' | 'upstream' | 'cancellat
  * expect(request.headers.has('x-request-id')).toBe(true)
  */
 export function createRequest(path: string, input: RequestInput = {}): GatewayRequest {
-  const host = new GatewayHeaders(['host', 'localhost'])
-  const client = new Client({ address: '127.0.0.1', encrypted: false }, host, compileTrust([]))
+  const client = new Client({ address: '127.0.0.1', encrypted: false }, LOCALHOST, compileTrust([]))
   const cancellation = new Cancellation()
-  return buildRequest(path, input, ['host', 'localhost'], {
+  return buildRequest(path, input, LOCALHOST, {
     client,
     upstream: undefined,
     cancellation,

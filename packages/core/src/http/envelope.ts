@@ -22,8 +22,9 @@ const XML_ESCAPES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&#34;',
   "'": '&#39;',
+  '\0': '\uFFFD',
 }
 
 function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => XML_ESCAPES[character]!)
+  return text.replaceAll(/[&<>"'\0]/g, (character) => XML_ESCAPES[character]!)
 }

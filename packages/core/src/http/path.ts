@@ -3,6 +3,7 @@ const PLAIN = /^\/(?!\/)[\w\-.~!$&'()*+,;=:@/]*$/
 const UNRESERVED = /[\w\-.~]/
 // Browsers send these raw although RFC 3986 has no place for them in a path: one spelling, the escaped one.
 const ESCAPED = /["<>[\]^`{|}]/g
+const REFUSED_IN_QUERY = /[^\u0021-\u007E]|#/
 const REFUSED = /[^\u0021-\u007E]|[\\#]/
 
 /**
@@ -85,7 +86,7 @@ export function parseTarget(target: string): RequestTarget | undefined {
   const mark = rooted.indexOf('?')
   const path = canonicalPath(mark === -1 ? rooted : rooted.slice(0, mark))
   const search = mark === -1 ? '' : rooted.slice(mark + 1)
-  return path === undefined || search.includes('#') ? undefined : { path, search }
+  return path === undefined || REFUSED_IN_QUERY.test(search) ? undefined : { path, search }
 }
 
 /**
