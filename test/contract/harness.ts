@@ -6,7 +6,7 @@ import { createGateway, type HttpGateway } from '@postern/http'
 import { onTestFinished } from 'vitest'
 
 /** What the upstream was sent. */
-export interface Received {
+interface Received {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders

@@ -55,9 +55,6 @@ export interface Plugins {
 
 export type Hook = keyof Plugins
 
-/** The first argument of a hook's plugins: what they may change. */
-export type Subject<H extends Hook> = Parameters<Plugins[H]>[0]
-
 /** The second argument of a hook's plugins: what they may look at. */
 export type Context<H extends Hook> = Parameters<Plugins[H]>[1]
 
@@ -69,7 +66,7 @@ export interface RequestState {
 /** The named parts of an endpoint's path, decoded. A wildcard is one string; a slash the client escaped in it stays `%2F`. */
 export type PathParams = Readonly<Record<string, string>>
 
-export type WriteLog = (message: string, fields?: Readonly<Record<string, unknown>>) => void
+type WriteLog = (message: string, fields?: Readonly<Record<string, unknown>>) => void
 
 /** Where a plugin logs. `fields` end up beside api, hook and plugin. */
 export interface Log {

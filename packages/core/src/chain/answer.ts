@@ -6,7 +6,7 @@ import { GatewayResponse } from '../http/response.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { cancelledAnswer, type Ended, errorAnswer, keepOrReplace } from './verdicts.ts'
+import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
 export const HANDED_OVER = 'handed over'
@@ -69,7 +69,7 @@ const SMALL_BODY_BYTES = 65_536
 function afterUpstream(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
   const plugins = exchange.api.chain.response
   for (let i = from; i < plugins.length; i += 1) {
-    const outcome = runPlugin(plugins[i]!, response, exchange, keepOrReplace)
+    const outcome = runPlugin(plugins[i]!, response, exchange, passOrEnd)
     if (outcome instanceof Promise) return outcome.then((later) => replacedOr(exchange, response, later, i + 1))
     if (outcome !== undefined) return replacedOr(exchange, response, outcome, i + 1)
   }

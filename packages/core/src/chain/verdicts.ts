@@ -10,7 +10,10 @@ import { pluginFailure, type Verdict } from './run-plugin.ts'
 /** An answer ends the chain, undefined goes on. */
 export type Ended = GatewayResponse | undefined
 
-/** `pre`, `postAuth`, `endpoint`, `post`: nothing passes, a decision ends the request, a failure is a 500. */
+/**
+ * Every hook but `auth` and `analytics`: nothing passes, a decision answers, a failure is a 500. At `response` an answer takes
+ * the place of the upstream's, of which nothing gets out then.
+ */
 export const passOrEnd: Verdict<Ended> = {
   returned(value, plugin, exchange) {
     if (value === undefined) return undefined
@@ -35,9 +38,6 @@ export const grantOrEnd: Verdict<Ended> = {
   },
   failed: (error, plugin, exchange) => failedWith('PSTN_AUTH_FAILED', error, plugin, exchange),
 }
-
-/** `response`: a decision replaces the answer, a failure does too; nothing of the upstream's body gets out then. */
-export const keepOrReplace: Verdict<Ended> = passOrEnd
 
 /** `analytics`: true keeps the record. */
 export const keepOrDrop: Verdict<'keep' | 'drop' | 'failed'> = {

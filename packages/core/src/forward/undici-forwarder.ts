@@ -13,7 +13,7 @@ type Upstream = NonNullable<ApiDefinition['upstream']>
 type Settings = Pick<Upstream, Exclude<keyof Upstream, 'url'>>
 
 /** The settings of a request that a plugin routes to an upstream its definition does not name. */
-export const DEFAULT_UPSTREAM: Settings = {
+const DEFAULT_UPSTREAM: Settings = {
   preserveHost: false,
   forwarded: 'append',
   connectTimeoutMs: 10_000,
