@@ -9,7 +9,9 @@ import { explain, type Explanation } from './chain/explain.ts'
 import { parseDefinitions } from './definition/parse.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
+import { compileTrust } from './http/client.ts'
 import type { RequestInput } from './http/create.ts'
+import { parseUpstreamUrl } from './http/upstream-url.ts'
 import { Pools } from './forward/pools.ts'
 import { undiciForwarder } from './forward/undici-forwarder.ts'
 import { type Acceptance, type HostCall, Intake } from './intake.ts'
@@ -93,6 +95,8 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
     info,
     definition,
     chain,
+    upstream: definition.upstream === undefined ? undefined : parseUpstreamUrl(definition.upstream.url),
+    trust: compileTrust(definition.trustedProxies),
     forward: options.forward ?? undiciForwarder(pools, definition),
     customForwarder,
     services,

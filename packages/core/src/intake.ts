@@ -7,13 +7,12 @@ import { GatewayError, type GatewayErrorCode, publicMessage } from './errors.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
 import { Cancellation } from './http/cancellation.ts'
-import { Client, compileTrust, type Peer, type Trust } from './http/client.ts'
+import { Client, type Peer } from './http/client.ts'
 import { refuse } from './http/decision.ts'
 import { GatewayHeaders } from './http/headers.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
-import { parseUpstreamUrl, type UpstreamUrl } from './http/upstream-url.ts'
 
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
@@ -49,16 +48,9 @@ export interface Acceptance {
   conclude(status: number): void
 }
 
-interface Entry {
-  readonly api: CompiledApi
-  readonly upstream: UpstreamUrl | undefined
-  readonly trust: Trust
-}
-
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
 export class Intake {
   readonly #apis: ApiIndex
-  readonly #entries: ReadonlyMap<CompiledApi, Entry>
   readonly #passive: boolean
   readonly #running = new Set<Cancellation>()
   #closing: Promise<void> | undefined
@@ -67,7 +59,6 @@ export class Intake {
   constructor(apis: ApiIndex) {
     this.#apis = apis
     this.#passive = apis.all.every((api) => api.passive)
-    this.#entries = new Map(apis.all.map((api) => [api, entryOf(api)]))
   }
 
   /** Undefined: no API listens there, the host goes on. */
@@ -104,50 +95,73 @@ export class Intake {
   }
 
   #exchange(call: HostCall, target: RequestTarget, api: CompiledApi, path: string): Acceptance {
-    const { trust, upstream } = this.#entries.get(api)!
-    const { definition } = api
-    const headers = new GatewayHeaders(call.rawHeaders)
+    const { maxBodyBytes, maxBufferedBytes } = api.definition
     const cancellation = new Cancellation()
     const request = new GatewayRequest({
       method: call.method,
       path,
       search: target.search,
       originalUrl: call.originalUrl,
-      headers,
-      body: call.body(definition.maxBodyBytes),
-      client: new Client(call.peer, call.rawHeaders, trust),
-      upstream,
+      headers: new GatewayHeaders(call.rawHeaders),
+      body: call.body(maxBodyBytes),
+      client: new Client(call.peer, call.rawHeaders, api.trust),
+      upstream: api.upstream,
       cancellation,
-      maxBufferedBytes: definition.maxBufferedBytes,
+      maxBufferedBytes,
     })
-    const exchange = new Exchange(api, request, cancellation, 0)
     this.#running.add(cancellation)
-    return {
-      request,
-      method: call.method,
-      maxBufferedBytes: definition.maxBufferedBytes,
-      hostTarget: () => (api.passive ? undefined : hostTarget(request, call, target, definition.listenPath)),
-      answer: (host) => answer(exchange, host),
-      cancel: () => cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.')),
-      conclude: (status) => {
-        if (!this.#running.delete(cancellation)) return
-        conclude(exchange, { status })
-        if (this.#running.size === 0) this.#idle?.()
-      },
-    }
+    return new AcceptedRequest(new Exchange(api, request, cancellation, 0), call, target, () =>
+      this.#finished(cancellation),
+    )
+  }
+
+  #finished(cancellation: Cancellation): boolean {
+    const first = this.#running.delete(cancellation)
+    if (this.#running.size === 0) this.#idle?.()
+    return first
   }
 }
 
-function hostTarget(
-  request: GatewayRequest,
-  call: HostCall,
-  target: RequestTarget,
-  listenPath: string,
-): string | undefined {
-  const search = GatewayRequest.search(request)
-  const query = search === '' ? '' : `?${search}`
-  if (!GatewayRequest.targetTouched(request) && isPathOf(call.originalUrl, target.path)) return undefined
-  return (listenPath === '/' ? '' : listenPath) + request.path + query
+class AcceptedRequest implements Acceptance {
+  readonly request: GatewayRequest
+  readonly method: string
+  readonly maxBufferedBytes: number
+  readonly #exchange: Exchange
+  readonly #call: HostCall
+  readonly #target: RequestTarget
+  /** False when it was finished before. */
+  readonly #finish: () => boolean
+
+  constructor(exchange: Exchange, call: HostCall, target: RequestTarget, finish: () => boolean) {
+    this.request = exchange.request
+    this.method = call.method
+    this.maxBufferedBytes = exchange.api.definition.maxBufferedBytes
+    this.#exchange = exchange
+    this.#call = call
+    this.#target = target
+    this.#finish = finish
+  }
+
+  hostTarget(): string | undefined {
+    const { api, request } = this.#exchange
+    const untouched = !GatewayRequest.targetTouched(request) && isPathOf(this.#call.originalUrl, this.#target.path)
+    if (api.passive || untouched) return undefined
+    const { listenPath } = api.definition
+    const search = GatewayRequest.search(request)
+    return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
+  }
+
+  answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
+    return answer(this.#exchange, host)
+  }
+
+  cancel(): void {
+    this.#exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
+  }
+
+  conclude(status: number): void {
+    if (this.#finish()) conclude(this.#exchange, { status })
+  }
 }
 
 function isPathOf(url: string, path: string): boolean {
@@ -159,15 +173,6 @@ function belowMount(basePath: string, path: string): string | undefined {
   if (basePath === '') return path
   const base = canonicalPath(basePath)
   return base === undefined ? undefined : below(base.replace(/\/+$/, ''), path)
-}
-
-function entryOf(api: CompiledApi): Entry {
-  const { upstream, trustedProxies } = api.definition
-  return {
-    api,
-    upstream: upstream === undefined ? undefined : parseUpstreamUrl(upstream.url),
-    trust: compileTrust(trustedProxies),
-  }
 }
 
 /** An answer where there is no API yet to run a chain. */

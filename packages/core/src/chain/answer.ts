@@ -15,8 +15,7 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
 
 /**
  * One request, from its first step to the answer that may leave; `host` is the application behind, if there is one.
- * Synchronous as long as every step is. Rejects only with
- * what is a bug: of the host application below, or ours.
+ * Synchronous as long as every step is. Rejects only with what is a bug: of the host application, or ours.
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
   const ended = runSteps(exchange.api.chain.request, exchange)

@@ -6,7 +6,6 @@ import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
-import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import { answer, HANDED_OVER } from './answer.ts'
 import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
@@ -45,12 +44,11 @@ export async function callApi(
 function createExchange(api: CompiledApi, from: Exchange, path: string, init: CallInit): Exchange {
   const cancellation = new Cancellation()
   from.cancellation.onCancel((reason) => cancellation.cancel(reason))
-  const { upstream, maxBufferedBytes } = api.definition
   const request = buildRequest(path, init, ['host', from.request.host], {
     client: GatewayRequest.client(from.request),
-    upstream: upstream === undefined ? undefined : parseUpstreamUrl(upstream.url),
+    upstream: api.upstream,
     cancellation,
-    maxBufferedBytes,
+    maxBufferedBytes: api.definition.maxBufferedBytes,
   })
   return new Exchange(api, request, cancellation, from.depth + 1)
 }

@@ -2,6 +2,8 @@ import type { ApiDefinition, ApiInfo } from '../api.ts'
 import type { RecordBuffer } from '../analytics/record.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
 import type { CallInit } from '../hooks.ts'
+import type { Trust } from '../http/client.ts'
+import type { UpstreamUrl } from '../http/upstream-url.ts'
 import type { SessionStore } from '../session/memory-store.ts'
 import type { Chain } from './chain.ts'
 import type { Events } from './events.ts'
@@ -21,6 +23,9 @@ export interface CompiledApi {
   readonly info: ApiInfo
   readonly definition: ApiDefinition
   readonly chain: Chain
+  /** Where its requests go unless a plugin routes them elsewhere; undefined: to the host application. */
+  readonly upstream: UpstreamUrl | undefined
+  readonly trust: Trust
   readonly forward: Forwarder
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
   readonly customForwarder: boolean

@@ -30,6 +30,8 @@ export function parseEndpointKey(key: string): Endpoint | string {
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
   try {
     const variants = expand(parse(path).tokens).map(canonicalTokens)
+    const twice = variants.map(repeatedName).find((name) => name !== undefined)
+    if (twice !== undefined) return `uses the parameter "${twice}" twice`
     // Some mistakes (two parameters side by side) only show when the expression is built.
     for (const tokens of variants) pathToRegexp({ tokens })
     return { key, method, variants }
@@ -70,6 +72,11 @@ function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
     if (token.type !== 'text') return token
     return { type: 'text', value: canonicalText(token.value, i > 0, i < merged.length - 1) }
   })
+}
+
+function repeatedName(tokens: readonly FlatToken[]): string | undefined {
+  const names = tokens.flatMap((token) => (token.type === 'text' ? [] : [token.name]))
+  return names.find((name, i) => names.indexOf(name) !== i)
 }
 
 /** A letter stands in for a neighbouring parameter: in `/:name.:type` the dot is text, not a dot segment. */

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { describe, GatewayError } from '../errors.ts'
-import { GatewayHeaders, type ReadonlyHeaders } from './headers.ts'
+import { GatewayHeaders } from './headers.ts'
 
 /** The other end of the connection, as the host's server sees it. */
 export interface Peer {
@@ -36,14 +36,14 @@ export function compileTrust(ranges: readonly string[]): Trust {
 /** Who is calling and how: from the socket, and from forwarded headers only behind trusted proxies. Worked out on first use. */
 export class Client {
   readonly #peer: Peer
-  readonly #headers: ReadonlyHeaders
+  /** The lines as they came: what plugins change is not what the client said. */
+  readonly #lines: readonly string[]
   readonly #trust: Trust
   #address: string | undefined
 
   constructor(peer: Peer, lines: readonly string[], trust: Trust) {
     this.#peer = peer
-    // Its own view of the lines as they came: what plugins change is not what the client said.
-    this.#headers = new GatewayHeaders(lines)
+    this.#lines = lines
     this.#trust = trust
   }
 
@@ -62,20 +62,24 @@ export class Client {
   }
 
   get scheme(): 'http' | 'https' {
-    const forwarded = this.trusted ? lastOf(this.#headers.get('x-forwarded-proto'))?.toLowerCase() : undefined
+    const forwarded = this.trusted ? lastOf(this.#get('x-forwarded-proto'))?.toLowerCase() : undefined
     if (forwarded === 'http' || forwarded === 'https') return forwarded
     return this.#peer.encrypted ? 'https' : 'http'
   }
 
   get host(): string {
-    const forwarded = this.trusted ? lastOf(this.#headers.get('x-forwarded-host')) : undefined
-    return forwarded ?? this.#headers.get('host') ?? ''
+    const forwarded = this.trusted ? lastOf(this.#get('x-forwarded-host')) : undefined
+    return forwarded ?? this.#get('host') ?? ''
+  }
+
+  #get(name: string): string | null {
+    return new GatewayHeaders(this.#lines).get(name)
   }
 
   #resolve(): string {
     let address = this.peerAddress
     if (!this.trusted) return address
-    const hops = (this.#headers.get('x-forwarded-for') ?? '').split(',')
+    const hops = (this.#get('x-forwarded-for') ?? '').split(',')
     for (let i = hops.length - 1; i >= 0; i -= 1) {
       const hop = unmapped(hops[i]!.trim())
       if (isIP(hop) === 0) return address

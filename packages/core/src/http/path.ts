@@ -4,7 +4,7 @@ const UNRESERVED = /[\w\-.~]/
 // Browsers send these raw although RFC 3986 has no place for them in a path: one spelling, the escaped one.
 const ESCAPED = /["<>[\]^`{|}]/g
 const REFUSED_IN_QUERY = /[^\u0021-\u007E]|#/
-const REFUSED = /[^\u0021-\u007E]|[\\#]/
+const REFUSED = /[^\u0021-\u007E]|[\\#?]/
 
 /**
  * The one spelling of a path, used for matching, authorising, recording and forwarding alike; undefined when there is
