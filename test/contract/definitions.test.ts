@@ -35,6 +35,10 @@ function refusal(definition: unknown): GatewayError {
 
 /** What is wrong, beside a name that is right. */
 const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, problem: string])[] = [
+  [
+    { hooks: { pre: [class Stamp {}] } },
+    'hooks.pre[0]: found the class Stamp, expected a function, or { plugin, name, timeoutMs }',
+  ],
   [{ listenpath: '/a' }, `listenpath: unknown key; did you mean "listenPath"? known keys are ${KEYS}`],
   [{ listen_path: '/a' }, `listen_path: unknown key; did you mean "listenPath"? known keys are ${KEYS}`],
   [{ endpoint: {} }, `endpoint: unknown key; did you mean "endpoints"? known keys are ${KEYS}`],
@@ -189,6 +193,8 @@ describe('a definition with a wrong field', () => {
     ['a regular expression', String.raw`GET /:id(\d+)`],
     ['an unescaped question mark', 'GET /a?'],
     ['dot segments', 'GET /a/../../b'],
+    ['a question mark that is text', String.raw`GET /q\?b`],
+    ['a parameter twice', 'GET /:a/:a'],
     ['more optional groups than could be matched', `GET ${'{/a}'.repeat(9)}`],
   ])('is refused when an endpoint path has %s, and the endpoint is named', (_, key) => {
     const error = refusal({ name: 'orders', endpoints: { [key]: [stamp] } })

@@ -98,7 +98,7 @@ export function describe(value: unknown): string {
     if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
       return String(value)
     if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
-    if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`
+    if (typeof value === 'function') return describeFunction(value)
     if (Array.isArray(value)) return `an array of ${value.length}`
     if (typeof value === 'object') return describeObject(value)
     return typeof value
@@ -106,6 +106,11 @@ export function describe(value: unknown): string {
     // A proxy or a getter that throws: what it is does not matter, that it is no valid value does.
     return 'an object that cannot be read'
   }
+}
+
+function describeFunction(value: { readonly name: string }): string {
+  const kind = /^class\b/.test(String(value)) ? 'class' : 'function'
+  return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`
 }
 
 function describeObject(value: object): string {

@@ -39,7 +39,8 @@ const bytes = integer('a number of bytes, 0 or more', 0, Number.MAX_SAFE_INTEGER
 const flag = z.boolean({ error: expected('true or false') })
 const filled = (what: string): z.ZodString => z.string({ error: expected(what) }).min(1, { error: expected(what) })
 
-const isFunction = (value: unknown): boolean => typeof value === 'function'
+/** A class is a function that cannot be called: every request would end in a 500. */
+const isFunction = (value: unknown): boolean => typeof value === 'function' && !/^class\b/.test(String(value))
 
 const settings = strict('a function, or { plugin, name, timeoutMs }', {
   plugin: z.custom<never>(isFunction, { error: expected('the plugin function') }),
@@ -49,7 +50,7 @@ const settings = strict('a function, or { plugin, name, timeoutMs }', {
 
 /** A plugin where it stands: told apart before zod sees it, so that the message is about the one the author meant. */
 const plugin = z.unknown().superRefine((value, context) => {
-  if (typeof value === 'function') return
+  if (isFunction(value)) return
   const parsed = settings.safeParse(value)
   for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
 })
