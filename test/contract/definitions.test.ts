@@ -36,7 +36,15 @@ function refusal(definition: unknown): GatewayError {
 /** What is wrong, beside a name that is right. */
 const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, problem: string])[] = [
   [
-    { hooks: { pre: [class Stamp {}] } },
+    {
+      hooks: {
+        pre: [
+          class Stamp {
+            run(): void {}
+          },
+        ],
+      },
+    },
     'hooks.pre[0]: found the class Stamp, expected a function, or { plugin, name, timeoutMs }',
   ],
   [{ listenpath: '/a' }, `listenpath: unknown key; did you mean "listenPath"? known keys are ${KEYS}`],

@@ -109,7 +109,7 @@ export function describe(value: unknown): string {
 }
 
 function describeFunction(value: { readonly name: string }): string {
-  const kind = /^class\b/.test(String(value)) ? 'class' : 'function'
+  const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'
   return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`
 }
 
