@@ -1,9 +1,9 @@
-import { answer, type ExchangeAnswer } from './chain/answer.ts'
+import { answer, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
 import type { ApiIndex } from './chain/api-index.ts'
 import type { CompiledApi } from './chain/compiled-api.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
-import { GatewayError, type GatewayErrorCode, publicMessage } from './errors.ts'
+import { GatewayError, type GatewayErrorCode, publicMessage, stackOf } from './errors.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
 import { Cancellation } from './http/cancellation.ts'
@@ -42,6 +42,8 @@ export interface Acceptance {
   hostTarget(): string | undefined
   /** `host` is the application behind the gateway; undefined when nothing stands there. */
   answer(host?: HostForwarder): Maybe<ExchangeAnswer>
+  /** The answer to what went wrong on the way to the host; undefined for a bug, which is the host's own channel's. */
+  failure(error: unknown): GatewayResponse | undefined
   /** The client hung up: everything done for it stops. */
   cancel(): void
   /** The answer is out (or never will be): `status` is what the client got, 499 for nothing. */
@@ -70,9 +72,24 @@ export class Intake {
       return this.#passive ? undefined : refused('PSTN_PATH_INVALID', 400, call)
     }
     const match = this.#apis.find(path)
-    if (match === undefined) return undefined
+    if (match === undefined) {
+      if (call.basePath !== '') this.#warnOfDoubledMount(call, target.path)
+      return undefined
+    }
     if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
     return this.#exchange(call, target, match.api, match.path)
+  }
+
+  /** Mounted at `/orders` with the listen path `/orders`, an API listens at `/orders/orders` and guards nothing else. */
+  #warnOfDoubledMount({ basePath }: HostCall, path: string): void {
+    const meant = this.#apis.find(path)?.api
+    if (meant === undefined || meant.definition.listenPath === '/') return
+    const { definition } = meant
+    const { name } = definition
+    meant.services.events.warn(
+      `mount ${name}`,
+      `API "${name}" is mounted at ${basePath}, so it listens at ${basePath}${definition.listenPath}, not at ${definition.listenPath}. Mount it at the root, or leave the mount path out of listenPath.`,
+    )
   }
 
   close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
@@ -155,12 +172,23 @@ class AcceptedRequest implements Acceptance {
     return answer(this.#exchange, host)
   }
 
+  failure(error: unknown): GatewayResponse | undefined {
+    return failureAnswer(this.#exchange, error)
+  }
+
   cancel(): void {
     this.#exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
   }
 
   conclude(status: number): void {
-    if (this.#finish()) conclude(this.#exchange, { status })
+    if (!this.#finish()) return
+    try {
+      conclude(this.#exchange, { status })
+    } catch (error) {
+      // Nobody waits for this any more, and an exception here would be nobody's to catch.
+      const { services, info } = this.#exchange.api
+      services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
+    }
   }
 }
 
@@ -185,6 +213,7 @@ function refused(code: GatewayErrorCode, status: number, call: HostCall): Accept
     maxBufferedBytes: 0,
     hostTarget: () => undefined,
     answer: () => response,
+    failure: () => undefined,
     cancel: () => undefined,
     conclude: () => undefined,
   }

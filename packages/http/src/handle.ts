@@ -73,6 +73,12 @@ class HostExchange {
     else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
   }
 
+  #failed(error: unknown): void {
+    const answer = this.#accepted.failure(error)
+    if (answer === undefined) this.#host.next(error)
+    else this.#deliver(answer)
+  }
+
   #handOver(): void {
     const goOn = (): void => {
       this.#host.onChanged?.()
@@ -80,7 +86,7 @@ class HostExchange {
     }
     const changes = applyToHost(this.#accepted, this.#req)
     if (changes === undefined) goOn()
-    else changes.then(goOn, this.#host.next)
+    else changes.then(goOn, (error: unknown) => this.#failed(error))
   }
 }
 

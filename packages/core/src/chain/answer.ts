@@ -95,9 +95,15 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
 }
 
 function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
-  if (!isGatewayError(error) || error.status === null) throw error
-  if (error.code === 'PSTN_INTERNAL') throw error
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
+  const response = failureAnswer(exchange, error)
+  if (response === undefined) throw error
+  return response
+}
+
+/** The answer to what the network or the messages did; undefined for anything else, which is a bug. */
+export function failureAnswer(exchange: Exchange, error: unknown): GatewayResponse | undefined {
+  if (!isGatewayError(error) || error.status === null || error.code === 'PSTN_INTERNAL') return undefined
   if (error.status >= 500) exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
   return errorAnswer(error.code, error.status, exchange)
 }

@@ -1,4 +1,3 @@
-import { below } from '../http/path.ts'
 import type { CompiledApi } from './compiled-api.ts'
 
 /** An API and what is left of the path below its listen path. */
@@ -9,13 +8,22 @@ export interface ApiMatch {
 
 /** The APIs of a gateway by listen path: the longest that the path lies below wins, whatever their number. */
 export class ApiIndex {
-  readonly #byListenPath: ReadonlyMap<string, CompiledApi>
+  readonly #exact = new Map<string, CompiledApi>()
+  /**
+   * APIs met without regard to case, by their lower-case listen path: where it is asked for, and where the host
+   * application stands behind. Its router most likely ignores case, and a stricter gate would be walked around.
+   */
+  readonly #loose = new Map<string, CompiledApi>()
   readonly #byRef: ReadonlyMap<string, CompiledApi>
   readonly all: readonly CompiledApi[]
 
   constructor(apis: readonly CompiledApi[]) {
     this.all = apis
-    this.#byListenPath = new Map(apis.map((api) => [api.definition.listenPath, api]))
+    for (const api of apis) {
+      const { listenPath, ignoreCase, upstream } = api.definition
+      if (ignoreCase || upstream === undefined) this.#loose.set(listenPath.toLowerCase(), api)
+      else this.#exact.set(listenPath, api)
+    }
     // An id beats a name of another API that reads the same.
     this.#byRef = new Map([
       ...apis.map((api) => [api.info.name, api] as const),
@@ -25,14 +33,14 @@ export class ApiIndex {
 
   /** `path` must be canonical. */
   find(path: string): ApiMatch | undefined {
+    const lowerCase = this.#loose.size === 0 ? path : path.toLowerCase()
     let end = path.length
     while (end > 0) {
-      const api = this.#byListenPath.get(path.slice(0, end))
-      const rest = api === undefined ? undefined : below(api.definition.listenPath, path)
-      if (api !== undefined && rest !== undefined) return { api, path: rest }
+      const api = this.#exact.get(path.slice(0, end)) ?? this.#loose.get(lowerCase.slice(0, end))
+      if (api !== undefined && (end === path.length || path[end] === '/')) return { api, path: path.slice(end) || '/' }
       end = path.lastIndexOf('/', end - 1)
     }
-    const root = this.#byListenPath.get('/')
+    const root = this.#exact.get('/') ?? this.#loose.get('/')
     return root === undefined ? undefined : { api: root, path }
   }
 

@@ -1,4 +1,5 @@
 import { describe, GatewayError } from '../errors.ts'
+import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
 
 // RFC 9110 5.6.2 (token) and 5.5 (field-value): what leaves here can neither split a message nor be cut by the next hop.
@@ -128,6 +129,16 @@ export class GatewayHeaders implements ReadonlyHeaders {
     }
     return this.#own
   }
+}
+
+refuseUnknownWrites(GatewayHeaders.prototype, 'Headers', {}, 'headers.set(name, value)')
+
+/** Headers are changed one by one: an object put in their place would have none of what forwarding needs to know. */
+export function wholeHeaders(of: 'request' | 'response'): GatewayError {
+  return new GatewayError(
+    'PSTN_VALUE_INVALID',
+    `${of}.headers cannot be replaced; use ${of}.headers.set(name, value) and delete(name).`,
+  )
 }
 
 /** The same fields without the ways to change them, for hooks that may only look. */

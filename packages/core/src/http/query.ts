@@ -1,5 +1,6 @@
 import type { LateWitness } from './late.ts'
 import { encodePath } from './path.ts'
+import { refuseUnknownWrites } from './unknown-writes.ts'
 
 interface Pair {
   readonly name: string
@@ -118,6 +119,8 @@ export class GatewayQuery implements Iterable<[name: string, value: string]> {
     this.#touched = true
   }
 }
+
+refuseUnknownWrites(GatewayQuery.prototype, 'A query', {}, 'query.set(name, value)')
 
 /** As the platform does for authors without a compiler: numbers and the like become text. */
 function text(value: unknown): string {

@@ -1,13 +1,15 @@
+import { METHODS } from 'node:http'
 import { describe, GatewayError } from '../errors.ts'
 import { Body, type BodyInput, encodeBody } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
-import { GatewayHeaders, type ReadonlyHeaders } from './headers.ts'
+import { GatewayHeaders, type ReadonlyHeaders, wholeHeaders } from './headers.ts'
 import type { LateWitness } from './late.ts'
 import { canonicalPath, encodePath } from './path.ts'
 import { GatewayQuery } from './query.ts'
+import { refuseUnknownWrites } from './unknown-writes.ts'
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.ts'
 
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -39,9 +41,6 @@ export interface GatewayRequestInit {
  * }
  */
 export class GatewayRequest {
-  readonly headers: GatewayHeaders
-  /** The request target as the client sent it, before anything was changed. */
-  readonly originalUrl: string
   readonly #init: GatewayRequestInit
   readonly #body: Body
   #method: string
@@ -54,28 +53,41 @@ export class GatewayRequest {
   /** @internal */
   constructor(init: GatewayRequestInit) {
     this.#init = init
-    this.headers = init.headers
-    this.originalUrl = init.originalUrl
     this.#method = init.method
     this.#path = init.path
     this.#upstream = init.upstream
     this.#body = new Body(init.body, init.maxBufferedBytes, tooLarge)
   }
 
+  get headers(): GatewayHeaders {
+    return this.#init.headers
+  }
+
+  /** @internal Refused: `PSTN_VALUE_INVALID`. */
+  set headers(_: never) {
+    throw wholeHeaders('request')
+  }
+
+  /** The request target as the client sent it, before anything was changed. */
+  get originalUrl(): string {
+    return this.#init.originalUrl
+  }
+
   get method(): string {
     return this.#method
   }
 
-  /** Any HTTP method but CONNECT and TRACE; anything else throws `PSTN_VALUE_INVALID`. */
+  /** Any HTTP method but CONNECT and TRACE, the standard ones in any case; anything else throws `PSTN_VALUE_INVALID`. */
   set method(value: string) {
     if (this.#refused()) return
-    if (typeof value !== 'string' || !METHOD.test(value) || value === 'CONNECT' || value === 'TRACE') {
+    const method = typeof value === 'string' && METHODS.includes(value.toUpperCase()) ? value.toUpperCase() : value
+    if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT' || method === 'TRACE') {
       throw new GatewayError(
         'PSTN_VALUE_INVALID',
         `${describe(value)} is no method a request can be given, such as "GET".`,
       )
     }
-    this.#method = value
+    this.#method = method
   }
 
   /** The canonical path with the API's listen path removed, always starting with a slash. */
@@ -108,6 +120,9 @@ export class GatewayRequest {
   /** Replaces the whole query; a leading question mark is dropped. */
   set query(value: string | URLSearchParams | GatewayQuery) {
     if (this.#refused()) return
+    if (typeof value !== 'string' && !(value instanceof URLSearchParams) && !(value instanceof GatewayQuery)) {
+      throw new GatewayError('PSTN_VALUE_INVALID', `${describe(value)} is no query; expected text or URLSearchParams.`)
+    }
     GatewayQuery.replace(this.query, String(value).replace(/^\?/, ''))
   }
 
@@ -227,6 +242,18 @@ export class GatewayRequest {
     if (request.#query !== undefined) GatewayQuery.seal(request.#query, witness)
   }
 }
+
+refuseUnknownWrites(
+  GatewayRequest.prototype,
+  'A request',
+  {
+    url: 'request.path and request.query',
+    body: 'request.setBody(body)',
+    params: 'context.params, which the path decides',
+    session: 'the session an auth plugin returns',
+  },
+  'context.state for data of your own',
+)
 
 function tooLarge(limitBytes: number): GatewayError {
   return new GatewayError(

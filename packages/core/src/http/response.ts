@@ -5,7 +5,8 @@ import { Body, type BodyInput, encodeBody } from './body.ts'
 import { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
 import { describeReplacedBody } from './framing.ts'
-import { GatewayHeaders } from './headers.ts'
+import { GatewayHeaders, wholeHeaders } from './headers.ts'
+import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
 
 /**
@@ -19,7 +20,7 @@ import type { LateWitness } from './late.ts'
  * }
  */
 export class GatewayResponse {
-  readonly headers: GatewayHeaders
+  readonly #headers: GatewayHeaders
   readonly #body: Body
   readonly #maxBufferedBytes: number
   #status: number
@@ -32,10 +33,19 @@ export class GatewayResponse {
     body: Buffer | ByteStream | undefined,
     maxBufferedBytes: number,
   ) {
-    this.headers = headers
+    this.#headers = headers
     this.#status = status
     this.#maxBufferedBytes = maxBufferedBytes
     this.#body = new Body(body, maxBufferedBytes, tooLarge)
+  }
+
+  get headers(): GatewayHeaders {
+    return this.#headers
+  }
+
+  /** @internal Refused: `PSTN_VALUE_INVALID`. */
+  set headers(_: never) {
+    throw wholeHeaders('response')
   }
 
   get status(): number {
@@ -122,6 +132,13 @@ export class GatewayResponse {
     if (content instanceof ByteStream) content.cancel()
   }
 }
+
+refuseUnknownWrites(
+  GatewayResponse.prototype,
+  'A response',
+  { statusCode: 'response.status', body: 'response.setBody(body)' },
+  'context.state for data of your own',
+)
 
 function pipeThrough(
   content: Buffer | ByteStream | undefined | Promise<Buffer>,
