@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isHopByHop, nominatedFields } from '../../packages/core/src/forward/hop-by-hop.ts'
+import { isHopByHop, nominatedFields } from '../../packages/core/src/http/hop-by-hop.ts'
 
 describe('a field of one connection', () => {
   it.each([

@@ -71,7 +71,9 @@ Object.defineProperty(GatewayError.prototype, BRAND, { value: true })
 /** Recognises the error across duplicate installs of the package, where `instanceof` fails. */
 export function isGatewayError(value: unknown): value is GatewayError {
   try {
-    return typeof value === 'object' && value !== null && BRAND in value
+    if (typeof value !== 'object' || value === null || !(BRAND in value)) return false
+    const { code, message } = value as Partial<GatewayError>
+    return typeof message === 'string' && typeof code === 'string' && Object.hasOwn(ERRORS, code)
   } catch {
     // A proxy that refuses to be looked at is nobody's GatewayError.
     return false

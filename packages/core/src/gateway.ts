@@ -100,7 +100,10 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
     forward: options.forward ?? undiciForwarder(pools, definition),
     customForwarder,
     services,
-    passive: chain.request.length === 0 && definition.upstream === undefined && !customForwarder,
+    passive:
+      chain.request.length + chain.response.length + chain.analytics.length === 0 &&
+      definition.upstream === undefined &&
+      !customForwarder,
   }
 }
 

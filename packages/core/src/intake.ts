@@ -1,6 +1,5 @@
 import { answer, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
-import type { ApiIndex } from './chain/api-index.ts'
-import type { CompiledApi } from './chain/compiled-api.ts'
+import type { ApiIndex, ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
 import { GatewayError, type GatewayErrorCode, publicMessage, stackOf } from './errors.ts'
@@ -17,14 +16,16 @@ import type { GatewayResponse } from './http/response.ts'
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
   readonly method: string
-  /** The request target as the client sent it, the mount path included. */
+  /** The request target as the client sent it. */
   readonly originalUrl: string
+  /** The one the host routes by, the mount path included: another one where a middleware above rewrote it. */
+  readonly target: string
   /** What the host has taken off the path before it asked the gateway; empty at the root. */
   readonly basePath: string
   /** Flat `[name, value, ...]`, as Node has it. */
   readonly rawHeaders: readonly string[]
   readonly peer: Peer
-  /** Called once when an API accepts the request. `limitBytes` bounds what may come out of a stream. */
+  /** Called once, when somebody needs it. `limitBytes` bounds what may come out of a stream. */
   readonly body: (limitBytes: number) => Buffer | ByteStream | undefined
 }
 
@@ -35,6 +36,7 @@ export interface Acceptance {
   /** The client's own: whether its answer may have a body does not depend on what plugins asked the upstream. */
   readonly method: string
   readonly maxBufferedBytes: number
+  readonly maxBodyBytes: number
   /**
    * The request target the host application is to see, relative to the mount; undefined when it is to see the one it
    * has. What was matched and what the host sees is one spelling.
@@ -55,6 +57,8 @@ export class Intake {
   readonly #apis: ApiIndex
   readonly #passive: boolean
   readonly #running = new Set<Cancellation>()
+  /** Records still with their analytics plugins. */
+  readonly #concluding = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
   #idle: (() => void) | undefined
 
@@ -65,19 +69,23 @@ export class Intake {
 
   /** Undefined: no API listens there, the host goes on. */
   accept(call: HostCall): Acceptance | undefined {
-    const target = parseTarget(call.originalUrl)
+    const target = parseTarget(call.target)
     const path = target === undefined ? undefined : belowMount(call.basePath, target.path)
-    if (target === undefined || path === undefined) {
-      // A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere.
-      return this.#passive ? undefined : refused('PSTN_PATH_INVALID', 400, call)
-    }
+    if (target === undefined || path === undefined) return this.#unreadable(call)
     const match = this.#apis.find(path)
     if (match === undefined) {
       if (call.basePath !== '') this.#warnOfDoubledMount(call, target.path)
-      return undefined
+      // What leads out of an API by dot segments may lead the host's router, which reads them as text, back into it.
+      return leadsAstray(call.target, target.path) ? this.#unreadable(call) : undefined
     }
     if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
-    return this.#exchange(call, target, match.api, match.path)
+    return this.#exchange(call, target, match)
+  }
+
+  /** A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere. */
+  #unreadable(call: HostCall): Acceptance | undefined {
+    const nobodys = call.target === '*' && this.#apis.find('/') === undefined
+    return this.#passive || nobodys ? undefined : refused('PSTN_PATH_INVALID', 400, call)
   }
 
   /** Mounted at `/orders` with the listen path `/orders`, an API listens at `/orders/orders` and guards nothing else. */
@@ -98,20 +106,16 @@ export class Intake {
   }
 
   async #close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
-    if (this.#running.size > 0) {
-      let timer: NodeJS.Timeout | undefined
-      await Promise.race([
-        new Promise<void>((resolve) => (this.#idle = resolve)),
-        new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs))),
-      ])
-      clearTimeout(timer)
-    }
-    const left = [...this.#running]
-    for (const cancellation of left) cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
-    await release(left.length > 0)
+    const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
+    await withinTime(idle, timeoutMs)
+    for (const cancellation of this.#running)
+      cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
+    await withinTime(Promise.all(this.#concluding), timeoutMs)
+    // By now nothing useful runs: what still holds a connection is a call nobody reads.
+    await release(true)
   }
 
-  #exchange(call: HostCall, target: RequestTarget, api: CompiledApi, path: string): Acceptance {
+  #exchange(call: HostCall, target: RequestTarget, { api, path, respelled }: ApiMatch): Acceptance {
     const { maxBodyBytes, maxBufferedBytes } = api.definition
     const cancellation = new Cancellation()
     const request = new GatewayRequest({
@@ -120,22 +124,36 @@ export class Intake {
       search: target.search,
       originalUrl: call.originalUrl,
       headers: new GatewayHeaders(call.rawHeaders),
-      body: call.body(maxBodyBytes),
+      body: () => call.body(maxBodyBytes),
       client: new Client(call.peer, call.rawHeaders, api.trust),
       upstream: api.upstream,
       cancellation,
       maxBufferedBytes,
     })
     this.#running.add(cancellation)
-    return new AcceptedRequest(new Exchange(api, request, cancellation, 0), call, target, () =>
-      this.#finished(cancellation),
+    const asRouted = !respelled && isPathOf(call.target, target.path)
+    return new AcceptedRequest(new Exchange(api, request, cancellation, 0), call, asRouted, (exchange, status) =>
+      this.#finish(exchange, status),
     )
   }
 
-  #finished(cancellation: Cancellation): boolean {
-    const first = this.#running.delete(cancellation)
+  /** The answer of a request is out: what is left to do for it happens off the client's path. */
+  #finish(exchange: Exchange, status: number): void {
+    if (!this.#running.delete(exchange.cancellation)) return
+    try {
+      const concluding = conclude(exchange, { status })
+      if (concluding instanceof Promise) this.#track(concluding)
+    } catch (error) {
+      // Nobody waits for this any more, and an exception here would be nobody's to catch.
+      const { services, info } = exchange.api
+      services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
+    }
     if (this.#running.size === 0) this.#idle?.()
-    return first
+  }
+
+  #track(concluding: Promise<void>): void {
+    this.#concluding.add(concluding)
+    void concluding.finally(() => this.#concluding.delete(concluding))
   }
 }
 
@@ -143,26 +161,30 @@ class AcceptedRequest implements Acceptance {
   readonly request: GatewayRequest
   readonly method: string
   readonly maxBufferedBytes: number
+  readonly maxBodyBytes: number
   readonly #exchange: Exchange
-  readonly #call: HostCall
-  readonly #target: RequestTarget
-  /** False when it was finished before. */
-  readonly #finish: () => boolean
+  /** What was matched is what the host has. */
+  readonly #asRouted: boolean
+  readonly #finish: (exchange: Exchange, status: number) => void
 
-  constructor(exchange: Exchange, call: HostCall, target: RequestTarget, finish: () => boolean) {
+  constructor(
+    exchange: Exchange,
+    call: HostCall,
+    asRouted: boolean,
+    finish: (exchange: Exchange, status: number) => void,
+  ) {
     this.request = exchange.request
     this.method = call.method
     this.maxBufferedBytes = exchange.api.definition.maxBufferedBytes
+    this.maxBodyBytes = exchange.api.definition.maxBodyBytes
     this.#exchange = exchange
-    this.#call = call
-    this.#target = target
+    this.#asRouted = asRouted
     this.#finish = finish
   }
 
   hostTarget(): string | undefined {
     const { api, request } = this.#exchange
-    const untouched = !GatewayRequest.targetTouched(request) && isPathOf(this.#call.originalUrl, this.#target.path)
-    if (api.passive || untouched) return undefined
+    if (api.passive || (this.#asRouted && !GatewayRequest.targetTouched(request))) return undefined
     const { listenPath } = api.definition
     const search = GatewayRequest.search(request)
     return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
@@ -181,14 +203,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   conclude(status: number): void {
-    if (!this.#finish()) return
-    try {
-      conclude(this.#exchange, { status })
-    } catch (error) {
-      // Nobody waits for this any more, and an exception here would be nobody's to catch.
-      const { services, info } = this.#exchange.api
-      services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
-    }
+    this.#finish(this.#exchange, status)
   }
 }
 
@@ -203,6 +218,12 @@ function belowMount(basePath: string, path: string): string | undefined {
   return base === undefined ? undefined : below(base.replace(/\/+$/, ''), path)
 }
 
+/** Whether reading the path has changed more than the spelling of its escapes. */
+function leadsAstray(target: string, path: string): boolean {
+  const [raw = ''] = target.split('?', 1)
+  return raw.startsWith('/') && raw.split('/').length !== path.split('/').length
+}
+
 /** An answer where there is no API yet to run a chain. */
 function refused(code: GatewayErrorCode, status: number, call: HostCall): Acceptance {
   const contentType = new GatewayHeaders(call.rawHeaders).get('content-type')
@@ -211,10 +232,19 @@ function refused(code: GatewayErrorCode, status: number, call: HostCall): Accept
     request: undefined,
     method: call.method,
     maxBufferedBytes: 0,
+    maxBodyBytes: 0,
     hostTarget: () => undefined,
     answer: () => response,
     failure: () => undefined,
     cancel: () => undefined,
     conclude: () => undefined,
   }
+}
+
+/** Waits, but not longer than that: a timer cannot be set further than 2^31 - 1 ms ahead. */
+async function withinTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, 2_147_483_647))))
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }

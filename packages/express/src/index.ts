@@ -27,10 +27,12 @@ export function createGateway(
     const req = incoming as Request
     handle(core, req, res, {
       originalUrl: req.originalUrl,
+      // Not the original: a middleware above may have sent the request elsewhere, and Express routes by this one.
+      target: req.baseUrl + req.url,
       basePath: req.baseUrl,
       next,
       standsBehind: true,
-      onChanged: () => refreshQuery(req),
+      onMoved: () => refreshQuery(req),
     })
   }
   return Object.assign(middleware, core.facade)

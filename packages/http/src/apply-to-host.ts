@@ -1,17 +1,25 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { type Acceptance, ByteStream, changesForHost, type HostChanges } from '@postern/core/host'
+import { type Acceptance, ByteStream, changesForHost, GatewayError, type HostChanges } from '@postern/core/host'
 import { parsedRequest } from './request-body.ts'
 
 /**
  * Shows the host application what plugins changed, on its own `req`. What nobody touched stays exactly as it was.
  * Undefined when that could be done at once.
  */
-export function applyToHost(accepted: Acceptance, req: IncomingMessage): Promise<void> | undefined {
+export function applyToHost(
+  accepted: Acceptance,
+  req: IncomingMessage,
+  onMoved?: () => void,
+): Promise<void> | undefined {
   const { request } = accepted
   if (request === undefined) return undefined
   const target = accepted.hostTarget()
-  if (target !== undefined) req.url = target
+  if (target !== undefined) {
+    req.url = target
+    onMoved?.()
+  }
+  limitBody(req, accepted.maxBodyBytes)
   const changes = changesForHost(request)
   if (!(changes instanceof Promise)) {
     apply(changes, req)
@@ -37,6 +45,19 @@ function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], re
     else req.headers[name] = values.join(name === 'cookie' ? '; ' : ', ')
   }
   req.rawHeaders = [...lines]
+}
+
+/** A body of undeclared length is counted as it comes in: beyond the limit the connection ends, and so does the host's reading. */
+function limitBody(req: IncomingMessage, limitBytes: number): void {
+  if (limitBytes === Number.POSITIVE_INFINITY || req.readableEnded) return
+  const push = req.push.bind(req)
+  let bytes = 0
+  req.push = (chunk: Uint8Array | null, encoding) => {
+    bytes += chunk?.length ?? 0
+    if (bytes <= limitBytes) return push(chunk, encoding)
+    req.destroy(new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes (maxBodyBytes).`))
+    return false
+  }
 }
 
 /**

@@ -90,6 +90,11 @@ class Capture {
         code: 'ERR_HTTP_HEADERS_SENT',
       })
     const [status, second, third] = args
+    if (!(status >= 100 && status <= 999)) {
+      throw Object.assign(new RangeError(`Invalid status code: ${String(status)}`), {
+        code: 'ERR_HTTP_INVALID_STATUS_CODE',
+      })
+    }
     this.#res.statusCode = status
     if (typeof second === 'string') this.#res.statusMessage = second
     setAll(this.#res, typeof second === 'string' ? third : second)
@@ -133,7 +138,8 @@ class Capture {
       // What goes to the client is written as a whole later, so that a plugin can take a header away.
       res.removeHeader(name)
     }
-    this.#onHead(res.statusCode, lines, this.#body)
+    // Express 4 lets a status be text, whatever the type says.
+    this.#onHead(Math.trunc(res.statusCode), lines, this.#body)
   }
 }
 

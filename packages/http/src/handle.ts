@@ -13,25 +13,27 @@ import { isBrokenOff, type ResponseWriter, writeResponse } from './write-respons
 
 /** What a host tells of a request beyond `req` and `res`. */
 export interface HostContext {
-  /** The request target before the host took a mount path off. */
+  /** The request target as the client sent it. */
   readonly originalUrl: string
-  /** The mount path it took off; empty at the root. */
+  /** The one the host routes by, the mount path included. */
+  readonly target: string
+  /** The mount path the host took off; empty at the root. */
   readonly basePath: string
   readonly next: (error?: unknown) => void
   /** Whether `next` leads to an application that can answer. */
   readonly standsBehind: boolean
-  /** Called after plugins changed the request, before the host application sees it. */
-  readonly onChanged?: () => void
+  /** Called after plugins changed the request target, before the host application sees it. */
+  readonly onMoved?: () => void
 }
 
 /** One request of a host that answers through `res`. What the gateway does not take, and what is a bug, goes to `next`. */
 export function handle(core: GatewayCore, req: IncomingMessage, res: ServerResponse, host: HostContext): void {
-  const accepted = core.accept(hostCall(req, host.originalUrl, host.basePath))
+  const accepted = core.accept(hostCall(req, host))
   if (accepted === undefined) {
     host.next()
     return
   }
-  watch(res, accepted)
+  watch(req, res, accepted)
   new HostExchange(accepted, req, res, host).run()
 }
 
@@ -53,15 +55,19 @@ class HostExchange {
   }
 
   run(): void {
-    const answer = this.#accepted.answer(this.#host.standsBehind ? () => this.#catchHost() : undefined)
-    if (answer instanceof Promise) answer.then((later) => this.#deliver(later), this.#host.next)
-    else this.#deliver(answer)
+    try {
+      const answer = this.#accepted.answer(this.#host.standsBehind ? () => this.#catchHost() : undefined)
+      if (answer instanceof Promise)
+        answer.then((later) => this.#deliver(later)).catch((error: unknown) => this.#failed(error))
+      else this.#deliver(answer)
+    } catch (error) {
+      this.#failed(error)
+    }
   }
 
   /** Response plugins want to see what the host application answers. */
   async #catchHost(): Promise<GatewayResponse> {
-    await applyToHost(this.#accepted, this.#req)
-    this.#host.onChanged?.()
+    await applyToHost(this.#accepted, this.#req, this.#host.onMoved)
     const { response, writer } = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
     this.#writer = writer
     this.#host.next()
@@ -73,30 +79,39 @@ class HostExchange {
     else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
   }
 
-  #failed(error: unknown): void {
-    const answer = this.#accepted.failure(error)
-    if (answer === undefined) this.#host.next(error)
-    else this.#deliver(answer)
+  #handOver(): void {
+    const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
+    if (changes === undefined) this.#host.next()
+    else
+      changes.then(
+        () => this.#host.next(),
+        (error: unknown) => this.#failed(error),
+      )
   }
 
-  #handOver(): void {
-    const goOn = (): void => {
-      this.#host.onChanged?.()
-      this.#host.next()
-    }
-    const changes = applyToHost(this.#accepted, this.#req)
-    if (changes === undefined) goOn()
-    else changes.then(goOn, (error: unknown) => this.#failed(error))
+  #failed(error: unknown): void {
+    const answer = this.#accepted.failure(error)
+    if (answer === undefined) this.#host.next(error ?? new Error('Rejected without an error.'))
+    else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
   }
 }
 
-/** Ties the exchange to the client's connection: it ends with the answer, or with the client. */
-export function watch(res: ServerResponse, accepted: Acceptance): void {
+/**
+ * Ties the exchange to the client's connection: it ends with the answer, or with the client. A pipelined response gets its
+ * socket, and so its `close`, only when its turn comes; the request hears of a lost connection in any case.
+ */
+export function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
     const delivered = res.writableFinished
     if (!delivered) accepted.cancel()
     accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499)
   }
-  if (res.closed) onClose()
-  else res.once('close', onClose)
+  if (res.closed) {
+    onClose()
+    return
+  }
+  res.once('close', onClose)
+  req.once('close', () => {
+    if (req.socket.destroyed && !res.writableFinished) onClose()
+  })
 }

@@ -3,14 +3,19 @@ import type { TLSSocket } from 'node:tls'
 import type { HostCall } from '@postern/core/host'
 import { requestBody } from './request-body.ts'
 
+/** Where a host has the request's target; see `HostCall`. */
+export type Targets = Pick<HostCall, 'originalUrl' | 'target' | 'basePath'>
+
 /** Hands a Node request to the gateway: references only, nothing is read yet. */
-export function hostCall(req: IncomingMessage, originalUrl: string, basePath: string): HostCall {
+export function hostCall(req: IncomingMessage, { originalUrl, target, basePath }: Targets): HostCall {
   return {
     method: req.method ?? 'GET',
     originalUrl,
+    target,
     basePath,
     rawHeaders: decodedHeaders(req),
-    peer: new SocketPeer(req),
+    // Asked now: a socket that is closed has forgotten.
+    peer: { address: req.socket.remoteAddress ?? '', encrypted: (req.socket as Partial<TLSSocket>).encrypted === true },
     body: (limitBytes) => requestBody(req, limitBytes),
   }
 }
@@ -20,20 +25,4 @@ function decodedHeaders(req: IncomingMessage): readonly string[] {
   const lines = req.rawHeaders
   if (!req.readableDidRead || req.headers['content-encoding'] === undefined) return lines
   return lines.filter((_, i) => lines[i - (i % 2)]!.toLowerCase() !== 'content-encoding')
-}
-
-class SocketPeer {
-  readonly #req: IncomingMessage
-
-  constructor(req: IncomingMessage) {
-    this.#req = req
-  }
-
-  get address(): string {
-    return this.#req.socket.remoteAddress ?? ''
-  }
-
-  get encrypted(): boolean {
-    return (this.#req.socket as Partial<TLSSocket>).encrypted === true
-  }
 }

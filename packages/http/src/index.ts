@@ -23,8 +23,15 @@ export function createGateway(
   const core = createCore(definition, options)
   const listener = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
     const url = req.url ?? '/'
-    const goOn = next ?? ((error?: unknown) => nobodyLeft(req, res, error))
-    handle(core, req, res, { originalUrl: url, basePath: '', next: goOn, standsBehind: next !== undefined })
+    // An error never reaches `next`: one that only answers would answer in the gateway's place.
+    const goOn = (error?: unknown): void =>
+      error === undefined && next !== undefined ? next() : nobodyLeft(req, res, error)
+    const host = { originalUrl: url, target: url, basePath: '', next: goOn, standsBehind: next !== undefined }
+    try {
+      handle(core, req, res, host)
+    } catch (error) {
+      nobodyLeft(req, res, error)
+    }
   }
   return Object.assign(listener, core.facade)
 }

@@ -28,12 +28,14 @@ export function ownResponse(res: ServerResponse): OwnResponse {
 /** Writes an answer with those methods. */
 export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter {
   return {
-    writeHead: (status, lines) => {
+    writeHead: (status, headers) => {
       // The host's own reason phrase is for the host's own status.
       if (status !== res.statusCode) res.statusMessage = ''
-      if (lines.some((line, i) => i % 2 === 0 && String(line).toLowerCase() === 'content-length'))
-        res.removeHeader('transfer-encoding')
-      own.writeHead(status, lines)
+      const names = Array.isArray(headers) ? headers.filter((_, i) => i % 2 === 0) : Object.keys(headers)
+      const framed = names.some((name) => String(name).toLowerCase() === 'content-length')
+      // What the host set after its head has met no plugin; its chunking gives way to a length only.
+      for (const name of res.getHeaderNames()) if (framed || name !== 'transfer-encoding') res.removeHeader(name)
+      own.writeHead(status, headers)
     },
     write: (chunk) => own.write(chunk) as boolean,
     end: (chunk) => void own.end(chunk),

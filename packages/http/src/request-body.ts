@@ -39,7 +39,7 @@ function writtenOut(value: unknown, contentType: string): Buffer | undefined {
   if (encoding === undefined) return undefined
   if (typeof value === 'string') return Buffer.from(value, encoding)
   if (typeof value !== 'object' || value === null) return undefined
-  const text = /[/+]json\b/i.test(contentType) ? JSON.stringify(value) : formText(value, contentType)
+  const text = /[/+]json\b/i.test(contentType) ? jsonOf(value) : formText(value, contentType)
   if (text === undefined) return undefined
   tellOnce()
   return Buffer.from(text, encoding)
@@ -57,6 +57,15 @@ const ENCODINGS: Readonly<Record<string, BufferEncoding>> = {
   'us-ascii': 'utf8',
   'iso-8859-1': 'latin1',
   'utf-16le': 'utf16le',
+}
+
+/** A parsed value the application has changed meanwhile may be no JSON any more. */
+function jsonOf(value: object): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
 
 function tellOnce(): void {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import {
   ByteStream,
   type GatewayResponse,
@@ -10,7 +10,7 @@ import {
 
 /** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
-  writeHead(status: number, lines: HeaderLine[]): void
+  writeHead(status: number, headers: HeaderLine[] | OutgoingHttpHeaders): void
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void
@@ -58,7 +58,7 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
-    writer.writeHead(status, lines)
+    writer.writeHead(status, isPatched(res) ? byName(lines) : lines)
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')
@@ -66,6 +66,17 @@ function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], wri
     res.destroy()
     return false
   }
+}
+
+/** Middleware that wraps `writeHead` reads headers by name, and much of it knows no other form. */
+function isPatched(res: ServerResponse): boolean {
+  return Object.hasOwn(res, 'writeHead')
+}
+
+function byName(lines: readonly HeaderLine[]): OutgoingHttpHeaders {
+  const headers = Object.create(null) as OutgoingHttpHeaders
+  for (let i = 0; i < lines.length; i += 2) headers[String(lines[i])] = lines[i + 1]
+  return headers
 }
 
 function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): void {

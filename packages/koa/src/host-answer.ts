@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { ByteStream, GatewayHeaders, GatewayResponse } from '@postern/core/host'
+import { ByteStream, GatewayHeaders, GatewayResponse, isFramingField } from '@postern/core/host'
 import { captureResponse, headerNames, type ResponseWriter } from '@postern/http/bridge'
 import type { Context } from 'koa'
 
@@ -36,6 +36,7 @@ export async function answerOfHost(
 export function applyHead(ctx: Context, response: GatewayResponse): void {
   if (ctx.status !== response.status) ctx.status = response.status
   for (const name of GatewayHeaders.touched(response.headers) ?? []) {
+    if (isFramingField(name)) continue
     const values = response.headers.getAll(name)
     if (values.length === 0) ctx.remove(name)
     else ctx.set(name, values.length === 1 ? values[0]! : values)

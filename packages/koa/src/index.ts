@@ -1,6 +1,14 @@
 import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { type Acceptance, ByteStream, createCore, GatewayResponse, HANDED_OVER, takeOutgoing } from '@postern/core/host'
-import { applyToHost, hostCall, markBrokenOff, setParsedRequest, watch, writeResponse } from '@postern/http/bridge'
+import {
+  applyToHost,
+  hostCall,
+  markBrokenOff,
+  setParsedRequest,
+  watch,
+  writeResponse,
+  type Targets,
+} from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
 import { answerOfHost, applyHead, type HostAnswer } from './host-answer.ts'
 import { keepingMovedPath } from './moved-path.ts'
@@ -25,12 +33,12 @@ export function createGateway(
   const core = createCore(definition, options)
   const middleware = async (ctx: Context, next: Next): Promise<void> => {
     setParsedRequest(ctx.req, ctx.request as object)
-    const accepted = core.accept(hostCall(ctx.req, ctx.originalUrl, basePathOf(ctx)))
+    const accepted = core.accept(hostCall(ctx.req, targetsOf(ctx)))
     if (accepted === undefined) {
       await next()
       return
     }
-    watch(ctx.res, accepted)
+    watch(ctx.req, ctx.res, accepted)
     let ofHost: HostAnswer | undefined
     const answer = await accepted.answer(async () => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
@@ -38,7 +46,9 @@ export function createGateway(
     })
     if (answer === HANDED_OVER) return letHostAnswer(ctx, accepted, next)
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
-    if (answer === ofHost?.response && GatewayResponse.body(answer).untouched) return applyHead(ctx, answer)
+    const asLeft =
+      answer === ofHost?.response && GatewayResponse.body(answer).untouched && ctx.method === accepted.method
+    if (asLeft) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
   return Object.assign(middleware, core.facade)
@@ -50,6 +60,12 @@ function basePathOf(ctx: Context): string {
   const original = ctx.originalUrl.replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/s, '')
   if (original.endsWith(ctx.path)) return original.slice(0, original.length - ctx.path.length)
   return ctx.path === '/' ? original : ''
+}
+
+/** Not the original target: a middleware above may have sent the request elsewhere, and routers go by `ctx.url`. */
+function targetsOf(ctx: Context): Targets {
+  const basePath = basePathOf(ctx)
+  return { originalUrl: ctx.originalUrl, target: basePath + ctx.url, basePath }
 }
 
 async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {

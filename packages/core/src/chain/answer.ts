@@ -1,4 +1,4 @@
-import { describe, isGatewayError } from '../errors.ts'
+import { describe, GatewayError, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
@@ -28,13 +28,15 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
   if (early !== undefined) return sealed(exchange, early)
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
-  const { request, api } = exchange
+  const { request, api, method } = exchange
   GatewayRequest.seal(request, exchange)
   exchange.upstreamStartedAt = performance.now()
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
     return fromBehind(exchange, forwarded(exchange))
   if (host === undefined) return errorAnswer('PSTN_NOT_FOUND', 404, exchange)
-  return api.chain.response.length === 0 ? HANDED_OVER : fromBehind(exchange, host(request))
+  // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
+  const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
+  return api.chain.response.length === 0 && !reframe ? HANDED_OVER : fromBehind(exchange, host(request))
 }
 
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
@@ -51,9 +53,17 @@ function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promi
 async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
   // A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it.
   const length = Number(request.headers.get('content-length') ?? 0)
-  if (length > 0 && length <= SMALL_BODY_BYTES && GatewayRequest.body(request).untouched) await request.bytes()
+  if (
+    length > 0 &&
+    length <= Math.min(SMALL_BODY_BYTES, api.definition.maxBufferedBytes) &&
+    GatewayRequest.body(request).untouched
+  )
+    await request.bytes()
   const result = await api.forward(request)
-  if (result instanceof GatewayResponse) return result
+  if (result instanceof GatewayResponse) {
+    if (!GatewayResponse.isSealed(result)) return result
+    throw new TypeError('The forwarder returned a GatewayResponse that was sent before; it has to make a new one.')
+  }
   const answered = toAnswer(result, () => request.headers.get('content-type'), api.definition.maxBufferedBytes)
   if (answered === undefined)
     throw new TypeError(
@@ -97,13 +107,17 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
 function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
   const response = failureAnswer(exchange, error)
-  if (response === undefined) throw error
-  return response
+  if (response !== undefined) return response
+  // Whoever catches it must see that something failed, also when nothing was thrown.
+  throw error instanceof Error
+    ? error
+    : new GatewayError('PSTN_INTERNAL', `Rejected with ${describe(error)}.`, { cause: error })
 }
 
 /** The answer to what the network or the messages did; undefined for anything else, which is a bug. */
 export function failureAnswer(exchange: Exchange, error: unknown): GatewayResponse | undefined {
   if (!isGatewayError(error) || error.status === null || error.code === 'PSTN_INTERNAL') return undefined
-  if (error.status >= 500) exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
+  if (error.code.startsWith('PSTN_UPSTREAM_') || error.code === 'PSTN_BODY_CONSUMED')
+    exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
   return errorAnswer(error.code, error.status, exchange)
 }

@@ -1,9 +1,12 @@
+import { restOf } from '../http/path.ts'
 import type { CompiledApi } from './compiled-api.ts'
 
 /** An API and what is left of the path below its listen path. */
 export interface ApiMatch {
   readonly api: CompiledApi
   readonly path: string
+  /** The path below was respelled: slashes behind the listen path are one. */
+  readonly respelled: boolean
 }
 
 /** The APIs of a gateway by listen path: the longest that the path lies below wins, whatever their number. */
@@ -14,6 +17,8 @@ export class ApiIndex {
    * application stands behind. Its router most likely ignores case, and a stricter gate would be walked around.
    */
   readonly #loose = new Map<string, CompiledApi>()
+  /** No longer prefix of a path needs to be looked up. */
+  readonly #longest: number
   readonly #byRef: ReadonlyMap<string, CompiledApi>
   readonly all: readonly CompiledApi[]
 
@@ -24,6 +29,7 @@ export class ApiIndex {
       if (ignoreCase || upstream === undefined) this.#loose.set(listenPath.toLowerCase(), api)
       else this.#exact.set(listenPath, api)
     }
+    this.#longest = Math.max(...apis.map((api) => api.definition.listenPath.length))
     // An id beats a name of another API that reads the same.
     this.#byRef = new Map([
       ...apis.map((api) => [api.info.name, api] as const),
@@ -34,14 +40,17 @@ export class ApiIndex {
   /** `path` must be canonical. */
   find(path: string): ApiMatch | undefined {
     const lowerCase = this.#loose.size === 0 ? path : path.toLowerCase()
-    let end = path.length
+    let end = path.length <= this.#longest ? path.length : path.lastIndexOf('/', this.#longest)
     while (end > 0) {
       const api = this.#exact.get(path.slice(0, end)) ?? this.#loose.get(lowerCase.slice(0, end))
-      if (api !== undefined && (end === path.length || path[end] === '/')) return { api, path: path.slice(end) || '/' }
+      if (api !== undefined) {
+        const rest = restOf(path, end)
+        return { api, path: rest, respelled: end < path.length && rest.length !== path.length - end }
+      }
       end = path.lastIndexOf('/', end - 1)
     }
     const root = this.#exact.get('/') ?? this.#loose.get('/')
-    return root === undefined ? undefined : { api: root, path }
+    return root === undefined ? undefined : { api: root, path, respelled: false }
   }
 
   /** By id or by name. */

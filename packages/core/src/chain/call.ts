@@ -4,6 +4,7 @@ import type { CallInit } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
+import { isBodyless } from '../http/outgoing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { answer, HANDED_OVER } from './answer.ts'
@@ -14,7 +15,6 @@ import { conclude } from './recording.ts'
 import { errorAnswer } from './verdicts.ts'
 
 const MAX_DEPTH = 5
-const WITHOUT_BODY = new Set([204, 205, 304])
 
 /** Another API of this gateway as an in-process upstream: its whole chain, no socket. */
 export async function callApi(
@@ -33,12 +33,11 @@ export async function callApi(
     )
   }
   const exchange = createExchange(api, from, path, init)
-  if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', 508, exchange))
+  if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', 508, exchange), () => undefined)
   from.addCall(exchange.cancellation)
   const response = await answer(exchange)
   if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
-  conclude(exchange, { status: response.status })
-  return toWhatwg(response)
+  return toWhatwg(response, () => void conclude(exchange, { status: response.status }))
 }
 
 function createExchange(api: CompiledApi, from: Exchange, path: string, init: CallInit): Exchange {
@@ -53,14 +52,17 @@ function createExchange(api: CompiledApi, from: Exchange, path: string, init: Ca
   return new Exchange(api, request, cancellation, from.depth + 1)
 }
 
-async function toWhatwg(response: GatewayResponse): Promise<Response> {
-  const content = await GatewayResponse.body(response).content()
+/** `onEnd` is called when the body has been read, or never will be: until then the call's own calls must go on. */
+async function toWhatwg(response: GatewayResponse, onEnd: () => void): Promise<Response> {
+  const { status } = response
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, value)
-  const body = content instanceof ByteStream ? Readable.toWeb(content.toReadable()) : content
-  if (WITHOUT_BODY.has(response.status)) {
-    GatewayResponse.discard(response)
-    return new Response(null, { status: response.status, headers })
+  const content = await GatewayResponse.body(response).content()
+  if (content instanceof ByteStream && !isBodyless('GET', status)) {
+    const readable = content.toReadable().once('close', onEnd)
+    return new Response(Readable.toWeb(readable), { status, headers })
   }
-  return new Response(body, { status: response.status, headers })
+  GatewayResponse.discard(response)
+  onEnd()
+  return new Response(isBodyless('GET', status) ? null : (content as Buffer | undefined), { status, headers })
 }

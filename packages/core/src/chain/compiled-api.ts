@@ -30,6 +30,6 @@ export interface CompiledApi {
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
   readonly customForwarder: boolean
   readonly services: Services
-  /** Nothing here decides by the request: no check, no request plugin, no upstream. Then the host sees it as it came. */
+  /** Nothing here looks at a request: no check, no plugin, no upstream. Then the host sees it as it came. */
   readonly passive: boolean
 }

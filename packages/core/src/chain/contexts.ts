@@ -4,6 +4,7 @@ import type { CallInit, Context, Hook, Log, PathParams, PluginContext, RequestSt
 import { readonlyHeaders } from '../http/headers.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from '../http/request.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
+import { storeKey } from '../session/memory-store.ts'
 import type { KnownSession, SessionView } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -60,7 +61,7 @@ class AuthCall extends CallContext {
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    this.session = exchange.api.services.store.get(presentedToken(exchange.request))
+    this.session = exchange.api.services.store.get(storeKey(exchange.api.info.id, presentedToken(exchange.request)))
     Object.freeze(this)
   }
 }

@@ -1,6 +1,6 @@
 import createDebug from 'debug'
 import type { ApiInfo } from '../api.ts'
-import { describe, type GatewayError, stackOf } from '../errors.ts'
+import { describe, type GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
 
 /** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
@@ -10,6 +10,8 @@ export interface GatewayEvents {
     readonly api: ApiInfo
     readonly hook: Hook
     readonly plugin: string
+    /** Why postern itself refused; undefined when the plugin decided. */
+    readonly code: GatewayErrorCode | undefined
     readonly status: number
     readonly message: string
     readonly method: string
@@ -52,12 +54,16 @@ export class Events {
       this.#nobodyListens(event, data)
       return
     }
-    for (const listener of listeners) {
+    // A listener is the host's; what it throws must not change the answer of a request it only watches.
+    const failed = (error: unknown): void =>
+      this.warn(`listener ${event}`, `A listener for "${event}" threw ${describe(error)}.`)
+    // oxlint-disable-next-line unicorn/no-useless-spread -- a listener that adds one would be followed for ever
+    for (const listener of [...listeners]) {
       try {
-        listener(data)
+        const result: unknown = listener(data)
+        if (result instanceof Promise) result.catch(failed)
       } catch (error) {
-        // A listener is the host's; what it throws must not change the answer of a request it only watches.
-        this.warn(`listener ${event}`, `A listener for "${event}" threw ${describe(error)}.`)
+        failed(error)
       }
     }
   }
@@ -70,14 +76,18 @@ export class Events {
   }
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
-    debug('%s %s', event, 'error' in data ? data.error.message : data.api.name)
-    if (!('error' in data)) return
+    if (!('error' in data)) {
+      debug('%s of API "%s" %o', event, data.api.name, 'status' in data ? data.status : data.path)
+      return
+    }
     const who = 'plugin' in data ? `the ${data.hook} plugin "${data.plugin}"` : 'the upstream'
     const { cause } = data.error
-    const detail = cause === undefined ? data.error.message : `${data.error.message} ${stackOf(cause)}`
+    const detail = cause === undefined ? data.error.message : `${data.error.message}\n${stackOf(cause)}`
+    const text = `[${data.error.code}] ${who} of API "${data.api.name}": ${detail}`
+    debug(text)
     this.warn(
       `${event} ${data.api.id} ${who} ${data.error.code}`,
-      `[${data.error.code}] ${who} of API "${data.api.name}": ${detail} (warned once; gateway.on('${event}', ...) sees all)`,
+      `(once; gateway.on('${event}', ...) sees all) ${text}`,
     )
   }
 }

@@ -1,6 +1,7 @@
+import { GatewayError } from '../errors.ts'
 import type { PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
-import type { GatewayRequest } from '../http/request.ts'
+import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { SessionView } from '../session/session.ts'
 import type { CompiledApi } from './compiled-api.ts'
@@ -10,6 +11,8 @@ const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
 /** Lets the rest of the host application answer, and brings its response back before the client sees any of it. */
 export type HostForwarder = (request: GatewayRequest) => Promise<GatewayResponse>
 
+const OVER = new GatewayError('PSTN_CLIENT_CLOSED', 'The request that made this call is over.')
+
 /** Everything known about one request on its way through one API. */
 export class Exchange {
   readonly api: CompiledApi
@@ -17,6 +20,8 @@ export class Exchange {
   readonly cancellation: Cancellation
   /** How many `context.call`s lie above; 0 for a client's own request. */
   readonly depth: number
+  /** The client's own method. */
+  readonly method: string
   readonly startedAt: number = performance.now()
   session: SessionView | undefined
   params: PathParams = NO_PARAMS
@@ -25,11 +30,13 @@ export class Exchange {
   upstreamMs = 0
   #state: RequestState | undefined
   #calls: Cancellation[] | undefined
+  #over = false
   #lateReported = false
 
   constructor(api: CompiledApi, request: GatewayRequest, cancellation: Cancellation, depth: number) {
     this.api = api
     this.request = request
+    this.method = request.method
     this.cancellation = cancellation
     this.depth = depth
   }
@@ -39,15 +46,18 @@ export class Exchange {
     return this.#state
   }
 
-  /** Calls to other APIs end with the request that made them, also when nobody read their answer. */
+  /** Calls to other APIs end with the request that made them, also when nobody reads their answer. */
   addCall(cancellation: Cancellation): void {
-    this.#calls ??= []
-    this.#calls.push(cancellation)
+    if (this.#over) cancellation.cancel(OVER)
+    else (this.#calls ??= []).push(cancellation)
   }
 
-  endCalls(): void {
-    for (const call of this.#calls ?? []) call.cancel(new Error('The request that made this call is over.'))
+  /** The answer is out. */
+  end(): void {
+    this.#over = true
+    for (const call of this.#calls ?? []) call.cancel(OVER)
     this.#calls = undefined
+    GatewayRequest.body(this.request).discard()
   }
 
   /** A plugin changed a message that had left: without effect, reported once per request. */

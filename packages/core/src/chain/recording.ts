@@ -1,6 +1,7 @@
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { describe, GatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
+import { storeKey } from '../session/memory-store.ts'
 import { snapshotOf } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
@@ -13,14 +14,18 @@ export interface Outcome {
 }
 
 /** After the answer is out, off the client's path: saves what plugins noted on the session, then records the request. */
-export function conclude(exchange: Exchange, outcome: Outcome): void {
-  exchange.endCalls()
+export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
+  exchange.end()
   saveMetadata(exchange)
   if (!exchange.api.definition.records) return
   const record = recordOf(exchange, outcome)
   const kept = runAnalytics(exchange, record, 0)
-  if (kept instanceof Promise) void kept.then((keep) => keep && store(exchange, record))
-  else if (kept) store(exchange, record)
+  if (kept instanceof Promise)
+    return kept.then((keep) => {
+      if (keep) store(exchange, record)
+    })
+  if (kept) store(exchange, record)
+  return undefined
 }
 
 /** A copy where plugins have seen it: one that kept the record must not change what is stored. */
@@ -53,7 +58,7 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
 function saveMetadata({ session, api }: Exchange): void {
   if (session === undefined) return
   try {
-    api.services.store.set(session.keyId, snapshotOf(session))
+    api.services.store.set(storeKey(api.info.id, session.keyId), snapshotOf(session))
   } catch (error) {
     // Metadata that cannot be copied (a function, say) is the plugins' mistake; the stored session stays as it was.
     api.services.events.warn(

@@ -1,4 +1,6 @@
+import { declaredLength } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
+import { GatewayRequest } from '../http/request.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Step } from './chain.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
@@ -49,10 +51,12 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
 export function bodyLimit(maxBodyBytes: number): Step[] {
   if (maxBodyBytes === Number.POSITIVE_INFINITY) return []
   return [
-    (exchange) =>
-      Number(exchange.request.headers.get('content-length') ?? 0) > maxBodyBytes
-        ? errorAnswer('PSTN_BODY_TOO_LARGE', 413, exchange)
-        : undefined,
+    (exchange) => {
+      const { request } = exchange
+      const content = GatewayRequest.body(request).content()
+      const length = content instanceof Buffer ? content.length : (declaredLength(request) ?? 0)
+      return length > maxBodyBytes ? errorAnswer('PSTN_BODY_TOO_LARGE', 413, exchange) : undefined
+    },
   ]
 }
 

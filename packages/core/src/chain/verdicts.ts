@@ -27,19 +27,28 @@ export const grantOrEnd: Verdict<Ended> = {
   returned(value, plugin, exchange) {
     const answer = decided(value, plugin, exchange)
     if (answer !== undefined) return answer
-    if (value === undefined || value === null) return refusedCaller(plugin, exchange)
+    if (value === undefined || value === null) {
+      warnOfNothing(plugin, exchange)
+      return refusedCaller(plugin, exchange)
+    }
     try {
       exchange.session = parseSession(value)
       return undefined
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'PSTN_SESSION_MISSING') return refusedCaller(plugin, exchange)
-      throw error
+      if (!(error instanceof GatewayError) || error.code !== 'PSTN_SESSION_MISSING') throw error
+      exchange.api.services.events.emit('pluginError', {
+        api: exchange.api.info,
+        hook: plugin.hook,
+        plugin: plugin.name,
+        error,
+      })
+      return refusedCaller(plugin, exchange)
     }
   },
   failed: (error, plugin, exchange) => failedWith('PSTN_AUTH_FAILED', error, plugin, exchange),
 }
 
-/** `analytics`: true keeps the record. */
+/** `analytics`: what becomes of the record. */
 export const keepOrDrop: Verdict<'keep' | 'drop' | 'failed'> = {
   returned(value, plugin) {
     if (value === undefined) return 'keep'
@@ -98,18 +107,37 @@ function failedWith(
   return errorAnswer(code, code === 'PSTN_AUTH_FAILED' ? 403 : 500, exchange)
 }
 
+/** A denial, as documented; but nobody writes it on purpose without a word. */
+function warnOfNothing(plugin: LoadedPlugin, { api }: Exchange): void {
+  api.services.events.warn(
+    `nothing ${api.info.id}`,
+    `The auth plugin "${plugin.name}" of API "${api.info.name}" returned nothing, so its caller was refused with 403. Return a session to let callers in, deny(...) to refuse them. (warned once)`,
+  )
+}
+
 function refusedCaller(plugin: LoadedPlugin, exchange: Exchange): GatewayResponse {
   const response = errorAnswer('PSTN_SESSION_MISSING', 403, exchange)
-  announceRefusal({ response, refusal: publicMessage('PSTN_SESSION_MISSING') }, plugin, exchange)
+  announceRefusal(
+    { response, refusal: publicMessage('PSTN_SESSION_MISSING') },
+    plugin,
+    exchange,
+    'PSTN_SESSION_MISSING',
+  )
   return response
 }
 
-function announceRefusal({ response, refusal }: Answer, plugin: LoadedPlugin, exchange: Exchange): void {
+function announceRefusal(
+  { response, refusal }: Answer,
+  plugin: LoadedPlugin,
+  exchange: Exchange,
+  code?: GatewayErrorCode,
+): void {
   const { request, api } = exchange
   api.services.events.emit('authFailure', {
     api: api.info,
     hook: plugin.hook,
     plugin: plugin.name,
+    code,
     status: response.status,
     message: refusal ?? '',
     method: request.method,

@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import { parse, pathToRegexp, type Token } from 'path-to-regexp'
 import { canonicalPath, encodePath } from '../http/path.ts'
 
@@ -14,17 +15,19 @@ export interface Endpoint {
 
 // 2^8 variants of one path: more optional groups than that are a mistake, and would multiply the tree.
 const MAX_VARIANTS = 256
-const METHOD = /^(\*|[!#$%&'+\-.^_`|~0-9A-Z]+)$/
+const KNOWN_METHODS: ReadonlySet<string> = new Set(['*', ...METHODS])
 
 /** Parses `METHOD /path`; on failure says in one sentence what is wrong with it. */
 export function parseEndpointKey(key: string): Endpoint | string {
   const space = key.indexOf(' ')
   const method = key.slice(0, Math.max(space, 0))
   const path = key.slice(space + 1)
-  if (!METHOD.test(method)) {
+  if (!KNOWN_METHODS.has(method)) {
     const upper = method.toUpperCase()
-    return METHOD.test(upper)
-      ? `found the method "${method}", expected "${upper}" (methods are case-sensitive)`
+    if (KNOWN_METHODS.has(upper))
+      return `found the method "${method}", expected "${upper}" (methods are case-sensitive)`
+    return space > 0 && /^\w+$/.test(method)
+      ? `found the method "${method}", which no request has; write "*" for any method`
       : 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'
   }
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`

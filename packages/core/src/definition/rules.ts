@@ -19,11 +19,17 @@ export function ruleProblems(input: unknown): Problem[] {
     ...hookProblems(input),
     ...endpointProblems(input),
     ...trustProblems(input),
+    ...configProblems(input),
   ]
 }
 
 function listenPathProblems({ listenPath }: Fields): Problem[] {
   if (typeof listenPath !== 'string' || listenPath === '') return []
+  const pattern = /[*:{}]/.test(listenPath)
+  if (pattern) {
+    const message = `found ${describe(listenPath)}, expected plain text: everything below a listen path is met anyway`
+    return [{ path: 'listenPath', message }]
+  }
   if (listenPath.startsWith('/') && !listenPath.includes('?') && canonicalPath(encodePath(listenPath)) !== undefined)
     return []
   return [
@@ -42,7 +48,12 @@ function upstreamProblems({ upstream }: Fields): Problem[] {
 }
 
 function hookProblems({ hooks }: Fields): Problem[] {
-  if (!isFields(hooks) || hooks['auth'] !== undefined || hooks['postAuth'] === undefined) return []
+  if (!isFields(hooks)) return []
+  if ('auth' in hooks && hooks['auth'] === undefined) {
+    const message = 'found undefined, expected a plugin; is its import misspelt? leave the key out for a keyless API'
+    return [{ path: 'hooks.auth', message }]
+  }
+  if (hooks['auth'] !== undefined || hooks['postAuth'] === undefined) return []
   return [
     {
       path: 'hooks.postAuth',
@@ -82,6 +93,19 @@ function trustProblems({ trustedProxies }: Fields): Problem[] {
   return trustedProxies.flatMap((range: unknown, i) =>
     typeof range === 'string' && range !== '' ? attempt(`trustedProxies[${i}]`, () => compileTrust([range])) : [],
   )
+}
+
+function configProblems({ config }: Fields): Problem[] {
+  return isCyclic(config, []) ? [{ path: 'config', message: 'contains itself; expected data that ends somewhere' }] : []
+}
+
+function isCyclic(value: unknown, above: readonly unknown[]): boolean {
+  // Only what is copied: instances (a client, a pool) are shared as they are.
+  const copied =
+    Array.isArray(value) ||
+    (isFields(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null))
+  if (!copied) return false
+  return above.includes(value) || Object.values(value).some((inner) => isCyclic(inner, [...above, value]))
 }
 
 function attempt(path: string, parse: () => unknown): Problem[] {

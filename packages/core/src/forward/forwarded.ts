@@ -26,7 +26,8 @@ export function addForwarded(
   ours: ReadonlySet<string> | undefined,
 ): void {
   if (policy === 'remove' || policy === 'off') return
-  if (ours?.has('x-forwarded-for') !== true) {
+  // A unix socket has no address to tell.
+  if (ours?.has('x-forwarded-for') !== true && client.peerAddress !== '') {
     const before = policy === 'append' && client.trusted ? takeOut(lines, 'x-forwarded-for') : ''
     lines.push('X-Forwarded-For', before === '' ? client.peerAddress : `${before}, ${client.peerAddress}`)
   }

@@ -1,9 +1,9 @@
 import type { ApiDefinition } from '../api.ts'
-import { GatewayHeaders } from '../http/headers.ts'
+import { firstValue, GatewayHeaders } from '../http/headers.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
 import { addForwarded, dropsClaims, isForwardedField } from './forwarded.ts'
-import { isHopByHop, nominatedFields } from './hop-by-hop.ts'
+import { isHopByHop, nominatedFields } from '../http/hop-by-hop.ts'
 
 type Upstream = NonNullable<ApiDefinition['upstream']>
 
@@ -48,6 +48,6 @@ export function requestHead(
 
 /** The declared length of the body that came in; undefined when it is chunked or absent. */
 export function declaredLength(request: GatewayRequest): number | undefined {
-  const value = request.headers.get('content-length')
-  return value === null ? undefined : Number(value)
+  const value = firstValue(GatewayHeaders.received(request.headers), 'content-length')
+  return value === undefined ? undefined : Number(value)
 }

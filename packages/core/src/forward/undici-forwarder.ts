@@ -40,6 +40,8 @@ export function undiciForwarder(pools: Pools, definition: ApiDefinition): Forwar
         pools.get(to.origin, settings).dispatch(
           {
             origin: to.origin,
+            // The certificate is the upstream's, whatever host the client asked for.
+            ...(to.origin.startsWith('https:') && { servername: new URL(to.origin).hostname }),
             method: head.method,
             path: head.target,
             headers: head.headers,

@@ -1,29 +1,34 @@
 import { Readable } from 'node:stream'
-import { GatewayError } from '../errors.ts'
+import { describe, GatewayError } from '../errors.ts'
 import { ByteStream } from './byte-stream.ts'
+import { jsonText } from './json-text.ts'
 
 /** What `setBody` takes. An object becomes JSON. */
 export type BodyInput = string | Uint8Array | Readable | object
 
 const NOTHING = Buffer.alloc(0)
 
+/** A body's content, or a function that works it out when it is needed. */
+export type BodySource = Buffer | ByteStream | undefined | (() => Buffer | ByteStream | undefined)
+
 /** A body is a stream until somebody looks and bytes from then on, up to a limit. */
 export class Body {
-  #content: Buffer | ByteStream | undefined
+  #source: BodySource
   #reading: Promise<Buffer> | undefined
   readonly #limitBytes: number
   readonly #tooLarge: (limitBytes: number) => GatewayError
   /** Whether a plugin replaced the content. */
   replaced = false
 
-  constructor(
-    content: Buffer | ByteStream | undefined,
-    limitBytes: number,
-    tooLarge: (limitBytes: number) => GatewayError,
-  ) {
-    this.#content = content
+  constructor(source: BodySource, limitBytes: number, tooLarge: (limitBytes: number) => GatewayError) {
+    this.#source = source
     this.#limitBytes = limitBytes
     this.#tooLarge = tooLarge
+  }
+
+  get #content(): Buffer | ByteStream | undefined {
+    if (typeof this.#source === 'function') this.#source = this.#source()
+    return this.#source
   }
 
   /** Whether it is still exactly the stream that came in: nothing read, nothing replaced. */
@@ -45,7 +50,7 @@ export class Body {
     // A plugin may start reading and not wait: whoever asks next still gets the error, nobody an unhandled rejection.
     reading.catch(() => undefined)
     this.#reading = reading.then((bytes) => {
-      if (this.#content === content) this.#content = bytes
+      if (this.#source === content) this.#source = bytes
       return bytes
     })
     this.#reading.catch(() => undefined)
@@ -53,22 +58,28 @@ export class Body {
   }
 
   replace(content: Buffer | ByteStream | undefined): void {
-    if (this.#content instanceof ByteStream && this.#reading === undefined) this.#content.cancel()
-    this.#content = content
+    this.discard()
+    this.#source = content
     this.#reading = undefined
     this.replaced = true
   }
 
+  /** Nobody will send it: a stream nobody reads is cancelled. */
+  discard(): void {
+    if (this.#source instanceof ByteStream && !this.#source.consumed) this.#source.cancel()
+  }
+
   /** Replaces the content by something made from it. */
   derive(make: (content: Buffer | ByteStream | undefined | Promise<Buffer>) => ByteStream): void {
-    this.#content = make(this.content())
+    this.#source = make(this.content())
     this.#reading = undefined
     this.replaced = true
   }
 
   /** What is to be sent. A promise only while a plugin's read is still under way. */
   content(): Buffer | ByteStream | undefined | Promise<Buffer> {
-    return this.#content instanceof ByteStream && this.#reading !== undefined ? this.#reading : this.#content
+    const content = this.#content
+    return content instanceof ByteStream && this.#reading !== undefined ? this.#reading : content
   }
 }
 
@@ -77,7 +88,13 @@ export function encodeBody(input: BodyInput): { readonly content: Buffer | ByteS
   if (typeof input === 'string') return { content: Buffer.from(input), type: 'text/plain; charset=utf-8' }
   if (input instanceof Uint8Array) return { content: toBuffer(input), type: 'application/octet-stream' }
   if (input instanceof Readable) return { content: ByteStream.from(input), type: 'application/octet-stream' }
-  return { content: Buffer.from(JSON.stringify(input)), type: 'application/json' }
+  if (typeof input !== 'object' || input === null) {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `${describe(input)} is no body; expected text, bytes, a stream or an object.`,
+    )
+  }
+  return { content: Buffer.from(jsonText(input)), type: 'application/json' }
 }
 
 function toBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { GatewayError } from '../errors.ts'
+import { describe, GatewayError } from '../errors.ts'
 
 /** Where bytes come from. `resume` is called after `push` answered false, `cancel` when nobody wants the rest. */
 export interface ByteProducer {
@@ -175,22 +175,34 @@ class ReadableProducer implements ByteProducer {
   readonly #drain: boolean
   readonly #limitBytes: number
   #detach: () => void = () => undefined
+  #early: Error | undefined
 
   constructor(readable: Readable, { release = 'destroy', limitBytes = Number.POSITIVE_INFINITY }: ReadableSettings) {
     this.#readable = readable
     this.#drain = release === 'drain'
     this.#limitBytes = limitBytes
+    // A stream of the plugin's own may fail before anybody reads it; unheard, that would end the process.
+    if (!this.#drain) readable.on('error', (error: Error) => (this.#early ??= error))
   }
 
   start(stream: ByteStream): void {
     const readable = this.#readable
     if (readable.destroyed || readable.readableEnded) {
-      stream.fail(new GatewayError('PSTN_BODY_ABORTED', 'The body was gone before anybody read it.'))
+      stream.fail(
+        new GatewayError('PSTN_BODY_ABORTED', 'The body was gone before anybody read it.', { cause: this.#early }),
+      )
       return
     }
     let bytes = 0
-    const onData = (data: Uint8Array | string): void => {
+    const onData = (data: unknown): void => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
+      if (!(chunk instanceof Uint8Array)) {
+        stream.fail(
+          new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
+        )
+        this.cancel()
+        return
+      }
       bytes += chunk.length
       if (bytes > this.#limitBytes) {
         stream.fail(

@@ -40,6 +40,7 @@ export class Client {
   readonly #lines: readonly string[]
   readonly #trust: Trust
   #address: string | undefined
+  #trusted: boolean | undefined
 
   constructor(peer: Peer, lines: readonly string[], trust: Trust) {
     this.#peer = peer
@@ -52,7 +53,8 @@ export class Client {
   }
 
   get trusted(): boolean {
-    return this.#trust(this.peerAddress)
+    this.#trusted ??= this.#trust(this.peerAddress)
+    return this.#trusted
   }
 
   /** The nearest address that is not a trusted proxy, read from the right: further left is the client's own claim. */

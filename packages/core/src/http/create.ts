@@ -4,7 +4,7 @@ import { Cancellation } from './cancellation.ts'
 import { Client, compileTrust } from './client.ts'
 import { GatewayHeaders } from './headers.ts'
 import { encodePath, parseTarget } from './path.ts'
-import { GatewayRequest, type GatewayRequestInit } from './request.ts'
+import { checkedMethod, GatewayRequest, type GatewayRequestInit } from './request.ts'
 import { GatewayResponse } from './response.ts'
 
 /** Header fields by name; a list makes one field line per value. */
@@ -71,7 +71,7 @@ export function buildRequest(
   if (body !== undefined && !headers.has('content-type')) headers.set('content-type', body.type)
   if (body?.content instanceof Buffer) headers.set('content-length', String(body.content.length))
   return new GatewayRequest({
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    method: checkedMethod(method ?? (body === undefined ? 'GET' : 'POST')),
     path: target.path,
     search: target.search,
     originalUrl: path,

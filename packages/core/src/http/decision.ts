@@ -3,6 +3,9 @@ import { describe, GatewayError } from '../errors.ts'
 import { ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
 import { GatewayHeaders } from './headers.ts'
+import { endToEnd } from './hop-by-hop.ts'
+import { jsonText } from './json-text.ts'
+import { isBodyless } from './outgoing.ts'
 import { GatewayResponse, isFinalStatus } from './response.ts'
 
 /**
@@ -28,7 +31,6 @@ export interface ReturnOverrides {
 export type Decision = ReturnOverrides | Response
 
 const KEYS = new Set(['responseCode', 'responseBody', 'responseError', 'responseHeaders', 'overrideError'])
-const WITHOUT_BODY = new Set([204, 205, 304])
 
 /**
  * Ends the request with this answer, whatever the status: no envelope, no event.
@@ -154,14 +156,14 @@ function messageOf({ responseError, responseBody }: ReturnOverrides): string {
   if (responseError !== undefined && responseError !== '') return responseError
   if (responseBody === undefined || responseBody === null || responseBody === '') return 'Key not authorised'
   if (typeof responseBody === 'string') return responseBody
-  return responseBody instanceof Uint8Array ? Buffer.from(responseBody).toString() : JSON.stringify(responseBody)
+  return responseBody instanceof Uint8Array ? Buffer.from(responseBody).toString() : jsonText(responseBody)
 }
 
 function asWritten(overrides: ReturnOverrides, maxBufferedBytes: number): GatewayResponse {
   const headers = headersOf(overrides.responseHeaders)
   const status = overrides.responseCode
   const { content, type } = bodyOf(overrides)
-  if (WITHOUT_BODY.has(status)) return new GatewayResponse(status, headers, undefined, maxBufferedBytes)
+  if (isBodyless('GET', status)) return new GatewayResponse(status, headers, undefined, maxBufferedBytes)
   if (type !== undefined && !headers.has('content-type')) headers.set('content-type', type)
   headers.set('content-length', String(content.length))
   return new GatewayResponse(status, headers, content, maxBufferedBytes)
@@ -174,10 +176,7 @@ function bodyOf({ responseError, responseBody }: ReturnOverrides): { content: Bu
   if (value instanceof Uint8Array) {
     return { content: Buffer.from(value.buffer, value.byteOffset, value.byteLength), type: 'application/octet-stream' }
   }
-  const json = JSON.stringify(value) as string | undefined
-  if (json === undefined)
-    throw new GatewayError('PSTN_PLUGIN_BAD_RETURN', 'responseBody has a toJSON that gives nothing.')
-  return { content: Buffer.from(json), type: 'application/json' }
+  return { content: Buffer.from(jsonText(value)), type: 'application/json' }
 }
 
 function headersOf(extra: ReturnOverrides['responseHeaders']): GatewayHeaders {
@@ -207,12 +206,13 @@ function fromWhatwg(response: Response, maxBufferedBytes: number): GatewayRespon
       'The body of the Response has already been read; return response.clone() or a new one.',
     )
   }
-  const lines: string[] = []
+  const headers = new GatewayHeaders()
   for (const [name, value] of response.headers) {
-    // fetch() has decoded the body already, so what it says of the encoded one is no longer true.
-    const stale = response.url !== '' && (name === 'content-encoding' || name === 'content-length')
-    if (!stale && name !== 'transfer-encoding') lines.push(name, value)
+    // What it says of its length is not bound to its body; and fetch() has decoded that already.
+    const stale = name === 'content-length' || (response.url !== '' && name === 'content-encoding')
+    if (!stale) headers.append(name, value)
   }
   const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body))
+  const lines = endToEnd(GatewayHeaders.lines(headers))
   return new GatewayResponse(response.status, new GatewayHeaders(lines), body, maxBufferedBytes)
 }

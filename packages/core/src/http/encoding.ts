@@ -5,15 +5,27 @@ import { describe, GatewayError } from '../errors.ts'
 
 type Decode = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
 
+// An empty body carries its content-encoding too; whether a body is whole, its framing says, not its compression.
+const TO_THE_END = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
+
 const DECODERS = new Map<string, { readonly all: Decode; readonly stream: () => Transform }>([
-  ['gzip', { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip), stream: () => zlib.createGunzip() }],
-  ['x-gzip', { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip), stream: () => zlib.createGunzip() }],
-  ['deflate', { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate), stream: () => zlib.createInflate() }],
+  [
+    'gzip',
+    { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip), stream: () => zlib.createGunzip(TO_THE_END) },
+  ],
+  [
+    'x-gzip',
+    { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip), stream: () => zlib.createGunzip(TO_THE_END) },
+  ],
+  [
+    'deflate',
+    { all: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate), stream: () => zlib.createInflate(TO_THE_END) },
+  ],
   [
     'br',
     {
       all: promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress),
-      stream: () => zlib.createBrotliDecompress(),
+      stream: () => zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
     },
   ],
 ])

@@ -28,12 +28,14 @@ export interface ReadonlyHeaders extends Iterable<[name: string, value: string]>
 export class GatewayHeaders implements ReadonlyHeaders {
   /** Flat `[name, value, name, value, ...]`, Node's `rawHeaders` shape; shared with its maker until the first write. */
   #lines: readonly string[]
+  readonly #received: readonly string[]
   #own: string[] | undefined
   #touched: Set<string> | undefined
   #witness: LateWitness | undefined
 
   constructor(lines: readonly string[] = []) {
     this.#lines = lines
+    this.#received = lines
   }
 
   get(name: string): string | null {
@@ -104,6 +106,11 @@ export class GatewayHeaders implements ReadonlyHeaders {
   /** @internal The lines as they stand, for the one who writes them to the wire. */
   static lines(headers: GatewayHeaders): readonly string[] {
     return headers.#lines
+  }
+
+  /** @internal The lines as they came, whatever was changed since. */
+  static received(headers: GatewayHeaders): readonly string[] {
+    return headers.#received
   }
 
   /** @internal Lower-case names that were changed since the request came in. */

@@ -17,10 +17,17 @@ export interface OutgoingMessage {
 }
 
 // A plugin cannot speak for the connection to the client; what it sets here has no effect.
-const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'trailer', 'te'])
+const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'trailer', 'te'])
+
+/** Whether a field frames the answer or speaks for the connection: both are made here, never by a plugin. */
+export function isFramingField(lowerCaseName: string): boolean {
+  return (
+    lowerCaseName === 'transfer-encoding' || lowerCaseName === 'content-length' || OF_THE_CONNECTION.has(lowerCaseName)
+  )
+}
 
 /** Whether an answer carries no body whatever its headers say (RFC 9110 6.4.1). */
-function isBodyless(method: string, status: number): boolean {
+export function isBodyless(method: string, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 205 || status === 304
 }
 
@@ -47,7 +54,7 @@ function outgoing(
   const touched = GatewayHeaders.touched(headers)
   // The declared length of a stream is the upstream's; one a plugin wrote is a guess.
   const keepsLength = bodyless
-    ? status !== 204
+    ? method === 'HEAD' || status === 304
     : bytes === undefined && streamUntouched && touched?.has('content-length') !== true
   const source = GatewayHeaders.lines(headers)
   const lines: HeaderLine[] = []
@@ -55,7 +62,7 @@ function outgoing(
   for (let i = 0; i < source.length; i += 2) {
     const name = source[i]!.toLowerCase()
     if (name === 'transfer-encoding' || (name === 'content-length' && !keepsLength)) continue
-    if (touched?.has(name) === true && CONNECTION_FIELDS.has(name)) continue
+    if (touched?.has(name) === true && OF_THE_CONNECTION.has(name)) continue
     const known = names.indexOf(name)
     if (known === -1) {
       names.push(name)
@@ -64,6 +71,8 @@ function outgoing(
       lines[known * 2 + 1] = [lines[known * 2 + 1]!, source[i + 1]!].flat()
     }
   }
+  // Unlike 204 and 304, a 205 is framed like any answer (RFC 9110 15.3.6): it has to say that nothing follows.
+  if (status === 205 && method !== 'HEAD') lines.push('Content-Length', '0')
   if (bodyless) return { status, lines, body: undefined }
   if (bytes === undefined) return { status, lines, body: content }
   lines.push('Content-Length', String(bytes.length))

@@ -90,12 +90,16 @@ export function parseTarget(target: string): RequestTarget | undefined {
 }
 
 /**
- * What is left of a canonical path below a prefix, always with a leading slash; undefined when the prefix does not end
- * at a segment's end (`/ab` is not below `/a`).
+ * What is left of a canonical path below a prefix, canonical again: leading slashes are one here too. Undefined when the
+ * prefix does not end at a segment's end (`/ab` is not below `/a`).
  */
 export function below(prefix: string, path: string): string | undefined {
   if (prefix === '' || prefix === '/') return path
   if (!path.startsWith(prefix)) return undefined
-  if (path.length === prefix.length) return '/'
-  return path[prefix.length] === '/' ? path.slice(prefix.length) : undefined
+  return path.length === prefix.length || path[prefix.length] === '/' ? restOf(path, prefix.length) : undefined
+}
+
+/** The path from there on, with exactly one leading slash. */
+export function restOf(path: string, from: number): string {
+  return `/${path.slice(from).replace(/^\/+/, '')}`
 }

@@ -1,7 +1,6 @@
 import { METHODS } from 'node:http'
 import { describe, GatewayError } from '../errors.ts'
-import { Body, type BodyInput, encodeBody } from './body.ts'
-import type { ByteStream } from './byte-stream.ts'
+import { Body, type BodyInput, type BodySource, encodeBody } from './body.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
@@ -22,7 +21,7 @@ export interface GatewayRequestInit {
   readonly search: string
   readonly originalUrl: string
   readonly headers: GatewayHeaders
-  readonly body: Buffer | ByteStream | undefined
+  readonly body: BodySource
   readonly client: Client
   readonly upstream: UpstreamUrl | undefined
   readonly cancellation: Cancellation
@@ -80,14 +79,7 @@ export class GatewayRequest {
   /** Any HTTP method but CONNECT and TRACE, the standard ones in any case; anything else throws `PSTN_VALUE_INVALID`. */
   set method(value: string) {
     if (this.#refused()) return
-    const method = typeof value === 'string' && METHODS.includes(value.toUpperCase()) ? value.toUpperCase() : value
-    if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT' || method === 'TRACE') {
-      throw new GatewayError(
-        'PSTN_VALUE_INVALID',
-        `${describe(value)} is no method a request can be given, such as "GET".`,
-      )
-    }
-    this.#method = method
+    this.#method = checkedMethod(value)
   }
 
   /** The canonical path with the API's listen path removed, always starting with a slash. */
@@ -241,6 +233,18 @@ export class GatewayRequest {
     GatewayHeaders.seal(request.headers, witness)
     if (request.#query !== undefined) GatewayQuery.seal(request.#query, witness)
   }
+}
+
+/** @internal A method a request can be given; the standard ones in any case. */
+export function checkedMethod(value: unknown): string {
+  const method = typeof value === 'string' && METHODS.includes(value.toUpperCase()) ? value.toUpperCase() : value
+  if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT' || method === 'TRACE') {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `${describe(value)} is no method a request can be given, such as "GET".`,
+    )
+  }
+  return method
 }
 
 refuseUnknownWrites(

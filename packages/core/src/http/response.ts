@@ -120,6 +120,11 @@ export class GatewayResponse {
     return response.#body
   }
 
+  /** @internal */
+  static isSealed(response: GatewayResponse): boolean {
+    return response.#witness !== undefined
+  }
+
   /** @internal From now on a change has no effect and is reported: the answer has left. */
   static seal(response: GatewayResponse, witness: LateWitness): void {
     response.#witness = witness

@@ -6,6 +6,11 @@ export interface SessionStore {
   set(keyId: string, session: KnownSession): void
 }
 
+/** A token names a session within one API: another API's caller of that name is somebody else. */
+export function storeKey(apiId: string, token: string): string {
+  return `${apiId}\0${token}`
+}
+
 /** Sessions of this process; beyond `capacity` the one unused for longest goes. */
 export function memoryStore(capacity = 100_000): SessionStore {
   const sessions = new Map<string, KnownSession>()

@@ -56,6 +56,9 @@ export interface KnownSession extends Omit<SessionView, 'metadata'> {
   readonly metadata: Readonly<SessionMetadata>
 }
 
+/** The year 5138: later ones are milliseconds by mistake. */
+const LATEST_SECOND = 100_000_000_000
+
 type Scalar = 'number' | 'string' | 'boolean'
 
 const FIELDS: Readonly<Record<Exclude<keyof SessionInput, 'metadata' | 'tags'>, Scalar>> = {
@@ -67,7 +70,8 @@ const FIELDS: Readonly<Record<Exclude<keyof SessionInput, 'metadata' | 'tags'>, 
   expires: 'number',
   isInactive: 'boolean',
 }
-const KNOWN = [...Object.keys(FIELDS), 'tags', 'metadata']
+// `keyId` is what a session the store held comes back with: it follows from the token and is not read.
+const KNOWN = [...Object.keys(FIELDS), 'tags', 'metadata', 'keyId']
 
 /** A frozen copy for the store, so that nothing a plugin keeps can change it. Metadata that cannot be cloned throws. */
 export function snapshotOf(session: SessionView): KnownSession {
@@ -88,7 +92,15 @@ export function parseSession(value: unknown): SessionView {
   if (metadata === undefined || metadata === null) throw withoutToken('no metadata')
   const copy = copyMetadata(metadata)
   if (typeof copy.token !== 'string' || copy.token === '') throw withoutToken(`metadata.token ${describe(copy.token)}`)
+  // It names the session: the limits of this request are already counted under it.
+  Object.defineProperty(copy, 'token', { writable: false, configurable: false })
   const session = value as SessionInput
+  if ((session.expires ?? 0) > LATEST_SECOND) {
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `The session's expires is ${describe(session.expires)}; expected unix seconds, and that looks like milliseconds.`,
+    )
+  }
   return Object.freeze({
     keyId: copy.token,
     alias: session.alias ?? '',

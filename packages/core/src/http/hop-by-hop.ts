@@ -1,4 +1,4 @@
-import { sameName } from '../http/headers.ts'
+import { sameName } from './headers.ts'
 
 /**
  * Fields that belong to one connection (RFC 9110 7.6.1), and the framing, which is always made anew from the body that
@@ -40,4 +40,14 @@ export function nominatedFields(lines: readonly string[]): ReadonlySet<string> |
     }
   }
   return nominated
+}
+
+/** The lines without what belongs to the connection they came on. */
+export function endToEnd(lines: readonly string[]): string[] {
+  const nominated = nominatedFields(lines)
+  const kept: string[] = []
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!isHopByHop(lines[i]!.toLowerCase(), nominated)) kept.push(lines[i]!, lines[i + 1]!)
+  }
+  return kept
 }
