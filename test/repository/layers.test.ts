@@ -15,7 +15,7 @@ const LADDER: readonly (readonly string[])[] = [
   ['definition/'],
   ['forward/'],
   ['chain/'],
-  ['gateway.ts', 'intake.ts'],
+  ['gateway.ts', 'intake.ts', 'create-context.ts'],
   ['index.ts', 'host.ts'],
 ]
 

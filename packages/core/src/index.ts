@@ -11,6 +11,7 @@ export type {
   PluginSettings,
   UpstreamInput,
 } from './api.ts'
+export { createContext } from './create-context.ts'
 export type { AnalyticsRecord } from './analytics/record.ts'
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
