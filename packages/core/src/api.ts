@@ -56,7 +56,7 @@ export interface UpstreamInput {
 }
 
 /** `METHOD /path` in path-to-regexp syntax; `*` is any method. `GET` also answers `HEAD`. */
-export type EndpointKey = `${string} /${string}`
+export type EndpointKey = `${Uppercase<string>} /${string}`
 
 /**
  * An API as its author writes it, plugins in place.

@@ -78,7 +78,7 @@ export function createCore(
     accept: (call) => intake.accept(call),
     facade: {
       ready: () => Promise.resolve(),
-      close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, (force) => pools.close(force)),
+      close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, () => pools.close()),
       explain: (method, url, init) => explain(apis, method, url, init),
       on: (event, listener) => events.on(event, listener),
       records,

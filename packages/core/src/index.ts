@@ -49,11 +49,11 @@ export type {
   ResponsePlugin,
 } from './hooks.ts'
 export { createRequest, createResponse } from './http/create.ts'
-export type { HeadersInput, RequestInput } from './http/create.ts'
+export type { RequestInput } from './http/create.ts'
 export { deny, respond } from './http/decision.ts'
 export type { Decision, ReturnOverrides } from './http/decision.ts'
 export type { BodyInput } from './http/body.ts'
-export type { GatewayHeaders, ReadonlyHeaders } from './http/headers.ts'
+export type { GatewayHeaders, HeadersInput, ReadonlyHeaders } from './http/headers.ts'
 export type { GatewayQuery } from './http/query.ts'
 export type { GatewayRequest, ReadonlyGatewayRequest, ReadonlyQuery } from './http/request.ts'
 export type { GatewayResponse } from './http/response.ts'

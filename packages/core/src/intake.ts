@@ -100,19 +100,19 @@ export class Intake {
     )
   }
 
-  close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
+  close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
     this.#closing ??= this.#close(timeoutMs, release)
     return this.#closing
   }
 
-  async #close(timeoutMs: number, release: (force: boolean) => Promise<void>): Promise<void> {
+  async #close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
     for (const cancellation of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
     await withinTime(Promise.all(this.#concluding), timeoutMs)
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
-    await release(true)
+    await release()
   }
 
   #exchange(call: HostCall, target: RequestTarget, { api, path, respelled }: ApiMatch): Acceptance {

@@ -5,6 +5,7 @@ import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import { definitionError, type Problem, schemaProblems } from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
+import { UPSTREAM_DEFAULTS } from './upstream-defaults.ts'
 
 /** Validates one definition or several; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
 export function parseDefinitions(input: ApiDefinitionInput | readonly ApiDefinitionInput[]): readonly ApiDefinition[] {
@@ -88,15 +89,8 @@ function normaliseListenPath(path: string): string {
 function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition['upstream'] {
   if (input === undefined) return undefined
   const upstream = typeof input === 'string' ? { url: input } : input
-  return {
-    url: parseUpstreamUrl(upstream.url).href,
-    preserveHost: upstream.preserveHost ?? false,
-    forwarded: upstream.forwarded ?? 'append',
-    connectTimeoutMs: upstream.connectTimeoutMs ?? 10_000,
-    headersTimeoutMs: upstream.headersTimeoutMs ?? 60_000,
-    bodyTimeoutMs: upstream.bodyTimeoutMs ?? 300_000,
-    verifyTls: upstream.verifyTls ?? true,
-  }
+  const given = Object.fromEntries(Object.entries(upstream).filter(([, value]) => value !== undefined))
+  return { ...UPSTREAM_DEFAULTS, ...given, url: parseUpstreamUrl(upstream.url).href }
 }
 
 function settingsOf<P>(entries: readonly PluginEntry<P>[] | undefined): readonly PluginSettings<P>[] {

@@ -1,4 +1,5 @@
 import { Pool } from 'undici'
+import { GatewayError } from '../errors.ts'
 
 /** What makes two upstreams need different connections. */
 export interface PoolSettings {
@@ -12,12 +13,18 @@ const MAX_POOLS = 1_000
 /** Keep-alive connections, one pool per origin and TLS settings: a connection is never shared across either. */
 export class Pools {
   readonly #pools = new Map<string, Pool>()
+  readonly #retired = new Set<Pool>()
+  #closed = false
 
   get(origin: string, settings: PoolSettings): Pool {
     const key = `${origin} ${settings.connectTimeoutMs} ${settings.verifyTls}`
     const known = this.#pools.get(key)
-    if (known !== undefined) return known
-    if (this.#pools.size >= MAX_POOLS) this.#closeOldest()
+    if (known !== undefined) {
+      if (this.#pools.size > 1) this.#keepRecent(key, known)
+      return known
+    }
+    if (this.#closed) throw new GatewayError('PSTN_CLOSED', 'The gateway was closed.')
+    if (this.#pools.size >= MAX_POOLS) this.#retireOldest()
     const pool = new Pool(origin, {
       pipelining: 1,
       connect: { timeout: settings.connectTimeoutMs, rejectUnauthorized: settings.verifyTls },
@@ -26,18 +33,28 @@ export class Pools {
     return pool
   }
 
-  #closeOldest(): void {
-    const [oldest] = this.#pools
-    if (oldest === undefined) return
-    this.#pools.delete(oldest[0])
-    // Running requests finish; a pool that cannot close cleanly has nobody left to tell.
-    oldest[1].close().catch(() => undefined)
+  /** A Map keeps insertion order: its first pool is the one unused for longest. */
+  #keepRecent(key: string, pool: Pool): void {
+    this.#pools.delete(key)
+    this.#pools.set(key, pool)
   }
 
-  /** Ends idle connections at once and, unless `force`, lets running requests finish. */
-  async close(force: boolean): Promise<void> {
-    const pools = [...this.#pools.values()]
+  #retireOldest(): void {
+    const [oldest] = this.#pools
+    if (oldest === undefined) return
+    const [key, pool] = oldest
+    this.#pools.delete(key)
+    this.#retired.add(pool)
+    const done = (): void => void this.#retired.delete(pool)
+    // Running requests finish; a pool that cannot close cleanly is destroyed with the gateway.
+    pool.close().then(done, done)
+  }
+
+  /** Ends all connections, idle or not. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const pools = [...this.#pools.values(), ...this.#retired]
     this.#pools.clear()
-    await Promise.all(pools.map((pool) => (force ? pool.destroy() : pool.close())))
+    await Promise.all(pools.map((pool) => pool.destroy()))
   }
 }

@@ -1,11 +1,9 @@
-import type { ApiDefinition } from '../api.ts'
+import type { UpstreamSettings } from '../definition/upstream-defaults.ts'
 import { firstValue, GatewayHeaders } from '../http/headers.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
 import { addForwarded, dropsClaims, isForwardedField } from './forwarded.ts'
 import { isHopByHop, nominatedFields } from '../http/hop-by-hop.ts'
-
-type Upstream = NonNullable<ApiDefinition['upstream']>
 
 /** The head of the request to the upstream, complete but for its framing. */
 export interface RequestHead {
@@ -23,7 +21,7 @@ export interface RequestHead {
 export function requestHead(
   request: GatewayRequest,
   to: UpstreamUrl,
-  upstream: Pick<Upstream, 'preserveHost' | 'forwarded'>,
+  upstream: Pick<UpstreamSettings, 'preserveHost' | 'forwarded'>,
   pathPrefix: string,
 ): RequestHead {
   const client = GatewayRequest.client(request)

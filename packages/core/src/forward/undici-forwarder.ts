@@ -1,4 +1,5 @@
 import type { ApiDefinition } from '../api.ts'
+import { UPSTREAM_DEFAULTS } from '../definition/upstream-defaults.ts'
 import { GatewayError } from '../errors.ts'
 import { ByteStream, type ByteProducer } from '../http/byte-stream.ts'
 import { GatewayRequest } from '../http/request.ts'
@@ -9,22 +10,9 @@ import { declaredLength, requestHead } from './request-head.ts'
 import { responseHeaders } from './response-head.ts'
 import { upstreamError } from './upstream-error.ts'
 
-type Upstream = NonNullable<ApiDefinition['upstream']>
-type Settings = Pick<Upstream, Exclude<keyof Upstream, 'url'>>
-
-/** The settings of a request that a plugin routes to an upstream its definition does not name. */
-const DEFAULT_UPSTREAM: Settings = {
-  preserveHost: false,
-  forwarded: 'append',
-  connectTimeoutMs: 10_000,
-  headersTimeoutMs: 60_000,
-  bodyTimeoutMs: 300_000,
-  verifyTls: true,
-}
-
 /** Forwards over undici's keep-alive pools. `pathPrefix` is put back in front of the path when the listen path is not stripped. */
 export function undiciForwarder(pools: Pools, definition: ApiDefinition): Forwarder {
-  const settings = definition.upstream ?? DEFAULT_UPSTREAM
+  const settings = definition.upstream ?? UPSTREAM_DEFAULTS
   const pathPrefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
   return (request) => {
     const to = GatewayRequest.upstreamUrl(request)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
-import { ByteStream } from './byte-stream.ts'
+import { asBuffer, ByteStream } from './byte-stream.ts'
 import { jsonText } from './json-text.ts'
 
 /** What `setBody` takes. An object becomes JSON. */
@@ -86,7 +86,7 @@ export class Body {
 /** What a value given to `setBody` is on the wire, and the media type it has when its author names none. */
 export function encodeBody(input: BodyInput): { readonly content: Buffer | ByteStream; readonly type: string } {
   if (typeof input === 'string') return { content: Buffer.from(input), type: 'text/plain; charset=utf-8' }
-  if (input instanceof Uint8Array) return { content: toBuffer(input), type: 'application/octet-stream' }
+  if (input instanceof Uint8Array) return { content: asBuffer(input), type: 'application/octet-stream' }
   if (input instanceof Readable) return { content: ByteStream.from(input), type: 'application/octet-stream' }
   if (typeof input !== 'object' || input === null) {
     throw new GatewayError(
@@ -95,8 +95,4 @@ export function encodeBody(input: BodyInput): { readonly content: Buffer | ByteS
     )
   }
   return { content: Buffer.from(jsonText(input)), type: 'application/json' }
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -240,6 +240,7 @@ class ReadableProducer implements ByteProducer {
 
 const DISCARD: ByteSink = { write: () => true, end: () => undefined, fail: () => undefined }
 
-function asBuffer(chunk: Uint8Array): Buffer {
+/** The same bytes as a Buffer, not copied. */
+export function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }

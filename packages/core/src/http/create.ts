@@ -2,13 +2,10 @@ import { describe, GatewayError } from '../errors.ts'
 import { type BodyInput, encodeBody } from './body.ts'
 import { Cancellation } from './cancellation.ts'
 import { Client, compileTrust } from './client.ts'
-import { GatewayHeaders } from './headers.ts'
+import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
 import { encodePath, parseTarget } from './path.ts'
 import { checkedMethod, GatewayRequest, type GatewayRequestInit } from './request.ts'
 import { GatewayResponse } from './response.ts'
-
-/** Header fields by name; a list makes one field line per value. */
-export type HeadersInput = Readonly<Record<string, string | readonly string[]>>
 
 /** What a request is made of; method GET and no body when left out, POST when there is a body. */
 export interface RequestInput {
@@ -46,7 +43,7 @@ export function createRequest(path: string, input: RequestInput = {}): GatewayRe
 
 /** A response out of thin air: for a plugin in a test, or a forwarder that answers by itself. */
 export function createResponse(status: number, body?: BodyInput, headers?: HeadersInput): GatewayResponse {
-  const response = new GatewayResponse(200, headersOf([], headers), undefined, MAX_BUFFERED_BYTES)
+  const response = new GatewayResponse(200, headersFrom(headers), undefined, MAX_BUFFERED_BYTES)
   response.status = status
   if (body !== undefined) response.setBody(body)
   return response
@@ -66,7 +63,7 @@ export function buildRequest(
       `${describe(path)} is no path; expected one such as "/stock/7?full=1".`,
     )
   }
-  const headers = headersOf(lines, fields)
+  const headers = headersFrom(fields, lines)
   const body = value === undefined ? undefined : encodeBody(value)
   if (body !== undefined && !headers.has('content-type')) headers.set('content-type', body.type)
   if (body?.content instanceof Buffer) headers.set('content-length', String(body.content.length))
@@ -79,12 +76,4 @@ export function buildRequest(
     body: body?.content,
     ...origin,
   })
-}
-
-function headersOf(lines: readonly string[], fields: HeadersInput | undefined): GatewayHeaders {
-  const headers = new GatewayHeaders(lines)
-  for (const [name, value] of Object.entries(fields ?? {})) {
-    for (const line of typeof value === 'string' ? [value] : value) headers.append(name, line)
-  }
-  return headers
 }

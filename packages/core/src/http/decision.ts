@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
-import { ByteStream } from './byte-stream.ts'
+import { asBuffer, ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
-import { GatewayHeaders } from './headers.ts'
+import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
 import { endToEnd } from './hop-by-hop.ts'
 import { jsonText } from './json-text.ts'
 import { isBodyless } from './outgoing.ts'
@@ -22,7 +22,7 @@ export interface ReturnOverrides {
   /** The message of the error envelope; below 400 the body. */
   readonly responseError?: string | undefined
   /** A list makes one field line per value. */
-  readonly responseHeaders?: Readonly<Record<string, string | readonly string[]>> | undefined
+  readonly responseHeaders?: HeadersInput | undefined
   /** True: from 400 on the body is sent as it is, without envelope and event. */
   readonly overrideError?: boolean | undefined
 }
@@ -43,7 +43,7 @@ const KEYS = new Set(['responseCode', 'responseBody', 'responseError', 'response
 export function respond(
   status: number,
   body?: string | Uint8Array | object | null,
-  headers?: Readonly<Record<string, string | readonly string[]>>,
+  headers?: HeadersInput,
 ): ReturnOverrides {
   return { responseCode: status, responseBody: body, responseHeaders: headers, overrideError: true }
 }
@@ -59,7 +59,7 @@ export function respond(
 export function deny(
   status: number,
   message?: string,
-  headers?: Readonly<Record<string, string | readonly string[]>>,
+  headers?: HeadersInput,
 ): ReturnOverrides {
   if (!isFinalStatus(status) || status < 400) {
     throw new GatewayError(
@@ -124,7 +124,7 @@ export function refuse(
   extra?: ReturnOverrides['responseHeaders'],
 ): GatewayResponse {
   const { contentType, body } = errorEnvelope(message, requestContentType)
-  const headers = headersOf(extra)
+  const headers = headersFrom(extra)
   headers.set('content-type', contentType)
   // The message may repeat what the client sent: no browser may guess it to be a page.
   headers.set('x-content-type-options', 'nosniff')
@@ -160,7 +160,7 @@ function messageOf({ responseError, responseBody }: ReturnOverrides): string {
 }
 
 function asWritten(overrides: ReturnOverrides, maxBufferedBytes: number): GatewayResponse {
-  const headers = headersOf(overrides.responseHeaders)
+  const headers = headersFrom(overrides.responseHeaders)
   const status = overrides.responseCode
   const { content, type } = bodyOf(overrides)
   if (isBodyless('GET', status)) return new GatewayResponse(status, headers, undefined, maxBufferedBytes)
@@ -174,18 +174,9 @@ function bodyOf({ responseError, responseBody }: ReturnOverrides): { content: Bu
   if (value === undefined || value === null) return { content: Buffer.alloc(0), type: undefined }
   if (typeof value === 'string') return { content: Buffer.from(value), type: 'text/plain; charset=utf-8' }
   if (value instanceof Uint8Array) {
-    return { content: Buffer.from(value.buffer, value.byteOffset, value.byteLength), type: 'application/octet-stream' }
+    return { content: asBuffer(value), type: 'application/octet-stream' }
   }
   return { content: Buffer.from(jsonText(value)), type: 'application/json' }
-}
-
-function headersOf(extra: ReturnOverrides['responseHeaders']): GatewayHeaders {
-  const headers = new GatewayHeaders()
-  for (const [name, value] of Object.entries(extra ?? {})) {
-    if (typeof value !== 'object') headers.append(name, value)
-    else for (const line of value) headers.append(name, line)
-  }
-  return headers
 }
 
 /** By shape, so that a `Response` of another realm or of the `undici` package counts too. */

@@ -12,9 +12,14 @@ const DESCRIBES_BODY = [
   'repr-digest',
 ]
 
+/** Takes away what was true of an old body only. */
+export function forgetBody(headers: GatewayHeaders): void {
+  for (const name of DESCRIBES_BODY) headers.delete(name)
+}
+
 /** Makes the headers tell the truth about a body a plugin put in place. The plugin's author will not. */
 export function describeReplacedBody(headers: GatewayHeaders, content: Buffer | ByteStream, type: string): void {
-  for (const name of DESCRIBES_BODY) headers.delete(name)
+  forgetBody(headers)
   if (content instanceof ByteStream) headers.delete('content-length')
   else headers.set('content-length', String(content.length))
   const current = headers.get('content-type')

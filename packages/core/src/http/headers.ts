@@ -162,6 +162,19 @@ export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) 
   })
 }
 
+/** Header fields by name; a list makes one field line per value. */
+export type HeadersInput = Readonly<Record<string, string | readonly string[]>>
+
+/** Headers from fields by name, behind the lines there are already. */
+export function headersFrom(fields: HeadersInput | undefined, lines: readonly string[] = []): GatewayHeaders {
+  const headers = new GatewayHeaders(lines)
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    if (typeof value !== 'object') headers.append(name, value)
+    else for (const line of value) headers.append(name, line)
+  }
+  return headers
+}
+
 /** The first value of a field in flat lines; undefined when it is absent. */
 export function firstValue(lines: readonly string[], lowerCaseName: string): string | undefined {
   for (let i = 0; i < lines.length; i += 2) {

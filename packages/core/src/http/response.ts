@@ -4,7 +4,7 @@ import { describe, GatewayError } from '../errors.ts'
 import { Body, type BodyInput, encodeBody } from './body.ts'
 import { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
-import { describeReplacedBody } from './framing.ts'
+import { describeReplacedBody, forgetBody } from './framing.ts'
 import { GatewayHeaders, wholeHeaders } from './headers.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
@@ -98,8 +98,8 @@ export class GatewayResponse {
     const through = edit instanceof Duplex ? edit : Duplex.fromWeb(edit)
     const decoder = contentDecoder(this.headers.get('content-encoding'))
     this.#body.derive((content) => pipeThrough(content, decoder === undefined ? [through] : [decoder, through]))
-    for (const name of ['content-encoding', 'content-length', 'content-md5', 'digest', 'content-digest', 'repr-digest'])
-      this.headers.delete(name)
+    forgetBody(this.headers)
+    this.headers.delete('content-length')
     this.#weakenValidators()
   }
 
