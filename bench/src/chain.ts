@@ -7,6 +7,7 @@ const HEADERS = ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'A
 const call: HostCall = {
   method: 'GET',
   originalUrl: '/orders/stock/7?full=1',
+  target: '/orders/stock/7?full=1',
   basePath: '',
   rawHeaders: HEADERS,
   peer: { address: '127.0.0.1', encrypted: false },

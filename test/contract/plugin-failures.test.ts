@@ -161,18 +161,26 @@ function broken(hook: Hook, code: GatewayErrorCode, later: readonly GatewayError
 }
 
 /** The plugin decided. */
-function refused(status: number, message: string, body = envelope(message)): Cell {
+function refused(
+  status: number,
+  message: string,
+  body = envelope(message),
+  pluginErrors: readonly GatewayErrorCode[] = [],
+): Cell {
   return {
     status,
     body,
     contentType: ['application/json'],
     showsUpstream: false,
     showsSecret: false,
-    pluginErrors: [],
+    pluginErrors,
     authFailures: [{ status, message }],
     dropped: [],
   }
 }
+
+/** An auth plugin returned a session that names nobody: its caller is refused, and the plugin's author told why. */
+const WITHOUT_TOKEN = refused(403, 'Forbidden', envelope('Forbidden'), ['PSTN_SESSION_MISSING'])
 
 function throwing(make: () => unknown): Act {
   return () => {
@@ -363,7 +371,7 @@ const NONSENSE: readonly Nonsense[] = [
 ]
 
 function documented({ code = 'PSTN_PLUGIN_BAD_RETURN', opaque, noSession }: Nonsense, hook: Hook): Cell {
-  if (hook === 'auth' && noSession === true) return refused(403, 'Forbidden')
+  if (hook === 'auth' && noSession === true) return WITHOUT_TOKEN
   // The analytics hook takes no decision: it does not look at the inside of one.
   return broken(hook, hook === 'analytics' && opaque !== true ? 'PSTN_PLUGIN_BAD_RETURN' : code)
 }
@@ -383,18 +391,35 @@ describe.each(HOOKS)('a plugin at %s that returns', (hook) => {
 describe('an auth plugin', () => {
   it.each<[string, Act]>([
     ['nothing', () => undefined],
-    ['a session without metadata', () => ({ rate: 5 })],
-    ['a session without a token', () => ({ metadata: { tier: 'gold' } })],
-    ['a session with an empty token', () => ({ metadata: { token: '' } })],
     ['a promise of nothing', () => Promise.resolve()],
   ])('that returns %s refuses the caller', async (_, act) => {
     expect(await meet('auth', act)).toEqual(refused(403, 'Forbidden'))
   })
 
   it.each<[string, Act]>([
+    ['a session without metadata', () => ({ rate: 5 })],
+    ['a session without a token', () => ({ metadata: { tier: 'gold' } })],
+    ['a session with an empty token', () => ({ metadata: { token: '' } })],
+  ])('that returns %s refuses the caller and is reported', async (_, act) => {
+    expect(await meet('auth', act)).toEqual(WITHOUT_TOKEN)
+  })
+
+  it('that returns a session without a token says so in both events', async () => {
+    const { gateway, port } = await run(withCulprit('auth', () => ({ metadata: { tier: 'gold' } })))
+    const authFailures = listenTo(gateway, 'authFailure')
+    const pluginErrors = listenTo(gateway, 'pluginError')
+    await (await connect(port)).request('GET', '/bad')
+    expect(authFailures.map(({ code, status }) => [code, status])).toEqual([['PSTN_SESSION_MISSING', 403]])
+    expect(pluginErrors.map(({ error }) => error.message)).toEqual([
+      'The session has metadata.token undefined; expected metadata.token, the unique id of the caller.',
+    ])
+  })
+
+  it.each<[string, Act]>([
     ['an unknown field', () => ({ rat: 5, metadata: { token: 'a' } })],
     ['a rate that is text', () => ({ rate: '5', metadata: { token: 'a' } })],
     ['an expires that is NaN', () => ({ expires: Number.NaN, metadata: { token: 'a' } })],
+    ['an expires in milliseconds', () => ({ expires: Date.now() + 60_000, metadata: { token: 'a' } })],
     ['tags that are text', () => ({ tags: 'a', metadata: { token: 'a' } })],
     ['metadata that is an array', () => ({ metadata: ['a'] })],
     ['metadata that cannot be stored', () => ({ metadata: { token: 'a', load: () => 1 } })],

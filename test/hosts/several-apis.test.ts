@@ -23,7 +23,8 @@ describe.each(hosts)('%s', (_, mount) => {
     ['/a/bc', 'a /bc'],
     ['/a/x/../b/c', 'ab /c'],
     ['/%61/b', 'ab /'],
-    ['/A', 'root /A'],
+    ['/A', 'a /'],
+    ['/A/B/C', 'ab /C'],
   ])('gives %s to the API with the longest listen path', async (target, expected) => {
     const { url } = await mount([named('a', '/a/'), named('root', '/'), named('ab', '/a/b')])
     expect((await send(url, target)).text).toBe(expected)

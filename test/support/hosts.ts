@@ -34,6 +34,8 @@ interface Setup {
    * node:http.
    */
   readonly parser?: 'json' | 'form' | 'multipart'
+  /** What meets `req` and `res` before the host does, as an agent that patches them would. */
+  readonly above?: RequestListener
   /** The host speaks HTTPS, with the certificate of `tls.ts`. */
   readonly secure?: boolean
   /** The host application behind the gateway; without it the host's own 404. */
@@ -110,7 +112,11 @@ export const applications: readonly Host[] = [
   ['Koa 3 with ctx.respond = false', onKoa(() => new Koa(), 'res')],
 ]
 
-async function started(gateway: Gateway, listener: RequestListener, { secure = false }: Setup): Promise<Mounted> {
+async function started(gateway: Gateway, host: RequestListener, { above, secure = false }: Setup): Promise<Mounted> {
+  const listener: RequestListener = (req, res) => {
+    above?.(req, res)
+    host(req, res)
+  }
   const listening = await listen(secure ? createSecureServer(SELF_SIGNED, listener) : createServer(listener))
   closeLater(() => gateway.close({ timeoutMs: 1 }))
   return { ...listening, gateway }

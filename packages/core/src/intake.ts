@@ -75,11 +75,16 @@ export class Intake {
     const match = this.#apis.find(path)
     if (match === undefined) {
       if (call.basePath !== '') this.#warnOfDoubledMount(call, target.path)
-      // What leads out of an API by dot segments may lead the host's router, which reads them as text, back into it.
-      return leadsAstray(call.target, target.path) ? this.#unreadable(call) : undefined
+      return this.#leadsAstray(call) ? this.#unreadable(call) : undefined
     }
     if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
     return this.#exchange(call, target, match)
+  }
+
+  /** Out of an API by dot segments: the host's router may read them as text, and be inside. */
+  #leadsAstray({ target, basePath }: HostCall): boolean {
+    const [raw = ''] = target.split('?', 1)
+    return raw.startsWith(basePath) && this.#apis.find(raw.slice(basePath.length)) !== undefined
   }
 
   /** A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere. */
@@ -216,12 +221,6 @@ function belowMount(basePath: string, path: string): string | undefined {
   if (basePath === '') return path
   const base = canonicalPath(basePath)
   return base === undefined ? undefined : below(base.replace(/\/+$/, ''), path)
-}
-
-/** Whether reading the path has changed more than the spelling of its escapes. */
-function leadsAstray(target: string, path: string): boolean {
-  const [raw = ''] = target.split('?', 1)
-  return raw.startsWith('/') && raw.split('/').length !== path.split('/').length
 }
 
 /** An answer where there is no API yet to run a chain. */

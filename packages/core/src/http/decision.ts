@@ -56,11 +56,7 @@ export function respond(
  * @example
  * if (user === undefined) return deny(401, 'Unknown key')
  */
-export function deny(
-  status: number,
-  message?: string,
-  headers?: HeadersInput,
-): ReturnOverrides {
+export function deny(status: number, message?: string, headers?: HeadersInput): ReturnOverrides {
   if (!isFinalStatus(status) || status < 400) {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',
