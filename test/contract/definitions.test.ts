@@ -33,6 +33,9 @@ function refusal(definition: unknown): GatewayError {
   return errorOf(() => createGateway(definition as ApiDefinitionInput))
 }
 
+const cyclic: Record<string, unknown> = { list: [] }
+;(cyclic['list'] as unknown[]).push({ back: cyclic })
+
 /** What is wrong, beside a name that is right. */
 const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, problem: string])[] = [
   [
@@ -150,6 +153,26 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
     { ignoreCase: true, endpoints: { 'GET /A': [stamp], 'GET /a': [stamp] } },
     'endpoints["GET /a"]: meets the same requests as "GET /A"; put all plugins of an endpoint under one key',
   ],
+
+  ...['/orders/*', '/orders/:id', '/orders{/x}', '/*splat'].map(
+    (listenPath) =>
+      [
+        { listenPath },
+        `listenPath: found "${listenPath}", expected plain text: everything below a listen path is met anyway`,
+      ] as const,
+  ),
+  ...['ANY', 'ALL', 'any'].map(
+    (method) =>
+      [
+        { endpoints: { [`${method} /x`]: [stamp] } },
+        `endpoints["${method} /x"]: found the method "${method}", which no request has; write "*" for any method`,
+      ] as const,
+  ),
+  [
+    { hooks: { auth: undefined } },
+    'hooks.auth: found undefined, expected a plugin; is its import misspelt? leave the key out for a keyless API',
+  ],
+  [{ config: cyclic }, 'config: contains itself; expected data that ends somewhere'],
 
   [{ config: [] }, 'config: found an array of 0, expected an object'],
   [{ config: 'x' }, 'config: found "x", expected an object'],

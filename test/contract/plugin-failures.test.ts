@@ -305,13 +305,13 @@ interface Nonsense {
   /** Nobody can look at it at all. */
   readonly opaque?: boolean
   /** At `auth`, what is as good as no session is a refusal, not a failure. */
-  readonly noSession?: boolean
+  readonly noSession?: 'nothing' | 'without a token'
   /** At `analytics`, where it means something. */
   readonly not?: Hook
 }
 
 const NONSENSE: readonly Nonsense[] = [
-  { what: 'null', make: () => null, noSession: true },
+  { what: 'null', make: () => null, noSession: 'nothing' },
   { what: 'false', make: () => false, not: 'analytics' },
   { what: 'true', make: () => true },
   { what: 'a number', make: () => 42 },
@@ -320,7 +320,7 @@ const NONSENSE: readonly Nonsense[] = [
   { what: 'a bigint', make: () => 1n },
   { what: 'a function', make: () => () => SECRET },
   { what: 'an array', make: () => [200, SECRET] },
-  { what: 'an empty object', make: () => ({}), noSession: true },
+  { what: 'an empty object', make: () => ({}), noSession: 'without a token' },
   { what: 'an object with an own __proto__', make: () => JSON.parse('{"__proto__":{"responseCode":200}}') as unknown },
   {
     what: 'an object whose getter throws',
@@ -371,7 +371,8 @@ const NONSENSE: readonly Nonsense[] = [
 ]
 
 function documented({ code = 'PSTN_PLUGIN_BAD_RETURN', opaque, noSession }: Nonsense, hook: Hook): Cell {
-  if (hook === 'auth' && noSession === true) return WITHOUT_TOKEN
+  if (hook === 'auth' && noSession !== undefined)
+    return noSession === 'nothing' ? refused(403, 'Forbidden') : WITHOUT_TOKEN
   // The analytics hook takes no decision: it does not look at the inside of one.
   return broken(hook, hook === 'analytics' && opaque !== true ? 'PSTN_PLUGIN_BAD_RETURN' : code)
 }

@@ -158,7 +158,9 @@ export class Intake {
 
   #track(concluding: Promise<void>): void {
     this.#concluding.add(concluding)
-    void concluding.finally(() => this.#concluding.delete(concluding))
+    const done = (): void => void this.#concluding.delete(concluding)
+    // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
+    concluding.then(done, done)
   }
 }
 
