@@ -9,7 +9,7 @@ import { Cancellation } from './http/cancellation.ts'
 import { Client, type Peer } from './http/client.ts'
 import { refuse } from './http/decision.ts'
 import { GatewayHeaders } from './http/headers.ts'
-import { below, canonicalPath, parseTarget, type RequestTarget } from './http/path.ts'
+import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
 
@@ -83,7 +83,7 @@ export class Intake {
 
   /** Out of an API by dot segments: the host's router may read them as text, and be inside. */
   #leadsAstray({ target, basePath }: HostCall): boolean {
-    const [raw = ''] = target.split('?', 1)
+    const [raw = ''] = withoutAuthority(target).split('?', 1)
     return raw.startsWith(basePath) && this.#apis.find(raw.slice(basePath.length)) !== undefined
   }
 

@@ -47,15 +47,21 @@ function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], re
   req.rawHeaders = [...lines]
 }
 
-/** A body of undeclared length is counted as it comes in: beyond the limit the connection ends, and so does the host's reading. */
+/**
+ * A body of undeclared length is counted as it comes in. What is too long already is refused; what becomes so ends the
+ * connection, and with it the host's reading.
+ */
 function limitBody(req: IncomingMessage, limitBytes: number): void {
   if (limitBytes === Number.POSITIVE_INFINITY || req.readableEnded) return
+  const tooLarge = (): GatewayError =>
+    new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes (maxBodyBytes).`)
+  let bytes = req.readableLength
+  if (bytes > limitBytes) throw tooLarge()
   const push = req.push.bind(req)
-  let bytes = 0
   req.push = (chunk: Uint8Array | null, encoding) => {
     bytes += chunk?.length ?? 0
     if (bytes <= limitBytes) return push(chunk, encoding)
-    req.destroy(new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes (maxBodyBytes).`))
+    req.destroy(tooLarge())
     return false
   }
 }

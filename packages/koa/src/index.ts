@@ -1,5 +1,13 @@
 import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
-import { type Acceptance, ByteStream, createCore, GatewayResponse, HANDED_OVER, takeOutgoing } from '@postern/core/host'
+import {
+  type Acceptance,
+  ByteStream,
+  createCore,
+  GatewayResponse,
+  HANDED_OVER,
+  takeOutgoing,
+  withoutAuthority,
+} from '@postern/core/host'
 import {
   applyToHost,
   hostCall,
@@ -42,12 +50,13 @@ export function createGateway(
     let ofHost: HostAnswer | undefined
     const answer = await accepted.answer(async () => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+      // Koa frames what it sends by this method, and it is the client who has to understand it.
+      ctx.req.method = accepted.method
       return ofHost.response
     })
-    if (answer === HANDED_OVER) return letHostAnswer(ctx, accepted, next)
+    if (answer === HANDED_OVER) return handOver(ctx, accepted, next)
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
-    const asLeft =
-      answer === ofHost?.response && GatewayResponse.body(answer).untouched && ctx.method === accepted.method
+    const asLeft = answer === ofHost?.response && GatewayResponse.body(answer).untouched
     if (asLeft) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
@@ -57,7 +66,7 @@ export function createGateway(
 /** What a mount above has taken off the path, for as long as this middleware runs. */
 function basePathOf(ctx: Context): string {
   // An absolute-form target names a host before its path; it has nothing to do with a mount.
-  const original = ctx.originalUrl.replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/s, '')
+  const [original = ''] = withoutAuthority(ctx.originalUrl).split('?', 1)
   if (original.endsWith(ctx.path)) return original.slice(0, original.length - ctx.path.length)
   return ctx.path === '/' ? original : ''
 }
@@ -66,6 +75,17 @@ function basePathOf(ctx: Context): string {
 function targetsOf(ctx: Context): Targets {
   const basePath = basePathOf(ctx)
   return { originalUrl: ctx.originalUrl, target: basePath + ctx.url, basePath }
+}
+
+/** The host application answers by itself; what keeps the request from it is the gateway's to answer. */
+async function handOver(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
+  try {
+    await letHostAnswer(ctx, accepted, next)
+  } catch (error) {
+    const answer = accepted.failure(error)
+    if (answer === undefined) throw error
+    await deliver(ctx, answer, accepted.method, [])
+  }
 }
 
 async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {

@@ -1,10 +1,20 @@
-import { Pool } from 'undici'
+import { isIP } from 'node:net'
+import { buildConnector, Pool } from 'undici'
 import { GatewayError } from '../errors.ts'
 
 /** What makes two upstreams need different connections. */
 export interface PoolSettings {
   readonly connectTimeoutMs: number
   readonly verifyTls: boolean
+}
+
+/** TLS names no server that has an address only (RFC 6066 3); left out, undici would name the client's Host instead. */
+function connector(settings: PoolSettings): buildConnector.connector {
+  const connect = buildConnector({ timeout: settings.connectTimeoutMs, rejectUnauthorized: settings.verifyTls })
+  return (options, done) => {
+    const named = isIP((options.servername ?? '').replaceAll(/[[\]]/g, '')) === 0
+    connect(named ? options : { ...options, servername: '' }, done)
+  }
 }
 
 /** A plugin that routes by what a client sends could otherwise make pools without end. */
@@ -27,7 +37,7 @@ export class Pools {
     if (this.#pools.size >= MAX_POOLS) this.#retireOldest()
     const pool = new Pool(origin, {
       pipelining: 1,
-      connect: { timeout: settings.connectTimeoutMs, rejectUnauthorized: settings.verifyTls },
+      connect: connector(settings),
     })
     this.#pools.set(key, pool)
     return pool

@@ -29,7 +29,7 @@ export function undiciForwarder(pools: Pools, definition: ApiDefinition): Forwar
           {
             origin: to.origin,
             // The certificate is the upstream's, whatever host the client asked for.
-            ...(to.origin.startsWith('https:') && { servername: new URL(to.origin).hostname }),
+            ...(to.serverName !== undefined && { servername: to.serverName }),
             method: head.method,
             path: head.target,
             headers: head.headers,

@@ -79,9 +79,14 @@ export interface RequestTarget {
   readonly search: string
 }
 
+/** A target without the scheme and the host an absolute-form one (RFC 9112 3.2.2) begins with. */
+export function withoutAuthority(target: string): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
+}
+
 /** Splits a request target (RFC 9112 3.2); undefined when it has no path or no canonical spelling. */
 export function parseTarget(target: string): RequestTarget | undefined {
-  const origin = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const origin = withoutAuthority(target)
   const rooted = origin.startsWith('?') || origin === '' ? `/${origin}` : origin
   const mark = rooted.indexOf('?')
   const path = canonicalPath(mark === -1 ? rooted : rooted.slice(0, mark))

@@ -7,6 +7,8 @@ export interface UpstreamUrl {
   readonly origin: string
   /** `127.0.0.1:9000`, the Host header's value. */
   readonly host: string
+  /** What its certificate is for; undefined without TLS. */
+  readonly serverName: string | undefined
   /** Without a trailing slash; empty at the root. */
   readonly basePath: string
 }
@@ -22,7 +24,8 @@ export function parseUpstreamUrl(input: string | URL): UpstreamUrl {
     )
   }
   const basePath = url.pathname.replace(/\/+$/, '')
-  return { href: url.origin + basePath, origin: url.origin, host: url.host, basePath }
+  const serverName = url.protocol === 'https:' ? url.hostname : undefined
+  return { href: url.origin + basePath, origin: url.origin, host: url.host, serverName, basePath }
 }
 
 /** A password in a mistyped URL must not reach the log. */
