@@ -19,19 +19,25 @@ export function applyToHost(
     req.url = target
     onMoved?.()
   }
-  limitBody(req, accepted.maxBodyBytes)
   const changes = changesForHost(request)
   if (!(changes instanceof Promise)) {
-    apply(changes, req)
+    apply(changes, req, accepted.maxBodyBytes)
     return undefined
   }
-  return changes.then((later) => apply(later, req))
+  return changes.then((later) => apply(later, req, accepted.maxBodyBytes))
 }
 
-function apply({ method, touchedHeaders, headerLines, body }: HostChanges, req: IncomingMessage): void {
+function apply(
+  { method, touchedHeaders, headerLines, body }: HostChanges,
+  req: IncomingMessage,
+  maxBodyBytes: number,
+): void {
   req.method = method
   if (touchedHeaders.size > 0) applyHeaders(touchedHeaders, headerLines, req)
-  if (body === undefined) return
+  if (body === undefined) {
+    limitBody(req, maxBodyBytes)
+    return
+  }
   // A parser above has run already and will not run again.
   if (body.replacedBy !== undefined && parsedRequest(req).body !== undefined) parsedRequest(req).body = body.replacedBy
   putBack(req, body.content)
