@@ -102,8 +102,9 @@ class EndpointCall extends SessionCall {
     this.#params = exchange.params
   }
 
+  // Frozen when somebody looks: it costs more than the rest of the matching.
   get params(): PathParams {
-    return this.#params
+    return Object.freeze(this.#params)
   }
 }
 

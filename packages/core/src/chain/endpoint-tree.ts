@@ -219,5 +219,5 @@ function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]
       params[name] =
         type === 'wildcard' ? value.split('%2F').map(decodeURIComponent).join('%2F') : decodeURIComponent(value)
   }
-  return Object.freeze(params)
+  return params
 }
