@@ -80,6 +80,11 @@ export function isGatewayError(value: unknown): value is GatewayError {
   }
 }
 
+/** The status a client gets for a code. */
+export function publicStatus(code: GatewayErrorCode): number {
+  return ERRORS[code].status ?? 500
+}
+
 /** The sentence a client is told for a code. */
 export function publicMessage(code: GatewayErrorCode): string {
   return ERRORS[code].answer ?? 'Internal Server Error'

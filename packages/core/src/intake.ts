@@ -2,7 +2,7 @@ import { answer, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
 import type { ApiIndex, ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
-import { GatewayError, type GatewayErrorCode, publicMessage, stackOf } from './errors.ts'
+import { GatewayError, type GatewayErrorCode, publicMessage, publicStatus, stackOf } from './errors.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
 import { Cancellation } from './http/cancellation.ts'
@@ -77,7 +77,7 @@ export class Intake {
       if (call.basePath !== '') this.#warnOfDoubledMount(call, target.path)
       return this.#leadsAstray(call) ? this.#unreadable(call) : undefined
     }
-    if (this.#closing !== undefined) return refused('PSTN_CLOSED', 503, call)
+    if (this.#closing !== undefined) return refused('PSTN_CLOSED', call)
     return this.#exchange(call, target, match)
   }
 
@@ -90,7 +90,7 @@ export class Intake {
   /** A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere. */
   #unreadable(call: HostCall): Acceptance | undefined {
     const nobodys = call.target === '*' && this.#apis.find('/') === undefined
-    return this.#passive || nobodys ? undefined : refused('PSTN_PATH_INVALID', 400, call)
+    return this.#passive || nobodys ? undefined : refused('PSTN_PATH_INVALID', call)
   }
 
   /** Mounted at `/orders` with the listen path `/orders`, an API listens at `/orders/orders` and guards nothing else. */
@@ -226,9 +226,9 @@ function belowMount(basePath: string, path: string): string | undefined {
 }
 
 /** An answer where there is no API yet to run a chain. */
-function refused(code: GatewayErrorCode, status: number, call: HostCall): Acceptance {
+function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
   const contentType = new GatewayHeaders(call.rawHeaders).get('content-type')
-  const response: GatewayResponse = refuse(status, publicMessage(code), contentType, 0)
+  const response: GatewayResponse = refuse(publicStatus(code), publicMessage(code), contentType, 0)
   return {
     request: undefined,
     method: call.method,

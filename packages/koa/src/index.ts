@@ -112,7 +112,7 @@ async function deliver(
   for (const name of GUESSED) ctx.remove(name)
   for (let i = 0; i < lines.length; i += 2) ctx.set(String(lines[i]), lines[i + 1]!)
   // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
-  ctx.res.once('pipe', () => ctx.res.flushHeaders())
+  if (body instanceof ByteStream) ctx.res.once('pipe', () => ctx.res.flushHeaders())
 }
 
 const GUESSED = ['content-type', 'content-length']

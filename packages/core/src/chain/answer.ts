@@ -33,7 +33,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   exchange.upstreamStartedAt = performance.now()
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
     return fromBehind(exchange, forwarded(exchange))
-  if (host === undefined) return errorAnswer('PSTN_NOT_FOUND', 404, exchange)
+  if (host === undefined) return errorAnswer('PSTN_NOT_FOUND', exchange)
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   return api.chain.response.length === 0 && !reframe ? HANDED_OVER : fromBehind(exchange, host(request))
@@ -119,5 +119,5 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
   if (!isGatewayError(error) || error.status === null || error.code === 'PSTN_INTERNAL') return undefined
   if (error.code.startsWith('PSTN_UPSTREAM_') || error.code === 'PSTN_BODY_CONSUMED')
     exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
-  return errorAnswer(error.code, error.status, exchange)
+  return errorAnswer(error.code, exchange)
 }

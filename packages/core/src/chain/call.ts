@@ -33,7 +33,7 @@ export async function callApi(
     )
   }
   const exchange = createExchange(api, from, path, init)
-  if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', 508, exchange), () => undefined)
+  if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', exchange), () => undefined)
   from.addCall(exchange.cancellation)
   const response = await answer(exchange)
   if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')

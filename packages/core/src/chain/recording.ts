@@ -5,7 +5,7 @@ import { storeKey } from '../session/memory-store.ts'
 import { snapshotOf } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
-import { keepOrDrop } from './verdicts.ts'
+import { dropRecord, keepOrDrop } from './verdicts.ts'
 
 /** What became of the answer. */
 export interface Outcome {
@@ -29,18 +29,17 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 }
 
 /** A copy where plugins have seen it: one that kept the record must not change what is stored. */
-function store({ api }: Exchange, record: AnalyticsRecord): void {
-  const { records, events } = api.services
+function store(exchange: Exchange, record: AnalyticsRecord): void {
+  const { chain, services } = exchange.api
   try {
-    records.add(api.chain.analytics.length === 0 ? record : structuredClone(record))
+    services.records.add(chain.analytics.length === 0 ? record : structuredClone(record))
   } catch (cause) {
     const error = new GatewayError(
       'PSTN_PLUGIN_BAD_RETURN',
       `An analytics plugin put something into the record that is no data: ${describe(cause)}.`,
       { cause },
     )
-    records.drop()
-    events.emit('recordDropped', { api: api.info, error })
+    dropRecord(error, exchange)
   }
 }
 

@@ -58,6 +58,12 @@ export function pluginFailure(error: unknown, plugin: LoadedPlugin): GatewayErro
   })
 }
 
+/** Tells those who run the gateway that a plugin broke. */
+export function reportFailure(error: GatewayError, plugin: LoadedPlugin, exchange: Exchange): void {
+  const { api, hook, name } = plugin
+  exchange.api.services.events.emit('pluginError', { api, hook, plugin: name, error })
+}
+
 function withDeadline(
   promise: PromiseLike<unknown>,
   plugin: LoadedPlugin,
@@ -89,12 +95,12 @@ function withDeadline(
 }
 
 function reportLate(plugin: LoadedPlugin, exchange: Exchange, what: string): void {
-  const { hook, name, api } = plugin
+  const { hook, name } = plugin
   const error = new GatewayError(
     'PSTN_PLUGIN_LATE',
     `The ${hook} plugin "${name}" ${what} after its deadline; the result was discarded.`,
   )
-  exchange.api.services.events.emit('pluginError', { api, hook, plugin: name, error })
+  reportFailure(error, plugin, exchange)
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -55,7 +55,7 @@ export function bodyLimit(maxBodyBytes: number): Step[] {
       const { request } = exchange
       const content = GatewayRequest.body(request).content()
       const length = content instanceof Buffer ? content.length : (declaredLength(request) ?? 0)
-      return length > maxBodyBytes ? errorAnswer('PSTN_BODY_TOO_LARGE', 413, exchange) : undefined
+      return length > maxBodyBytes ? errorAnswer('PSTN_BODY_TOO_LARGE', exchange) : undefined
     },
   ]
 }
@@ -63,10 +63,10 @@ export function bodyLimit(maxBodyBytes: number): Step[] {
 /** The key must be active and unexpired. */
 export const activeKey: Step = (exchange) => {
   const { session } = exchange
-  if (session === undefined) return errorAnswer('PSTN_SESSION_MISSING', 403, exchange)
+  if (session === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
   const { isInactive, expires } = session
-  if (isInactive) return errorAnswer('PSTN_KEY_INACTIVE', 403, exchange)
-  if (expires >= 1 && Date.now() / 1000 > expires) return errorAnswer('PSTN_KEY_EXPIRED', 401, exchange)
+  if (isInactive) return errorAnswer('PSTN_KEY_INACTIVE', exchange)
+  if (expires >= 1 && Date.now() / 1000 > expires) return errorAnswer('PSTN_KEY_EXPIRED', exchange)
   warnOfLimits(exchange)
   return undefined
 }

@@ -1,11 +1,18 @@
-import { describe, GatewayError, type GatewayErrorCode, isGatewayError, publicMessage } from '../errors.ts'
+import {
+  describe,
+  GatewayError,
+  type GatewayErrorCode,
+  isGatewayError,
+  publicMessage,
+  publicStatus,
+} from '../errors.ts'
 import { type Answer, refuse, toAnswer } from '../http/decision.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { parseSession } from '../session/session.ts'
 import type { Exchange } from './exchange.ts'
 import { exposedDecision } from './exposed-error.ts'
-import { pluginFailure, type Verdict } from './run-plugin.ts'
+import { pluginFailure, reportFailure, type Verdict } from './run-plugin.ts'
 
 /** An answer ends the chain, undefined goes on. */
 export type Ended = GatewayResponse | undefined
@@ -36,12 +43,7 @@ export const grantOrEnd: Verdict<Ended> = {
       return undefined
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== 'PSTN_SESSION_MISSING') throw error
-      exchange.api.services.events.emit('pluginError', {
-        api: exchange.api.info,
-        hook: plugin.hook,
-        plugin: plugin.name,
-        error,
-      })
+      reportFailure(error, plugin, exchange)
       return refusedCaller(plugin, exchange)
     }
   },
@@ -55,17 +57,21 @@ export const keepOrDrop: Verdict<'keep' | 'drop' | 'failed'> = {
     return value === false ? 'drop' : badReturn(value, plugin, 'nothing, or false to drop the record')
   },
   failed(error, plugin, exchange) {
-    const { services, info } = exchange.api
-    services.records.drop()
-    services.events.emit('recordDropped', { api: info, error: pluginFailure(error, plugin) })
+    dropRecord(pluginFailure(error, plugin), exchange)
     return 'failed'
   },
 }
 
+/** A record that could not be masked or copied is not stored; it is counted and reported. */
+export function dropRecord(error: GatewayError, { api }: Exchange): void {
+  api.services.records.drop()
+  api.services.events.emit('recordDropped', { api: api.info, error })
+}
+
 /** The answer a failure of ours becomes: the status and the fixed sentence of its code. */
-export function errorAnswer(code: GatewayErrorCode, status: number, exchange: Exchange): GatewayResponse {
+export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): GatewayResponse {
   return refuse(
-    status,
+    publicStatus(code),
     publicMessage(code),
     exchange.request.headers.get('content-type'),
     exchange.api.definition.maxBufferedBytes,
@@ -76,8 +82,8 @@ export function errorAnswer(code: GatewayErrorCode, status: number, exchange: Ex
 export function cancelledAnswer(exchange: Exchange): GatewayResponse {
   const { reason } = exchange.cancellation
   return isGatewayError(reason) && reason.code === 'PSTN_CLOSED'
-    ? errorAnswer('PSTN_CLOSED', 503, exchange)
-    : errorAnswer('PSTN_CLIENT_CLOSED', 499, exchange)
+    ? errorAnswer('PSTN_CLOSED', exchange)
+    : errorAnswer('PSTN_CLIENT_CLOSED', exchange)
 }
 
 function decided(value: unknown, plugin: LoadedPlugin, exchange: Exchange): Ended {
@@ -97,14 +103,8 @@ function failedWith(
   const decision = exposedDecision(error)
   const exposed = decision === undefined ? undefined : attempt(() => decided(decision, plugin, exchange))
   if (exposed !== undefined) return exposed
-  const { info, services } = exchange.api
-  services.events.emit('pluginError', {
-    api: info,
-    hook: plugin.hook,
-    plugin: plugin.name,
-    error: pluginFailure(error, plugin),
-  })
-  return errorAnswer(code, code === 'PSTN_AUTH_FAILED' ? 403 : 500, exchange)
+  reportFailure(pluginFailure(error, plugin), plugin, exchange)
+  return errorAnswer(code, exchange)
 }
 
 /** A denial, as documented; but nobody writes it on purpose without a word. */
@@ -116,7 +116,7 @@ function warnOfNothing(plugin: LoadedPlugin, { api }: Exchange): void {
 }
 
 function refusedCaller(plugin: LoadedPlugin, exchange: Exchange): GatewayResponse {
-  const response = errorAnswer('PSTN_SESSION_MISSING', 403, exchange)
+  const response = errorAnswer('PSTN_SESSION_MISSING', exchange)
   announceRefusal(
     { response, refusal: publicMessage('PSTN_SESSION_MISSING') },
     plugin,
