@@ -29,6 +29,15 @@ export default defineConfig({
       { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
       { extends: true, test: { name: 'hosts', include: ['test/hosts/**/*.test.ts'], pool: 'forks' } },
       { extends: true, test: { name: 'repository', include: ['test/repository/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'redis',
+          include: ['test/redis/**/*.test.ts'],
+          globalSetup: ['test/redis/setup.ts'],
+          pool: 'forks',
+        },
+      },
       { extends: true, test: { name: 'examples', include: ['test/examples/**/*.test.ts'], pool: 'forks' } },
       {
         extends: true,

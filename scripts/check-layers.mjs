@@ -8,6 +8,7 @@ const allowed = {
   '@postern/http': ['@postern/core'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
+  '@postern/redis': ['@postern/core'],
 }
 
 const problems = []

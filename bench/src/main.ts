@@ -1,13 +1,20 @@
 import { benchChain } from './chain.ts'
 import { benchMatching } from './matching.ts'
+import { benchSessions } from './sessions.ts'
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = { matching: benchMatching, chain: benchChain }
+/** `--quick` is for those that can be short. */
+const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) => Promise<void>>> = {
+  matching: benchMatching,
+  chain: benchChain,
+  sessions: benchSessions,
+}
 
-const wanted = process.argv.slice(2)
+const quick = process.argv.includes('--quick')
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--quick')
 const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
 if (unknown.length > 0) {
-  console.error(`Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}.`)
+  console.error(`Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick.`)
   process.exitCode = 2
 } else {
-  for (const name of wanted.length === 0 ? Object.keys(BENCHES) : wanted) await BENCHES[name]?.()
+  for (const name of wanted.length === 0 ? Object.keys(BENCHES) : wanted) await BENCHES[name]?.({ quick })
 }

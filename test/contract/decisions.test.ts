@@ -150,6 +150,7 @@ describe('deny()', () => {
         api: expect.objectContaining({ name: 'orders' }),
         hook: 'auth',
         plugin: 'checkKey',
+        key: '',
         status: 401,
         message: 'Unknown key',
         method: 'GET',

@@ -11,7 +11,7 @@ import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, trustedProxies, records'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, trustedProxies, records'
 const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, or { plugin, name, timeoutMs }'
@@ -123,7 +123,7 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   ],
   [
     { hooks: { postAuth: [stamp] } },
-    'hooks.postAuth: would never run: this API has no hooks.auth, so it is keyless; add an auth plugin, or move these plugins to hooks.pre or hooks.post',
+    'hooks.postAuth: would never run: this API has no hooks.auth and no authentication.token, so it is keyless; add one, or move these plugins to hooks.pre or hooks.post',
   ],
 
   [{ endpoints: [] }, 'endpoints: found an array of 0, expected an object of plugin arrays by "METHOD /path"'],
@@ -143,15 +143,15 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   [{ endpoints: { 'GET x': [stamp] } }, 'endpoints["GET x"]: found the path "x", expected one that starts with "/"'],
   [
     { endpoints: { 'GET /a': [stamp], 'GET /a{/b}': [stamp] } },
-    'endpoints["GET /a{/b}"]: meets the same requests as "GET /a"; put all plugins of an endpoint under one key',
+    'endpoints["GET /a{/b}"]: meets the same requests as "GET /a"; put all of an endpoint under one key',
   ],
   [
     { endpoints: { 'GET /:a': [stamp], 'GET /:b': [stamp] } },
-    'endpoints["GET /:b"]: meets the same requests as "GET /:a"; put all plugins of an endpoint under one key',
+    'endpoints["GET /:b"]: meets the same requests as "GET /:a"; put all of an endpoint under one key',
   ],
   [
     { ignoreCase: true, endpoints: { 'GET /A': [stamp], 'GET /a': [stamp] } },
-    'endpoints["GET /a"]: meets the same requests as "GET /A"; put all plugins of an endpoint under one key',
+    'endpoints["GET /a"]: meets the same requests as "GET /A"; put all of an endpoint under one key',
   ],
 
   ...['/orders/*', '/orders/:id', '/orders{/x}', '/*splat'].map(
@@ -268,7 +268,7 @@ describe('a definition', () => {
       {
         path: 'hooks.postAuth',
         message:
-          'would never run: this API has no hooks.auth, so it is keyless; add an auth plugin, or move these plugins to hooks.pre or hooks.post',
+          'would never run: this API has no hooks.auth and no authentication.token, so it is keyless; add one, or move these plugins to hooks.pre or hooks.post',
       },
       { path: 'endpoints["get /x"]', message: 'found the method "get", expected "GET" (methods are case-sensitive)' },
       { path: 'trustedProxies[0]', message: '"localhost" is no IP address or CIDR range such as "10.0.0.0/8".' },
@@ -342,7 +342,11 @@ describe('options', () => {
     ['null', null, 'The options are null; expected an object.'],
     ['text', 'x', 'The options are "x"; expected an object.'],
     ['an array', [], 'The options are an array of 0; expected an object.'],
-    ['an unknown key', { foo: 1 }, 'Unknown option "foo"; known: log, forward, recordCapacity.'],
+    [
+      'an unknown key',
+      { foo: 1 },
+      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity.',
+    ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],
     ['half a record', { recordCapacity: 1.5 }, 'options.recordCapacity is 1.5; expected an integer, 0 or more.'],

@@ -412,7 +412,7 @@ describe('an auth plugin', () => {
     await (await connect(port)).request('GET', '/bad')
     expect(authFailures.map(({ code, status }) => [code, status])).toEqual([['PSTN_SESSION_MISSING', 403]])
     expect(pluginErrors.map(({ error }) => error.message)).toEqual([
-      'The session has metadata.token undefined; expected metadata.token, the unique id of the caller.',
+      'The session has no metadata.token; expected the unique id of the caller.',
     ])
   })
 

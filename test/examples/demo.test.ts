@@ -23,7 +23,7 @@ describe('demo', () => {
     expect(text).toMatch(new RegExp(`${drawn('post forUpstream')}- \\?debug  - authorization  \\+ x-tier: gold`))
     expect(text).toMatch(new RegExp(`${drawn('upstream orders')}meets GET /8\\?full=1`))
     expect(text).toMatch(new RegExp(`${drawn('response hideServer')}- server`))
-    expect(text).toMatch(new RegExp(`${drawn('analytics maskKey')}~ apiKey: user-ada > user-\\*\\*\\*`))
+    expect(text).toMatch(new RegExp(`${drawn('analytics maskClient')}~ clientAddress: 127.0.0.1 > 127.0.0.0`))
     expect(text).toContain('not run    postAuth, endpoint, post, upstream, response')
     expect(text).toContain('not run    endpoint (no endpoint matches /7)')
   })

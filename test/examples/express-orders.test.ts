@@ -75,9 +75,9 @@ describe('express-orders', () => {
     expect(orders.seen).toEqual([])
   })
 
-  it('masks the key in the records', async () => {
+  it('masks the client in the records', async () => {
     const { url, gateway } = await start()
     await send(url, '/orders/me', gold)
-    await expect.poll(() => gateway.records.list().map(({ apiKey }) => apiKey)).toEqual(['user-***'])
+    await expect.poll(() => gateway.records.list().map(({ clientAddress }) => clientAddress)).toEqual(['127.0.0.0'])
   })
 })

@@ -9,14 +9,14 @@ import { describe, expect, it } from 'vitest'
  */
 const LADDER: readonly (readonly string[])[] = [
   ['errors.ts'],
-  ['http/', 'session/', 'analytics/'],
+  ['http/', 'limits/', 'session/', 'analytics/'],
   ['hooks.ts', 'api.ts'],
   ['plugins/'],
   ['definition/'],
   ['forward/'],
   ['chain/'],
-  ['gateway.ts', 'intake.ts', 'create-context.ts'],
-  ['index.ts', 'host.ts'],
+  ['gateway.ts', 'intake.ts', 'create-context.ts', 'sessions.ts', 'store-use.ts'],
+  ['index.ts', 'host.ts', 'store.ts'],
 ]
 
 /** What each package may know of its siblings. */
@@ -25,6 +25,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/http': ['@postern/core'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
+  '@postern/redis': ['@postern/core'],
 }
 
 const packagesFolder = fileURLToPath(new URL('../../packages/', import.meta.url))

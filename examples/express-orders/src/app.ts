@@ -16,7 +16,7 @@ export function createApp({ orders, stock, invoices }: Upstreams): { app: Expres
       postAuth: [plugins.freeTierReads],
       post: [plugins.forUpstream],
       response: [plugins.hideServer],
-      analytics: [plugins.maskKey],
+      analytics: [plugins.maskClient],
     },
     endpoints: {
       'GET /me': [plugins.whoAmI],

@@ -45,4 +45,5 @@ export const forUpstream: PostPlugin = (request, { session }) => {
 }
 
 export const hideServer: ResponsePlugin = (response) => response.headers.delete('server')
-export const maskKey: AnalyticsPlugin = (record) => void (record.apiKey = record.apiKey.replace(/-.*/, '-***'))
+export const maskClient: AnalyticsPlugin = (record) =>
+  void (record.clientAddress = record.clientAddress.replace(/\d+$/, '0'))

@@ -7,6 +7,10 @@ import type {
   PrePlugin,
   ResponsePlugin,
 } from './hooks.ts'
+import type { RateAlgorithm } from './limits/charge.ts'
+import type { LimitHeaders } from './limits/limit-headers.ts'
+import type { IdExtractor, IdWhere } from './session/extract-id.ts'
+import type { Policies, PolicyInput } from './session/policy.ts'
 
 /** A plugin as a definition names it: the function, or the function with settings of its own. */
 export type PluginEntry<P> = P | PluginSettings<P>
@@ -22,7 +26,7 @@ export interface PluginSettings<P> {
 /** The plugins of an API by hook. Arrays run in order. */
 export interface HooksInput {
   readonly pre?: readonly PluginEntry<PrePlugin>[] | undefined
-  /** Its presence makes the API protected; without it the API is keyless. */
+  /** Its presence makes the API protected. */
   readonly auth?: PluginEntry<AuthPlugin> | undefined
   /** Refused on a keyless API, where it would never run. */
   readonly postAuth?: readonly PluginEntry<PostAuthPlugin>[] | undefined
@@ -55,6 +59,59 @@ export interface UpstreamInput {
   readonly verifyTls?: boolean | undefined
 }
 
+/** Where a key comes from. A request that gives two different keys is refused with 400. */
+export interface TokenInput {
+  /** Default `authorization`; false: not from a header. A leading `Bearer ` is taken off. */
+  readonly header?: string | false | undefined
+  /** Name of a query parameter. Default: none. */
+  readonly query?: string | undefined
+  /** Name of a cookie. Default: none. */
+  readonly cookie?: string | undefined
+  /** What is taken off before the upstream sees the request: the `query` parameter (default), `all` places, or `none`. */
+  readonly strip?: 'query' | 'all' | 'none' | undefined
+}
+
+/**
+ * Names the caller by a part of the request before the `auth` plugin runs, and lets its session stand in for the plugin
+ * until the session's `idExtractorDeadline`. The session only serves the very text (header, field or body) that the
+ * plugin has accepted; another one with the same id meets the plugin.
+ */
+export type IdExtractorInput = IdWhere & IdProof
+
+interface IdProof {
+  /**
+   * What has to be the same for the session to serve: the whole `source` (default), or the `id` alone, for ids that are
+   * credentials themselves within texts that differ.
+   */
+  readonly proof?: 'source' | 'id' | undefined
+}
+
+export interface AuthenticationInput {
+  /** Keys made with `gateway.sessions`. */
+  readonly token?: boolean | TokenInput | undefined
+  /** Needs `hooks.auth`. */
+  readonly idExtractor?: IdExtractorInput | undefined
+  /** With `token` and `hooks.auth` both have to let the caller in; whose session it is. Default `plugin`. */
+  readonly baseIdentity?: 'plugin' | 'token' | undefined
+}
+
+/** Requests per seconds. Below 1 the period grows instead: 0.5 per 1 is 1 per 2. */
+export interface RateLimitInput {
+  /** Above 0. */
+  readonly rate: number
+  /** Seconds, above 0. */
+  readonly per: number
+}
+
+export interface LimitsInput extends Partial<RateLimitInput> {
+  /** For all callers together, by endpoint; takes the place of the API's limit there. */
+  readonly endpoints?: Readonly<Record<EndpointKey, RateLimitInput>> | undefined
+  /** How rates are counted, those of keys included. Default `sliding-window`: never more than `rate` in any `per` seconds. */
+  readonly algorithm?: RateAlgorithm | undefined
+  /** Which headers tell the client: the IETF's `RateLimit`, `RateLimit-Policy`, the older `X-RateLimit-*`, both (default), or none. */
+  readonly headers?: LimitHeaders | undefined
+}
+
 /** `METHOD /path` in path-to-regexp syntax; `*` is any method. `GET` also answers `HEAD`. */
 export type EndpointKey = `${Uppercase<string>} /${string}`
 
@@ -85,6 +142,16 @@ export interface ApiDefinitionInput {
   readonly hooks?: HooksInput | undefined
   /** Per-endpoint plugins. The most specific path wins, whatever the order. */
   readonly endpoints?: Readonly<Record<EndpointKey, readonly PluginEntry<EndpointPlugin>[]>> | undefined
+  /** Who may call: by key, by plugin, by both. Without it and without `hooks.auth` the API is keyless. */
+  readonly authentication?: AuthenticationInput | undefined
+  /** Rate limits for all callers together, and how limits work. */
+  readonly limits?: LimitsInput | undefined
+  /** Policies by id, before those of the gateway's options. */
+  readonly policies?: Readonly<Record<string, PolicyInput>> | undefined
+  /** The version keys need among the `versions` of their access right. Default: not versioned. */
+  readonly version?: string | undefined
+  /** Seconds a session made by the `auth` plugin is kept after it was last used. Default 2,592,000: 30 days. */
+  readonly sessionLifetime?: number | undefined
   /** Match endpoint paths without regard to case. Default false. */
   readonly ignoreCase?: boolean | undefined
   /** Free data for plugins: `context.config`. */
@@ -101,6 +168,14 @@ export interface ApiDefinitionInput {
   readonly records?: boolean | undefined
 }
 
+export interface Token {
+  /** Lower case; undefined: not from a header. */
+  readonly header: string | undefined
+  readonly query: string | undefined
+  readonly cookie: string | undefined
+  readonly strip: 'query' | 'all' | 'none'
+}
+
 /** The validated definition: every default filled in, frozen. */
 export interface ApiDefinition {
   readonly name: string
@@ -110,8 +185,23 @@ export interface ApiDefinition {
   readonly listenPath: string
   readonly stripListenPath: boolean
   readonly upstream: Required<{ readonly [K in keyof UpstreamInput]: NonNullable<UpstreamInput[K]> }> | undefined
-  /** No `auth` plugin: nobody is asked who they are. */
+  /** Neither keys nor an `auth` plugin: nobody is asked who they are. */
   readonly keyless: boolean
+  readonly authentication: {
+    readonly token: Token | undefined
+    readonly idExtractor: IdExtractor | undefined
+    readonly baseIdentity: 'plugin' | 'token'
+  }
+  readonly limits: {
+    readonly api: RateLimitInput | undefined
+    readonly endpoints: Readonly<Record<string, RateLimitInput>>
+    readonly algorithm: RateAlgorithm
+    readonly headers: LimitHeaders
+  }
+  readonly policies: Policies
+  /** Empty: not versioned. */
+  readonly version: string
+  readonly sessionLifetime: number
   readonly hooks: {
     readonly pre: readonly PluginSettings<PrePlugin>[]
     readonly auth: PluginSettings<AuthPlugin> | undefined

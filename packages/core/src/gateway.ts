@@ -6,6 +6,7 @@ import { compileChain } from './chain/chain.ts'
 import type { CompiledApi, Services } from './chain/compiled-api.ts'
 import { type GatewayEvent, Events, type Listener } from './chain/events.ts'
 import { explain, type Explanation } from './chain/explain.ts'
+import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure.ts'
 import { parseDefinitions } from './definition/parse.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
@@ -17,6 +18,10 @@ import { undiciForwarder } from './forward/undici-forwarder.ts'
 import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import type { LogTarget } from './plugins/log.ts'
 import { memoryStore } from './session/memory-store.ts'
+import { parsePolicies, type PolicyInput } from './session/policy.ts'
+import type { Store } from './session/store.ts'
+import { type Sessions, sessionsOf } from './sessions.ts'
+import { StoreUse } from './store-use.ts'
 
 /** What a gateway takes besides its definitions. All optional. */
 export interface GatewayOptions {
@@ -24,6 +29,16 @@ export interface GatewayOptions {
   readonly log?: LogTarget | undefined
   /** Sends requests instead of the built-in forwarder; a mock in a test, a transport of your own. */
   readonly forward?: Forwarder | undefined
+  /** Where sessions and counters live. Default: in this process; `redisStore(...)` of `@postern/redis` where one is not enough. */
+  readonly store?: Store | undefined
+  /** Policies by id, for the sessions that name them. */
+  readonly policies?: Readonly<Record<string, PolicyInput>> | undefined
+  /**
+   * What becomes of requests when the store cannot answer: `refuse` them (503), or let them `pass`. Default: `sessions` and
+   * `quota` refuse, `rateLimit` passes. With `sessions: 'pass'` a key this process has seen before is let in; a key nobody
+   * has seen is refused all the same.
+   */
+  readonly onStoreError?: Partial<StoreFailurePolicy> | undefined
   /** How many analytics records are kept in memory. Default 1,000. */
   readonly recordCapacity?: number | undefined
 }
@@ -41,6 +56,8 @@ export interface Gateway {
   explain(method: string, url: string, init?: RequestInput): Explanation
   /** Listens to what goes wrong and who is refused; returns the function that stops it. */
   on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void
+  /** Keys: creates, reads, changes, lists and revokes them. */
+  readonly sessions: Sessions
   /** The last analytics records. */
   readonly records: Pick<RecordBuffer, 'list' | 'dropped'>
 }
@@ -53,7 +70,7 @@ export interface GatewayCore {
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-const KNOWN_OPTIONS = ['log', 'forward', 'recordCapacity']
+const KNOWN_OPTIONS = ['log', 'forward', 'store', 'policies', 'onStoreError', 'recordCapacity']
 
 /** @internal Puts the parts together. Throws `PSTN_DEFINITION_INVALID` with every problem of every definition. */
 export function createCore(
@@ -64,23 +81,30 @@ export function createCore(
   const pools = new Pools()
   const events = new Events()
   const records = new RecordBuffer(options.recordCapacity ?? 1_000)
+  const store = options.store ?? memoryStore()
+  const policies = parsePolicies(options.policies ?? {})
   const services: Services = {
     events,
     records,
-    store: memoryStore(),
+    store,
+    policies,
+    onStoreError: { ...STORE_FAILURE_DEFAULTS, ...definedOnly(options.onStoreError) },
     call: (from, api, path, init) => callApi(apis, from, api, path, init),
   }
   const apis = new ApiIndex(
     parseDefinitions(input).map((definition) => compileApi(definition, options, pools, services)),
   )
   const intake = new Intake(apis)
+  const use = new StoreUse(store)
   return {
     accept: (call) => intake.accept(call),
     facade: {
-      ready: () => Promise.resolve(),
-      close: ({ timeoutMs = 10_000 } = {}) => intake.close(timeoutMs, () => pools.close()),
+      ready: async () => store.ready(),
+      close: ({ timeoutMs = 10_000 } = {}) =>
+        intake.close(timeoutMs, () => Promise.all([pools.close(), use.end()]).then(() => undefined)),
       explain: (method, url, init) => explain(apis, method, url, init),
       on: (event, listener) => events.on(event, listener),
+      sessions: sessionsOf(store, apis.all),
       records,
     },
   }
@@ -100,6 +124,7 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
     forward: options.forward ?? undiciForwarder(pools, definition),
     customForwarder,
     services,
+    effective: new WeakMap(),
     passive:
       chain.request.length + chain.response.length + chain.analytics.length === 0 &&
       definition.upstream === undefined &&
@@ -135,4 +160,44 @@ function checkOptions(options: GatewayOptions): void {
       `options.recordCapacity is ${describe(recordCapacity)}; expected an integer, 0 or more.`,
     )
   }
+  checkStoreOptions(options)
+}
+
+function checkStoreOptions({ store, policies, onStoreError }: GatewayOptions): void {
+  if (store !== undefined && typeof (store as Partial<Store> | null)?.take !== 'function')
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.store is ${describe(store)}; expected a store, such as redisStore(...) of @postern/redis.`,
+    )
+  if (policies !== undefined && !isObject(policies))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.policies is ${describe(policies)}; expected an object of policies by id.`,
+    )
+  if (onStoreError === undefined) return
+  if (!isObject(onStoreError))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.onStoreError is ${describe(onStoreError)}; expected an object.`,
+    )
+  for (const [feature, found] of Object.entries(onStoreError)) {
+    if (!Object.hasOwn(STORE_FAILURE_DEFAULTS, feature))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `Unknown option onStoreError.${feature}; known: ${Object.keys(STORE_FAILURE_DEFAULTS).join(', ')}.`,
+      )
+    if (found !== undefined && found !== 'refuse' && found !== 'pass')
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.onStoreError.${feature} is ${describe(found)}; expected "refuse" or "pass".`,
+      )
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function definedOnly(policy: Partial<StoreFailurePolicy> = {}): Partial<StoreFailurePolicy> {
+  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined))
 }

@@ -4,11 +4,16 @@ export type {
   ApiDefinition,
   ApiDefinitionInput,
   ApiInfo,
+  AuthenticationInput,
   EndpointKey,
   ForwardedPolicy,
   HooksInput,
+  IdExtractorInput,
+  LimitsInput,
   PluginEntry,
   PluginSettings,
+  RateLimitInput,
+  TokenInput,
   UpstreamInput,
 } from './api.ts'
 export { createContext } from './create-context.ts'
@@ -21,6 +26,8 @@ export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'
 export type { Forwarder } from './forward/forwarder.ts'
 export type { Gateway, GatewayOptions } from './gateway.ts'
+export type { KeyInfo, KeyPage, KeyQuota, KeyRef, NewKey, Sessions } from './sessions.ts'
+export type { StoreFailurePolicy, StoreFeature } from './chain/store-failure.ts'
 export type {
   AnalyticsContext,
   AnalyticsPlugin,
@@ -58,4 +65,15 @@ export type { GatewayQuery } from './http/query.ts'
 export type { GatewayRequest, ReadonlyGatewayRequest, ReadonlyQuery } from './http/request.ts'
 export type { GatewayResponse } from './http/response.ts'
 export type { LogTarget } from './plugins/log.ts'
-export type { KnownSession, SessionInput, SessionMetadata, SessionView } from './session/session.ts'
+export { memoryStore } from './session/memory-store.ts'
+export type { Policy, PolicyInput } from './session/policy.ts'
+export type {
+  KeyInput,
+  KnownSession,
+  Session,
+  SessionFields,
+  SessionInput,
+  SessionMetadata,
+  SessionView,
+} from './session/session.ts'
+export type { Store } from './session/store.ts'

@@ -9,6 +9,7 @@ import { Cancellation } from './http/cancellation.ts'
 import { Client, type Peer } from './http/client.ts'
 import { refuse } from './http/decision.ts'
 import { GatewayHeaders } from './http/headers.ts'
+import type { LimitHeader } from './limits/limit-headers.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
@@ -42,6 +43,8 @@ export interface Acceptance {
    * has. What was matched and what the host sees is one spelling.
    */
   hostTarget(): string | undefined
+  /** What the client is told beside the host application's own headers, once the request is handed over. */
+  hostHeaders(): readonly LimitHeader[]
   /** `host` is the application behind the gateway; undefined when nothing stands there. */
   answer(host?: HostForwarder): Maybe<ExchangeAnswer>
   /** The answer to what went wrong on the way to the host; undefined for a bug, which is the host's own channel's. */
@@ -197,6 +200,10 @@ class AcceptedRequest implements Acceptance {
     return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
   }
 
+  hostHeaders(): readonly LimitHeader[] {
+    return this.#exchange.limitHeaders
+  }
+
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
     return answer(this.#exchange, host)
   }
@@ -235,6 +242,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     maxBufferedBytes: 0,
     maxBodyBytes: 0,
     hostTarget: () => undefined,
+    hostHeaders: () => [],
     answer: () => response,
     failure: () => undefined,
     cancel: () => undefined,

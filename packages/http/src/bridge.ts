@@ -1,4 +1,5 @@
 /** What the adapters of Express and Koa share with the raw one. */
+export { announceToClient } from './announce.ts'
 export { applyToHost } from './apply-to-host.ts'
 export { captureResponse } from './capture-response.ts'
 export { handle, watch } from './handle.ts'

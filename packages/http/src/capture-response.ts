@@ -145,9 +145,10 @@ class Capture {
 
 type WriteArguments = [chunk?: unknown, encoding?: BufferEncoding | Callback, done?: Callback]
 type WriteHeadHeaders = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | undefined
-type WriteHeadArguments = [status: number, second?: string | WriteHeadHeaders, third?: WriteHeadHeaders]
+export type WriteHeadArguments = [status: number, second?: string | WriteHeadHeaders, third?: WriteHeadHeaders]
 
-function setAll(res: ServerResponse, headers: WriteHeadHeaders): void {
+/** Sets fields in any form `writeHead` takes. */
+export function setAll(res: ServerResponse, headers: WriteHeadHeaders): void {
   if (headers === undefined) return
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value)

@@ -6,6 +6,7 @@ import {
   type GatewayResponse,
   HANDED_OVER,
 } from '@postern/core/host'
+import { announceToClient } from './announce.ts'
 import { applyToHost } from './apply-to-host.ts'
 import { captureResponse } from './capture-response.ts'
 import { hostCall } from './host-call.ts'
@@ -68,10 +69,16 @@ class HostExchange {
   /** Response plugins want to see what the host application answers. */
   async #catchHost(): Promise<GatewayResponse> {
     await applyToHost(this.#accepted, this.#req, this.#host.onMoved)
-    const { response, writer } = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
-    this.#writer = writer
-    this.#host.next()
-    return response
+    const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
+    this.#writer = capture.writer
+    try {
+      this.#host.next()
+    } catch (error) {
+      // The host's error page is written to the `res` it knows, and nobody waits for it here.
+      capture.release()
+      throw error
+    }
+    return capture.response
   }
 
   #deliver(answer: ExchangeAnswer): void {
@@ -80,6 +87,7 @@ class HostExchange {
   }
 
   #handOver(): void {
+    announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
     if (changes === undefined) this.#host.next()
     else
@@ -91,8 +99,10 @@ class HostExchange {
 
   #failed(error: unknown): void {
     const answer = this.#accepted.failure(error)
-    if (answer === undefined) this.#host.next(error ?? new Error('Rejected without an error.'))
-    else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+    if (answer === undefined) {
+      announceToClient(this.#accepted, this.#res)
+      this.#host.next(error ?? new Error('Rejected without an error.'))
+    } else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
   }
 }
 

@@ -3,12 +3,14 @@ import {
   type Acceptance,
   ByteStream,
   createCore,
+  type ExchangeAnswer,
   GatewayResponse,
   HANDED_OVER,
   takeOutgoing,
   withoutAuthority,
 } from '@postern/core/host'
 import {
+  announceToClient,
   applyToHost,
   hostCall,
   markBrokenOff,
@@ -48,13 +50,16 @@ export function createGateway(
     }
     watch(ctx.req, ctx.res, accepted)
     let ofHost: HostAnswer | undefined
-    const answer = await accepted.answer(async () => {
+    const answer = await answering(ctx, accepted, async () => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
       // Koa frames what it sends by this method, and it is the client who has to understand it.
       ctx.req.method = accepted.method
       return ofHost.response
     })
-    if (answer === HANDED_OVER) return handOver(ctx, accepted, next)
+    if (answer === HANDED_OVER) {
+      announceToClient(accepted, ctx.res)
+      return handOver(ctx, accepted, next)
+    }
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
     const asLeft = answer === ofHost?.response && GatewayResponse.body(answer).untouched
     if (asLeft) return applyHead(ctx, answer)
@@ -75,6 +80,20 @@ function basePathOf(ctx: Context): string {
 function targetsOf(ctx: Context): Targets {
   const basePath = basePathOf(ctx)
   return { originalUrl: ctx.originalUrl, target: basePath + ctx.url, basePath }
+}
+
+/** Koa answers what its application throws; the client is told all the same. */
+async function answering(
+  ctx: Context,
+  accepted: Acceptance,
+  host: () => Promise<GatewayResponse>,
+): Promise<ExchangeAnswer> {
+  try {
+    return await accepted.answer(host)
+  } catch (error) {
+    announceToClient(accepted, ctx.res)
+    throw error
+  }
 }
 
 /** The host application answers by itself; what keeps the request from it is the gateway's to answer. */

@@ -26,14 +26,14 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
 
 /** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
-  if (early !== undefined) return sealed(exchange, early)
+  if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
   GatewayRequest.seal(request, exchange)
   exchange.upstreamStartedAt = performance.now()
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
     return fromBehind(exchange, forwarded(exchange))
-  if (host === undefined) return errorAnswer('PSTN_NOT_FOUND', exchange)
+  if (host === undefined) return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   return api.chain.response.length === 0 && !reframe ? HANDED_OVER : fromBehind(exchange, host(request))
@@ -43,10 +43,16 @@ function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promi
   return behind.then(
     (response) => {
       exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-      return afterUpstream(exchange, response, 0)
+      return afterUpstream(exchange, withLimits(exchange, response), 0)
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
+}
+
+/** Tells the client where its limits stand; what the upstream says of limits of its own is not about ours. */
+function withLimits({ limitHeaders }: Exchange, response: GatewayResponse): GatewayResponse {
+  for (const [name, value] of limitHeaders) response.headers.set(name, value)
+  return response
 }
 
 /** An async function, so that what a forwarder throws at once is a rejection like the rest. */
@@ -94,7 +100,7 @@ function replacedOr(
   if (replacement === undefined) return afterUpstream(exchange, response, next)
   GatewayResponse.seal(response, exchange)
   GatewayResponse.discard(response)
-  return sealed(exchange, replacement)
+  return sealed(exchange, withLimits(exchange, replacement))
 }
 
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
@@ -107,7 +113,7 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
 function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
   const response = failureAnswer(exchange, error)
-  if (response !== undefined) return response
+  if (response !== undefined) return withLimits(exchange, response)
   // Whoever catches it must see that something failed, also when nothing was thrown.
   throw error instanceof Error
     ? error

@@ -1,11 +1,15 @@
 import type { ApiDefinition, ApiInfo, PluginSettings } from '../api.ts'
 import type { Hook, Maybe, Plugins } from '../hooks.ts'
+import type { Charge } from '../limits/charge.ts'
 import type { LogTarget } from '../plugins/log.ts'
 import { type LoadedPlugin, loadPlugin } from '../plugins/plugin.ts'
 import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
-import { activeKey, bodyLimit, onEndpoint, plugged } from './steps.ts'
-import { type Ended, grantOrEnd, passOrEnd } from './verdicts.ts'
+import { authentication, reauthentication } from './authentication.ts'
+import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
+import { bodyLimit, onEndpoint, plugged } from './steps.ts'
+import { type Ended, passOrEnd } from './verdicts.ts'
+import { Charging, withinLimits } from './within-limits.ts'
 
 /** One thing done to a request. Undefined goes on to the next. */
 export type Step = (exchange: Exchange) => Maybe<Ended>
@@ -18,6 +22,8 @@ export interface Chain {
   /** For `explain`, which runs nothing. */
   readonly plugins: { readonly [H in Exclude<Hook, 'endpoint'>]: readonly LoadedPlugin<H>[] }
   readonly endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>
+  /** What all callers together are counted against there. */
+  limits(method: string, path: string): readonly Charge[]
 }
 
 /** THE ORDER in which a request meets an API. Read it from top to bottom; nothing else decides what comes when. */
@@ -25,13 +31,18 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const { definition } = info
   const plugins = loadAll(info, target)
   const endpoints = loadEndpoints(info, target)
+  const authenticate = authentication(definition, plugins.auth)
+  const again = reauthentication(authenticate)
+  const charging = new Charging(definition)
+  const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
   return {
     request: [
       ...bodyLimit(definition.maxBodyBytes),
       ...plugins.pre.map((plugin) => plugged(plugin, passOrEnd)),
-      ...plugins.auth.map((plugin) => plugged(plugin, grantOrEnd)),
+      ...authenticate,
       ...plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd)),
-      ...(definition.keyless ? [] : [activeKey]),
+      ...keyChecks,
+      ...withinLimits(charging, [again, ...keyChecks]),
       ...onEndpoint(endpoints),
       ...plugins.post.map((plugin) => plugged(plugin, passOrEnd)),
     ],
@@ -39,6 +50,7 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
     analytics: plugins.analytics,
     plugins,
     endpoints,
+    limits: (method, path) => charging.ofApi(method, path),
   }
 }
 

@@ -4,15 +4,21 @@ import type { Forwarder } from '../forward/forwarder.ts'
 import type { CallInit } from '../hooks.ts'
 import type { Trust } from '../http/client.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
-import type { SessionStore } from '../session/memory-store.ts'
+import type { Policies } from '../session/policy.ts'
+import type { Session } from '../session/session.ts'
+import type { Store } from '../session/store.ts'
 import type { Chain } from './chain.ts'
 import type { Events } from './events.ts'
 import type { Exchange } from './exchange.ts'
+import type { StoreFailurePolicy } from './store-failure.ts'
 
 /** What the APIs of one gateway share. */
 export interface Services {
   readonly events: Events
-  readonly store: SessionStore
+  readonly store: Store
+  readonly onStoreError: StoreFailurePolicy
+  /** Of the gateway's options. */
+  readonly policies: Policies
   readonly records: RecordBuffer
   /** `context.call`. */
   readonly call: (from: Exchange, api: string, path: string, init: CallInit | undefined) => Promise<Response>
@@ -30,6 +36,8 @@ export interface CompiledApi {
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
   readonly customForwarder: boolean
   readonly services: Services
+  /** Stored sessions with their policies applied, as long as they are stored. */
+  readonly effective: WeakMap<Session, Session>
   /** Nothing here looks at a request: no check, no plugin, no upstream. Then the host sees it as it came. */
   readonly passive: boolean
 }

@@ -4,8 +4,11 @@ import type { CallInit, Context, Hook, Log, PathParams, PluginContext, RequestSt
 import { readonlyHeaders } from '../http/headers.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from '../http/request.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import { storeKey } from '../session/memory-store.ts'
+import { pluginSessionId } from '../session/session-id.ts'
 import type { KnownSession, SessionView } from '../session/session.ts'
+import type { StoredSession } from '../session/store.ts'
+import { type Caller, knownSession } from './caller.ts'
+import { presentedToken } from './credential.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What every hook may look at. Made for one call; each member is worked out when it is read. */
@@ -57,40 +60,55 @@ export class CallContext implements PluginContext {
 }
 
 class AuthCall extends CallContext {
-  readonly session: KnownSession | undefined
+  readonly #exchange: Exchange
+  #session: KnownSession | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    this.session = exchange.api.services.store.get(storeKey(exchange.api.info.id, presentedToken(exchange.request)))
-    Object.freeze(this)
+    this.#exchange = exchange
+  }
+
+  get session(): KnownSession | undefined {
+    const known = this.#exchange.known ?? atOnce(this.#exchange)
+    if (known === undefined) return undefined
+    this.#session ??= knownSession(known, known.session.metadata.token ?? presentedToken(this.#exchange.request))
+    return this.#session
   }
 }
 
+/** A store within this process is asked when a plugin looks; any other has been asked before. */
+function atOnce(exchange: Exchange): StoredSession | undefined {
+  const { store } = exchange.api.services
+  if (!store.local) return undefined
+  const known = store.load(pluginSessionId(exchange.api.info.id, presentedToken(exchange.request)), 'copy')
+  return known instanceof Promise ? undefined : known
+}
+
 class SessionCall extends CallContext {
-  readonly #session: SessionView | undefined
+  readonly #exchange: Exchange
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    this.#session = exchange.session
+    this.#exchange = exchange
   }
 
   get session(): SessionView | undefined {
-    return this.#session
+    return this.#exchange.session
   }
 }
 
 class PostAuthCall extends CallContext {
-  readonly #session: SessionView
+  readonly #caller: Caller
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    if (exchange.session === undefined)
+    if (exchange.caller === undefined)
       throw new GatewayError('PSTN_INTERNAL', 'A postAuth plugin ran without a session.')
-    this.#session = exchange.session
+    this.#caller = exchange.caller
   }
 
   get session(): SessionView {
-    return this.#session
+    return this.#caller.view
   }
 }
 
@@ -134,11 +152,6 @@ export const CONTEXTS: {
   post: SessionCall,
   response: ResponseCall,
   analytics: CallContext,
-}
-
-/** The credential under which the store may already know the caller. */
-function presentedToken(request: GatewayRequest): string {
-  return (request.headers.get('authorization') ?? '').replace(/^bearer /i, '')
 }
 
 function refuse(what: string): never {

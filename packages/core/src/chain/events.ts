@@ -5,11 +5,14 @@ import type { Hook } from '../hooks.ts'
 
 /** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
 export interface GatewayEvents {
-  /** A plugin refused a request (400 or above, with the envelope), or an `auth` plugin gave no usable session. */
+  /** A plugin refused a request (400 or above, with the envelope), an `auth` plugin gave no usable session, or a key is unknown. */
   authFailure: {
     readonly api: ApiInfo
     readonly hook: Hook
+    /** The plugin's name; `token` where a key was asked for. */
     readonly plugin: string
+    /** The key, masked; empty when there was none, or when only the plugin knows. */
+    readonly key: string
     /** Why postern itself refused; undefined when the plugin decided. */
     readonly code: GatewayErrorCode | undefined
     readonly status: number
@@ -24,8 +27,48 @@ export interface GatewayEvents {
   upstreamError: { readonly api: ApiInfo; readonly error: GatewayError }
   /** A plugin changed a request or a response after it had left. The change had no effect. */
   lateChange: { readonly api: ApiInfo; readonly path: string }
+  /** A key that is inactive or has expired was used. */
+  keyExpired: RefusedKey & { readonly reason: 'inactive' | 'expired' }
+  /** A request was refused by a rate: of its key, or of the API for all callers. */
+  rateLimitExceeded: RefusedKey & LimitReached & { readonly limit: 'key' | 'api'; readonly endpoint: string }
+  /** A request was refused by a quota. */
+  quotaExceeded: RefusedKey & LimitReached
+  /** A counted request made a quota pass one of its session's `monitor.triggerLimits`; once for each in a period. */
+  quotaThreshold: {
+    readonly api: ApiInfo
+    readonly key: string
+    readonly percent: number
+    readonly used: number
+    readonly max: number
+    /** Unix seconds; 0: never. */
+    readonly renews: number
+  }
+  /** The store could not answer, or holds something that is no session. */
+  storeError: {
+    readonly api: ApiInfo
+    readonly feature: 'sessions' | 'quota' | 'rateLimit'
+    /** What became of the request; `notSaved`: it was answered, what it noted on its session is lost. */
+    readonly outcome: 'refused' | 'passed' | 'notSaved'
+    readonly error: GatewayError
+  }
   /** A record was not stored because its `analytics` plugin failed. */
   recordDropped: { readonly api: ApiInfo; readonly error: GatewayError }
+}
+
+interface RefusedKey {
+  readonly api: ApiInfo
+  /** Masked: enough to tell keys apart. Empty on a keyless API. */
+  readonly key: string
+  readonly method: string
+  readonly path: string
+  readonly clientAddress: string
+}
+
+interface LimitReached {
+  readonly max: number
+  readonly periodMs: number
+  /** Milliseconds until one more may pass; `Infinity`: never. */
+  readonly resetMs: number
 }
 
 export type GatewayEvent = keyof GatewayEvents
@@ -77,10 +120,20 @@ export class Events {
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
     if (!('error' in data)) {
-      debug('%s of API "%s" %o', event, data.api.name, 'status' in data ? data.status : data.path)
+      debug(
+        '%s of API "%s" %o',
+        event,
+        data.api.name,
+        'status' in data ? data.status : 'key' in data ? data.key : data.path,
+      )
       return
     }
-    const who = 'plugin' in data ? `the ${data.hook} plugin "${data.plugin}"` : 'the upstream'
+    const who =
+      'plugin' in data
+        ? `the ${data.hook} plugin "${data.plugin}"`
+        : 'feature' in data
+          ? `the store (${data.feature}, ${data.outcome})`
+          : 'the upstream'
     const { cause } = data.error
     const detail = cause === undefined ? data.error.message : `${data.error.message}\n${stackOf(cause)}`
     const text = `[${data.error.code}] ${who} of API "${data.api.name}": ${detail}`

@@ -3,8 +3,12 @@ import type { PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
+import type { LimitHeader } from '../limits/limit-headers.ts'
 import type { SessionView } from '../session/session.ts'
+import type { StoredSession } from '../session/store.ts'
+import type { Caller } from './caller.ts'
 import type { CompiledApi } from './compiled-api.ts'
+import type { Credential } from './credential.ts'
 
 const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
 
@@ -23,7 +27,18 @@ export class Exchange {
   /** The client's own method. */
   readonly method: string
   readonly startedAt: number = performance.now()
-  session: SessionView | undefined
+  /** Whose session counts; undefined before authentication and on a keyless API. */
+  caller: Caller | undefined
+  /** Those who were let in beside the caller, where several methods have to agree. */
+  readonly others: Caller[] = []
+  /** The key as it was presented; stripping it later does not lose it. */
+  credential: Credential | undefined
+  /** What the store holds for the credential, before the `auth` plugin has decided. */
+  known: StoredSession | undefined
+  /** True: authentication asks the store itself, no copy of this process will do. */
+  reconfirming = false
+  /** What the client is told about its limits. */
+  limitHeaders: readonly LimitHeader[] = []
   params: PathParams = NO_PARAMS
   upstreamStartedAt = 0
   /** Milliseconds until the upstream's headers arrived. */
@@ -39,6 +54,10 @@ export class Exchange {
     this.method = request.method
     this.cancellation = cancellation
     this.depth = depth
+  }
+
+  get session(): SessionView | undefined {
+    return this.caller?.view
   }
 
   get state(): RequestState {

@@ -1,6 +1,7 @@
 import type { Hook } from '../hooks.ts'
 import { createRequest, type RequestInput } from '../http/create.ts'
 import { parseTarget } from '../http/path.ts'
+import type { Charge } from '../limits/charge.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
@@ -24,6 +25,8 @@ export interface Explanation {
   /** The endpoint rule that matches, with its parameters. */
   readonly endpoint: { readonly key: string; readonly params: Readonly<Record<string, string>> } | undefined
   readonly hooks: readonly ExplainedHook[]
+  /** What limits the API has for all callers; those of keys depend on who calls. */
+  readonly limits: readonly string[]
   /** Where the request would go. */
   readonly upstream: string
   toString(): string
@@ -46,6 +49,7 @@ export function explain(apis: ApiIndex, method: string, url: string, init: Reque
     api: { id: info.id, name: info.name, listenPath: definition.listenPath },
     endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
     hooks: hookRows(api, method, path, endpoint),
+    limits: api.chain.limits(method, path).map(limitText),
     upstream: tooLong
       ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
       : upstreamOf(api, path, target.search),
@@ -53,7 +57,7 @@ export function explain(apis: ApiIndex, method: string, url: string, init: Reque
 }
 
 function noApi(method: string, path: string | undefined, upstream: string): Explanation {
-  return explanation({ method, path, api: undefined, endpoint: undefined, hooks: [], upstream })
+  return explanation({ method, path, api: undefined, endpoint: undefined, hooks: [], limits: [], upstream })
 }
 
 function unreadable(apis: ApiIndex): string {
@@ -79,13 +83,35 @@ function hookRows(
   const { keyless, records } = api.definition
   return [
     row('pre', plugins.pre),
-    row('auth', plugins.auth, keyless ? 'the API is keyless' : ''),
+    row('auth', plugins.auth, authReason(api)),
     row('postAuth', plugins.postAuth, keyless ? 'never runs on a keyless API' : ''),
     row('endpoint', endpoint?.value ?? [], endpointReason(api, method, path, endpoint?.key)),
     row('post', plugins.post),
     row('response', plugins.response),
     row('analytics', plugins.analytics, records ? '' : 'records are off'),
   ]
+}
+
+/** Who is asked who is calling, besides the plugin. */
+function authReason({ definition }: CompiledApi): string {
+  const { keyless, authentication, hooks } = definition
+  if (keyless) return 'the API is keyless'
+  const { token, idExtractor } = authentication
+  const extracted = idExtractor === undefined ? '' : `by the id in the ${idExtractor.source} while its session vouches`
+  if (token === undefined) return extracted
+  const places = [
+    ...(token.header === undefined ? [] : [`header ${token.header}`]),
+    ...(token.query === undefined ? [] : [`query parameter ${token.query}`]),
+    ...(token.cookie === undefined ? [] : [`cookie ${token.cookie}`]),
+  ]
+  const key = `a key in ${places.join(' or ')}`
+  if (hooks.auth === undefined) return key
+  return `${extracted === '' ? '' : `${extracted}; `}and ${key}: both have to let the caller in`
+}
+
+function limitText({ kind, max, periodMs, endpoint }: Charge): string {
+  const where = endpoint === '' ? 'the API' : `"${endpoint}"`
+  return `${max} in ${periodMs / 1000} s for ${where}, all callers together (${kind})`
 }
 
 function row(hook: Hook, plugins: readonly { readonly name: string }[], why = ''): ExplainedHook {
@@ -116,13 +142,14 @@ function explanation(facts: Omit<Explanation, 'toString'>): Explanation {
   return Object.freeze({ ...facts, toString: () => print(facts) })
 }
 
-function print({ method, path, api, endpoint, hooks, upstream }: Omit<Explanation, 'toString'>): string {
+function print({ method, path, api, endpoint, hooks, limits, upstream }: Omit<Explanation, 'toString'>): string {
   const lines = [`${method} ${path ?? '(no canonical path)'}`]
   if (api !== undefined) lines.push(`  api        ${api.name} at ${api.listenPath}`)
   for (const { hook, plugins, why } of hooks) {
     const list = plugins.length === 0 ? '-' : plugins.join(' > ')
     lines.push(`  ${hook.padEnd(10)} ${list}${why === '' ? '' : `  (${why})`}`)
   }
+  for (const limit of limits) lines.push(`  limit      ${limit}`)
   if (endpoint !== undefined && Object.keys(endpoint.params).length > 0)
     lines.push(`  params     ${JSON.stringify(endpoint.params)}`)
   lines.push(`  upstream   ${upstream}`)

@@ -1,8 +1,9 @@
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { describe, GatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
-import { storeKey } from '../session/memory-store.ts'
-import { snapshotOf } from '../session/session.ts'
+import { withoutCredentials } from './credential.ts'
+import { recorded } from './caller.ts'
+import { saveSession } from './save-session.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { dropRecord, keepOrDrop } from './verdicts.ts'
@@ -16,15 +17,21 @@ export interface Outcome {
 /** After the answer is out, off the client's path: saves what plugins noted on the session, then records the request. */
 export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
   exchange.end()
-  saveMetadata(exchange)
+  const saved = saveSession(exchange)
+  return saved instanceof Promise
+    ? saved.then(() => recordRequest(exchange, outcome))
+    : recordRequest(exchange, outcome)
+}
+
+function recordRequest(exchange: Exchange, outcome: Outcome): Maybe<void> {
   if (!exchange.api.definition.records) return
-  const record = recordOf(exchange, outcome)
-  const kept = runAnalytics(exchange, record, 0)
+  const made = recordOf(exchange, outcome)
+  const kept = runAnalytics(exchange, made, 0)
   if (kept instanceof Promise)
     return kept.then((keep) => {
-      if (keep) store(exchange, record)
+      if (keep) store(exchange, made)
     })
-  if (kept) store(exchange, record)
+  if (kept) store(exchange, made)
   return undefined
 }
 
@@ -54,33 +61,18 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
-function saveMetadata({ session, api }: Exchange): void {
-  if (session === undefined) return
-  try {
-    api.services.store.set(storeKey(api.info.id, session.keyId), snapshotOf(session))
-  } catch (error) {
-    // Metadata that cannot be copied (a function, say) is the plugins' mistake; the stored session stays as it was.
-    api.services.events.warn(
-      `metadata ${api.info.id}`,
-      `Session metadata of API "${api.info.name}" was not saved: ${describe(error)}`,
-    )
-  }
-}
-
-function recordOf({ api, request, session, startedAt, upstreamMs }: Exchange, { status }: Outcome): AnalyticsRecord {
+function recordOf({ api, request, caller, startedAt, upstreamMs }: Exchange, { status }: Outcome): AnalyticsRecord {
   const { info } = api
   return {
     timestamp: new Date(),
     apiId: info.id,
     apiName: info.name,
     orgId: info.orgId,
-    apiKey: session?.keyId ?? '',
-    alias: session?.alias ?? '',
-    tags: session === undefined ? [] : [...session.tags],
+    ...recorded(caller),
     method: request.method,
     host: request.host,
     path: request.path,
-    originalUrl: request.originalUrl,
+    originalUrl: withoutCredentials(request.originalUrl, api.definition.authentication),
     userAgent: request.headers.get('user-agent') ?? '',
     clientAddress: request.clientAddress,
     responseCode: status,

@@ -42,7 +42,7 @@ export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Ex
 }
 
 /** Reading what a plugin returned may fail as well (a getter that throws, a status nobody can send): its failure, not ours. */
-function conclude<T>(value: unknown, plugin: LoadedPlugin, exchange: Exchange, verdict: Verdict<T>): T {
+export function conclude<T>(value: unknown, plugin: LoadedPlugin, exchange: Exchange, verdict: Verdict<T>): T {
   try {
     return verdict.returned(value, plugin, exchange)
   } catch (error) {
@@ -105,4 +105,9 @@ function reportLate(plugin: LoadedPlugin, exchange: Exchange, what: string): voi
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** A verdict that may itself take time: one promise, not two. */
+export function flat<T>(outcome: Maybe<Maybe<T>>): Maybe<T> {
+  return outcome instanceof Promise ? outcome.then((inner) => inner) : outcome
 }

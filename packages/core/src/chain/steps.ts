@@ -59,24 +59,3 @@ export function bodyLimit(maxBodyBytes: number): Step[] {
     },
   ]
 }
-
-/** The key must be active and unexpired. */
-export const activeKey: Step = (exchange) => {
-  const { session } = exchange
-  if (session === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
-  const { isInactive, expires } = session
-  if (isInactive) return errorAnswer('PSTN_KEY_INACTIVE', exchange)
-  if (expires >= 1 && Date.now() / 1000 > expires) return errorAnswer('PSTN_KEY_EXPIRED', exchange)
-  warnOfLimits(exchange)
-  return undefined
-}
-
-/** Rate limits and quotas are accepted on a session but not enforced yet: nobody may believe they are. */
-function warnOfLimits(exchange: Exchange): void {
-  const { session, api } = exchange
-  if (session === undefined || (session.rate === 0 && session.quotaMax === 0)) return
-  api.services.events.warn(
-    `limits ${api.info.id}`,
-    `[PSTN_LIMIT_NOT_ENFORCED] A session of API "${api.info.name}" sets rate or quotaMax; this version of postern carries them but does not enforce them.`,
-  )
-}

@@ -6,10 +6,12 @@ import {
   publicMessage,
   publicStatus,
 } from '../errors.ts'
+import type { Maybe } from '../hooks.ts'
 import { type Answer, refuse, toAnswer } from '../http/decision.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import { parseSession } from '../session/session.ts'
+import { grantedSession, type Granted } from '../session/granted.ts'
+import { maskKey } from '../session/key-scheme.ts'
 import type { Exchange } from './exchange.ts'
 import { exposedDecision } from './exposed-error.ts'
 import { pluginFailure, reportFailure, type Verdict } from './run-plugin.ts'
@@ -29,25 +31,30 @@ export const passOrEnd: Verdict<Ended> = {
   failed: (error, plugin, exchange) => failedWith('PSTN_PLUGIN_THREW', error, plugin, exchange),
 }
 
-/** `auth`: only a session lets the caller in. Whatever breaks while deciding who is calling, nobody gets in. */
-export const grantOrEnd: Verdict<Ended> = {
-  returned(value, plugin, exchange) {
-    const answer = decided(value, plugin, exchange)
-    if (answer !== undefined) return answer
-    if (value === undefined || value === null) {
-      warnOfNothing(plugin, exchange)
-      return refusedCaller(plugin, exchange)
-    }
-    try {
-      exchange.session = parseSession(value)
-      return undefined
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.code !== 'PSTN_SESSION_MISSING') throw error
-      reportFailure(error, plugin, exchange)
-      return refusedCaller(plugin, exchange)
-    }
-  },
-  failed: (error, plugin, exchange) => failedWith('PSTN_AUTH_FAILED', error, plugin, exchange),
+/**
+ * `auth`: only a session lets the caller in. Whatever breaks while deciding who is calling, nobody gets in. Without
+ * `nameless` the session has to name its caller: `metadata.token`.
+ */
+export function grantOrEnd(
+  granted: (session: Granted, exchange: Exchange) => Maybe<Ended>,
+  nameless = false,
+): Verdict<Maybe<Ended>> {
+  return {
+    returned(value, plugin, exchange) {
+      const answer = decided(value, plugin, exchange)
+      if (answer !== undefined) return answer
+      if (value === undefined || value === null) {
+        warnOfNothing(plugin, exchange)
+        return refuseCaller('PSTN_SESSION_MISSING', exchange, plugin)
+      }
+      const session = grantedSession(value)
+      if (session.token !== '' || nameless) return granted(session, exchange)
+      const message = 'The session has no metadata.token; expected the unique id of the caller.'
+      reportFailure(new GatewayError('PSTN_SESSION_MISSING', message), plugin, exchange)
+      return refuseCaller('PSTN_SESSION_MISSING', exchange, plugin)
+    },
+    failed: (error, plugin, exchange) => failedWith('PSTN_AUTH_FAILED', error, plugin, exchange),
+  }
 }
 
 /** `analytics`: what becomes of the record. */
@@ -115,28 +122,25 @@ function warnOfNothing(plugin: LoadedPlugin, { api }: Exchange): void {
   )
 }
 
-function refusedCaller(plugin: LoadedPlugin, exchange: Exchange): GatewayResponse {
-  const response = errorAnswer('PSTN_SESSION_MISSING', exchange)
-  announceRefusal(
-    { response, refusal: publicMessage('PSTN_SESSION_MISSING') },
-    plugin,
-    exchange,
-    'PSTN_SESSION_MISSING',
-  )
+/** Nobody is let in: the answer of the code, and the event. `plugin` when it was a plugin's doing. */
+export function refuseCaller(code: GatewayErrorCode, exchange: Exchange, plugin?: LoadedPlugin): GatewayResponse {
+  const response = errorAnswer(code, exchange)
+  announceRefusal({ response, refusal: publicMessage(code) }, plugin, exchange, code)
   return response
 }
 
 function announceRefusal(
   { response, refusal }: Answer,
-  plugin: LoadedPlugin,
+  plugin: LoadedPlugin | undefined,
   exchange: Exchange,
   code?: GatewayErrorCode,
 ): void {
   const { request, api } = exchange
   api.services.events.emit('authFailure', {
     api: api.info,
-    hook: plugin.hook,
-    plugin: plugin.name,
+    hook: plugin?.hook ?? 'auth',
+    plugin: plugin?.name ?? 'token',
+    key: maskedCredential(exchange),
     code,
     status: response.status,
     message: refusal ?? '',
@@ -160,4 +164,11 @@ function attempt<T>(make: () => T): T | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Whose key it was, as far as anybody knows by now. */
+function maskedCredential({ caller, credential, api }: Exchange): string {
+  if (caller !== undefined) return caller.masked
+  if (typeof credential !== 'object') return ''
+  return maskKey(api.services.store.keys.idsOf(credential.key, api.info.orgId)[0])
 }

@@ -1,7 +1,18 @@
-import type { ApiDefinition, ApiDefinitionInput, PluginEntry, PluginSettings } from '../api.ts'
+import type {
+  ApiDefinition,
+  ApiDefinitionInput,
+  IdExtractorInput,
+  LimitsInput,
+  PluginEntry,
+  PluginSettings,
+  Token,
+  TokenInput,
+} from '../api.ts'
 import { describe } from '../errors.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import type { IdExtractor } from '../session/extract-id.ts'
+import { parsePolicies } from '../session/policy.ts'
 import { definitionError, type Problem, schemaProblems } from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
@@ -26,8 +37,10 @@ export function parseDefinitions(input: ApiDefinitionInput | readonly ApiDefinit
 }
 
 function problemsOf(input: unknown): Problem[] {
-  const parsed = definitionSchema.safeParse(input)
-  return [...schemaProblems(parsed.error), ...ruleProblems(input)]
+  const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
+  const known = new Set(ofSchema.map(({ path }) => path))
+  // What has no valid shape need not be told twice.
+  return [...ofSchema, ...ruleProblems(input).filter(({ path }) => !known.has(path))]
 }
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
@@ -54,6 +67,7 @@ function clashesOf(definitions: readonly ApiDefinition[]): Problem[] {
 /** From here on there is one shape: every default filled in, nothing optional, nothing that can change. */
 function normalise(input: ApiDefinitionInput): ApiDefinition {
   const hooks = input.hooks ?? {}
+  const token = normaliseToken(input.authentication?.token)
   return deepFreeze({
     name: input.name,
     id: input.id ?? input.name,
@@ -61,7 +75,16 @@ function normalise(input: ApiDefinitionInput): ApiDefinition {
     listenPath: normaliseListenPath(input.listenPath ?? '/'),
     stripListenPath: input.stripListenPath ?? true,
     upstream: normaliseUpstream(input.upstream),
-    keyless: hooks.auth === undefined,
+    keyless: hooks.auth === undefined && token === undefined,
+    authentication: {
+      token,
+      idExtractor: normaliseExtractor(input.authentication?.idExtractor),
+      baseIdentity: input.authentication?.baseIdentity ?? (hooks.auth === undefined ? 'token' : 'plugin'),
+    },
+    limits: normaliseLimits(input.limits),
+    policies: parsePolicies(input.policies ?? {}),
+    version: input.version ?? '',
+    sessionLifetime: input.sessionLifetime ?? THIRTY_DAYS,
     hooks: {
       pre: settingsOf(hooks.pre),
       auth: hooks.auth === undefined ? undefined : settings(hooks.auth),
@@ -91,6 +114,28 @@ function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition
   const upstream = typeof input === 'string' ? { url: input } : input
   const given = Object.fromEntries(Object.entries(upstream).filter(([, value]) => value !== undefined))
   return { ...UPSTREAM_DEFAULTS, ...given, url: parseUpstreamUrl(upstream.url).href }
+}
+
+const THIRTY_DAYS = 2_592_000
+
+function normaliseToken(input: boolean | TokenInput | undefined): Token | undefined {
+  if (input === undefined || input === false) return undefined
+  const { header = 'authorization', query, cookie, strip = 'query' } = input === true ? {} : input
+  return { header: header === false ? undefined : header.toLowerCase(), query, cookie, strip }
+}
+
+function normaliseExtractor(input: IdExtractorInput | undefined): IdExtractor | undefined {
+  return input === undefined ? undefined : { ...input, proof: input.proof ?? 'source' }
+}
+
+function normaliseLimits(input: LimitsInput = {}): ApiDefinition['limits'] {
+  const { rate, per, endpoints = {}, algorithm = 'sliding-window', headers = 'both' } = input
+  return {
+    api: rate === undefined || per === undefined ? undefined : { rate, per },
+    endpoints: Object.fromEntries(Object.entries(endpoints).map(([key, limit]) => [key, { ...limit }])),
+    algorithm,
+    headers,
+  }
 }
 
 function settingsOf<P>(entries: readonly PluginEntry<P>[] | undefined): readonly PluginSettings<P>[] {

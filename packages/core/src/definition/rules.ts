@@ -2,6 +2,8 @@ import { describe, isGatewayError } from '../errors.ts'
 import { compileTrust } from '../http/client.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import { extractorProblems } from '../session/extract-id.ts'
+import { parsePolicies, type PolicyInput } from '../session/policy.ts'
 import { parseEndpointKey, signature } from './endpoint-key.ts'
 import type { Problem } from './problems.ts'
 
@@ -17,7 +19,10 @@ export function ruleProblems(input: unknown): Problem[] {
     ...listenPathProblems(input),
     ...upstreamProblems(input),
     ...hookProblems(input),
-    ...endpointProblems(input),
+    ...authenticationProblems(input),
+    ...endpointProblems(input, 'endpoints', input['endpoints']),
+    ...limitProblems(input),
+    ...policyProblems(input),
     ...trustProblems(input),
     ...configProblems(input),
   ]
@@ -47,28 +52,84 @@ function upstreamProblems({ upstream }: Fields): Problem[] {
   return attempt(path, () => parseUpstreamUrl(url))
 }
 
-function hookProblems({ hooks }: Fields): Problem[] {
+function hookProblems({ hooks, authentication }: Fields): Problem[] {
   if (!isFields(hooks)) return []
   if ('auth' in hooks && hooks['auth'] === undefined) {
     const message = 'found undefined, expected a plugin; is its import misspelt? leave the key out for a keyless API'
     return [{ path: 'hooks.auth', message }]
   }
-  if (hooks['auth'] !== undefined || hooks['postAuth'] === undefined) return []
+  const byToken = isFields(authentication) && asksForToken(authentication)
+  if (hooks['auth'] !== undefined || byToken || hooks['postAuth'] === undefined) return []
   return [
     {
       path: 'hooks.postAuth',
       message:
-        'would never run: this API has no hooks.auth, so it is keyless; add an auth plugin, or move these plugins to hooks.pre or hooks.post',
+        'would never run: this API has no hooks.auth and no authentication.token, so it is keyless; add one, or move these plugins to hooks.pre or hooks.post',
     },
   ]
 }
 
-function endpointProblems({ endpoints, ignoreCase }: Fields): Problem[] {
+function asksForToken({ token }: Fields): boolean {
+  return token === true || isFields(token)
+}
+
+function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
+  if (!isFields(authentication)) return []
+  const { token, idExtractor, baseIdentity } = authentication
+  const byToken = asksForToken(authentication)
+  const byPlugin = isFields(hooks) && hooks['auth'] !== undefined
+  const problems: Problem[] = []
+  if (isFields(token) && token['header'] === false && token['query'] === undefined && token['cookie'] === undefined)
+    problems.push({ path: 'authentication.token', message: 'names no place for the key; give header, query or cookie' })
+  if (!byToken && !byPlugin)
+    problems.push({
+      path: 'authentication',
+      message: 'asks nobody who they are: expected token, or a plugin at hooks.auth; leave it out for a keyless API',
+    })
+  if (baseIdentity !== undefined && !(byToken && byPlugin))
+    problems.push({
+      path: 'authentication.baseIdentity',
+      message: 'says whose session counts where both token and hooks.auth ask; here is only one of them',
+    })
+  if (idExtractor === undefined) return problems
+  if (!byPlugin)
+    problems.push({
+      path: 'authentication.idExtractor',
+      message: 'vouches for what the auth plugin has decided; this API has no hooks.auth',
+    })
+  for (const { path, message } of extractorProblems(idExtractor))
+    problems.push({ path: path === '' ? 'authentication.idExtractor' : `authentication.idExtractor.${path}`, message })
+  return problems
+}
+
+function limitProblems(input: Fields): Problem[] {
+  const { limits } = input
+  if (!isFields(limits)) return []
+  const problems = endpointProblems(input, 'limits.endpoints', limits['endpoints'])
+  const { rate, per } = limits
+  if ((rate === undefined) !== (per === undefined)) {
+    const missing = rate === undefined ? 'rate' : 'per'
+    problems.push({
+      path: `limits.${missing}`,
+      message: 'missing; a rate limit is { rate, per }: requests per seconds',
+    })
+  }
+  return problems
+}
+
+function policyProblems({ policies }: Fields): Problem[] {
+  if (!isFields(policies)) return []
+  return Object.entries(policies).flatMap(([id, policy]) =>
+    attempt(`policies[${JSON.stringify(id)}]`, () => parsePolicies({ [id]: policy as PolicyInput })),
+  )
+}
+
+function endpointProblems({ ignoreCase }: Fields, where: string, endpoints: unknown): Problem[] {
   if (!isFields(endpoints)) return []
   const problems: Problem[] = []
   const seen = new Map<string, string>()
   for (const key of Object.keys(endpoints)) {
-    const path = `endpoints[${JSON.stringify(key)}]`
+    const path = `${where}[${JSON.stringify(key)}]`
     const endpoint = parseEndpointKey(key)
     if (typeof endpoint === 'string') {
       problems.push({ path, message: endpoint })
@@ -81,7 +142,7 @@ function endpointProblems({ endpoints, ignoreCase }: Fields): Problem[] {
     if (twin !== undefined)
       problems.push({
         path,
-        message: `meets the same requests as ${JSON.stringify(twin)}; put all plugins of an endpoint under one key`,
+        message: `meets the same requests as ${JSON.stringify(twin)}; put all of an endpoint under one key`,
       })
     for (const text of signatures) seen.set(text, key)
   }

@@ -4,6 +4,8 @@ import { describe } from '../errors.ts'
 import { nearest } from './nearest.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
+/** A hundred years. */
+const MAX_LIFETIME_SECONDS = 3_155_760_000
 
 type Say = (issue: { readonly input?: unknown }) => string
 
@@ -76,6 +78,62 @@ const upstream = strict('a URL, or { url, ... }', {
   verifyTls: flag.optional(),
 })
 
+const positive = (what: string): z.ZodNumber => {
+  const error = expected(what)
+  return z.number({ error }).positive({ error })
+}
+
+const rateLimit = strict('{ rate, per }', {
+  rate: positive('a number of requests above 0'),
+  per: positive('a number of seconds above 0'),
+})
+
+const oneOf = <const T extends readonly [string, ...string[]]>(
+  ...values: T
+): z.ZodEnum<z.core.util.ToEnum<T[number]>> =>
+  z.enum(values, { error: expected(values.map((value) => `"${value}"`).join(' or ')) })
+
+const token = strict('true, or { header, query, cookie, strip }', {
+  header: z
+    .union([z.literal(false), filled('a header name')], { error: expected('a header name, or false') })
+    .optional(),
+  query: filled('the name of a query parameter').optional(),
+  cookie: filled('the name of a cookie').optional(),
+  strip: oneOf('query', 'all', 'none').optional(),
+})
+
+const idExtractor = strict('an object: where the id is and how it is read', {
+  source: oneOf('header', 'form', 'body'),
+  mode: oneOf('value', 'regex', 'xpath'),
+  header: filled('a header name').optional(),
+  param: filled('the name of a form field').optional(),
+  expression: filled('an expression').optional(),
+  matchIndex: integer('an integer from 0 to 99', 0, 99).optional(),
+  proof: oneOf('source', 'id').optional(),
+})
+
+const authentication = strict('an object: who may call', {
+  token: z
+    .unknown()
+    .superRefine((value, context) => {
+      if (typeof value === 'boolean') return
+      for (const issue of token.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+    })
+    .optional(),
+  idExtractor: idExtractor.optional(),
+  baseIdentity: oneOf('plugin', 'token').optional(),
+})
+
+const limits = strict('an object of limits', {
+  rate: positive('a number of requests above 0').optional(),
+  per: positive('a number of seconds above 0').optional(),
+  endpoints: z
+    .record(z.string(), rateLimit, { error: expected('an object of { rate, per } by "METHOD /path"') })
+    .optional(),
+  algorithm: oneOf('sliding-window', 'fixed-window', 'gcra').optional(),
+  headers: oneOf('both', 'ietf', 'x-ratelimit', 'none').optional(),
+})
+
 const isPlainObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && typeof value !== 'function'
 
@@ -107,6 +165,13 @@ export const definitionSchema = strict('an object: the definition of an API', {
   endpoints: z
     .record(z.string(), plugins, { error: expected('an object of plugin arrays by "METHOD /path"') })
     .optional(),
+  authentication: authentication.optional(),
+  limits: limits.optional(),
+  policies: z
+    .custom<Record<string, never>>(isPlainObject, { error: expected('an object of policies by id') })
+    .optional(),
+  version: filled('the name of a version').optional(),
+  sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
   ignoreCase: flag.optional(),
   config: z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }).optional(),
   pluginTimeoutMs: timeout.optional(),

@@ -1,7 +1,24 @@
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, type GatewayErrorCode } from '../errors.ts'
+import { ACCESS_RIGHTS, type AccessRight, type Smoothing, SMOOTHING } from './access-right.ts'
+import {
+  data,
+  type Extra,
+  flag,
+  integer,
+  listOf,
+  mapOf,
+  number,
+  object,
+  oneOf,
+  optional,
+  seconds,
+  type Shape,
+  text,
+} from './shape.ts'
+import { ShapeError } from './shape-error.ts'
 
 /**
- * What plugins note on a session. `token` identifies the session. Augment the interface to type your own fields:
+ * What plugins note on a session: JSON data. `token` identifies the session. Augment the interface to type your own fields:
  *
  * @example
  * declare module '@postern/core' {
@@ -9,164 +26,218 @@ import { describe, GatewayError } from '../errors.ts'
  * }
  */
 export interface SessionMetadata {
-  /** The unique id of the caller; without it an `auth` plugin's session is refused with 403. */
+  /** The unique id of the caller; without it an `auth` plugin's session is refused with 403, unless an id extractor names the caller. */
   token?: string
   [key: string]: unknown
 }
 
-/** What an `auth` plugin returns: who is calling and what they may use. */
-export interface SessionInput {
+interface BasicAuthData extends Extra {
+  readonly password: string
+  readonly hashType: string
+}
+
+interface JwtData extends Extra {
+  readonly secret: string
+}
+
+/** Quota thresholds that raise `quotaThreshold`. */
+interface Monitor extends Extra {
+  /** Percent of the quota, each above 0. */
+  readonly triggerLimits: readonly number[]
+}
+
+/** Everything a session says but its metadata, every default filled in: 0, empty and false say nothing. */
+export interface SessionFields extends Extra {
   /** A name for people, copied to the analytics record. */
-  readonly alias?: string | undefined
+  readonly alias: string
   /** Copied to the analytics record. */
-  readonly tags?: readonly string[] | undefined
-  /** Requests allowed per `per` seconds. */
-  readonly rate?: number | undefined
+  readonly tags: readonly string[]
+  /** Requests per `per` seconds, over all APIs; 0 or below: no limit. */
+  readonly rate: number
   /** Seconds. */
-  readonly per?: number | undefined
-  /** Requests allowed per `quotaRenewalRate` seconds. */
-  readonly quotaMax?: number | undefined
-  /** Seconds. */
-  readonly quotaRenewalRate?: number | undefined
-  /** Unix seconds after which the key is refused with 401; 0 or absent: never. */
-  readonly expires?: number | undefined
+  readonly per: number
+  /** Seconds between two tries of a request that met the rate limit. */
+  readonly throttleInterval: number
+  /** How often such a request is tried again before it is refused; 0: at once. */
+  readonly throttleRetryLimit: number
+  /** Requests per `quotaRenewalRate` seconds, over all APIs; 0 or below: no limit. */
+  readonly quotaMax: number
+  /** Seconds; 0: the quota never renews. */
+  readonly quotaRenewalRate: number
+  /** Unix seconds; a copy for display, never a decision. */
+  readonly quotaRenews: number
+  /** A copy for display, never a decision. */
+  readonly quotaRemaining: number
+  /** Unix seconds after which the key is refused with 401; 0: never. */
+  readonly expires: number
   /** True: the key is refused with 403. */
-  readonly isInactive?: boolean | undefined
+  readonly isInactive: boolean
+  /** What the key may do, by API id. Empty: every API of the gateway, everything. */
+  readonly accessRights: Readonly<Record<string, AccessRight>>
+  /** Ids of policies, in order. */
+  readonly applyPolicies: readonly string[]
+  /** One policy; only read where `applyPolicies` is empty. */
+  readonly applyPolicyId: string
+  readonly monitor: Monitor | undefined
+  readonly orgId: string
+  /** Unix seconds until which an extracted id vouches for its caller without asking the `auth` plugin again. */
+  readonly idExtractorDeadline: number
+  /** Seconds the session is kept after it was last saved; 0: as the API says. */
+  readonly sessionLifetime: number
+  /** What becomes of the session after `expires`. */
+  readonly postExpiryAction: '' | 'retain' | 'delete'
+  /** Seconds, with `retain`; -1: for ever. */
+  readonly postExpiryGracePeriod: number
+  /** RFC 3339, set when a key is created. */
+  readonly dateCreated: string
+  /** Unix seconds as text, set when a key is created or changed. */
+  readonly lastUpdated: string
+  readonly enableDetailedRecording: boolean
+  /** Fields of a real gateway that postern keeps and does not act upon. */
+  readonly enableDetailRecording: boolean
+  readonly lastCheck: number
+  readonly allowance: number
+  readonly maxQueryDepth: number
+  readonly oauthClientId: string
+  readonly oauthKeys: Readonly<Record<string, string>>
+  readonly certificate: string
+  readonly mtlsStaticCertificateBindings: readonly string[]
+  readonly basicAuthData: BasicAuthData | undefined
+  readonly jwtData: JwtData | undefined
+  readonly hmacEnabled: boolean
+  readonly hmacString: string
+  readonly enableHttpSignatureValidation: boolean
+  readonly rsaCertificateId: string
+  readonly dataExpires: number
+  readonly smoothing: Smoothing | undefined
+}
+
+/** A stored session: frozen, metadata included. */
+export interface Session extends SessionFields {
+  readonly metadata: Readonly<SessionMetadata>
+}
+
+/** What may be left out of a `T` by its author: everything, at every depth. */
+export type Given<T> = T extends readonly (infer Item)[]
+  ? readonly Given<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]?: Given<T[K]> | undefined }
+    : T
+
+/** A session as its author writes it: what is left out says nothing. */
+export interface KeyInput extends Given<SessionFields> {
+  readonly metadata?: SessionMetadata | undefined
+}
+
+/** What an `auth` plugin returns: who is calling and what they may use. */
+export interface SessionInput extends KeyInput {
   readonly metadata: SessionMetadata
 }
 
-/** The session of a request: read-only, but for `metadata` where the hook may write it. */
-export interface SessionView {
-  /** What identifies the session: `metadata.token`. */
+/** The session of a request, policies applied: read-only, but for `metadata` where the hook may write it. */
+export interface SessionView extends SessionFields {
+  /** What identifies the session: the key, `metadata.token`, or the extracted id. */
   readonly keyId: string
-  readonly alias: string
-  readonly tags: readonly string[]
-  readonly rate: number
-  readonly per: number
-  readonly quotaMax: number
-  readonly quotaRenewalRate: number
-  readonly expires: number
-  readonly isInactive: boolean
   /** Written by later hooks, saved once after the answer is out. */
   readonly metadata: SessionMetadata
 }
 
 /** A session nobody may change: what the store already holds when an `auth` plugin is asked. */
-export interface KnownSession extends Omit<SessionView, 'metadata'> {
+export interface KnownSession extends SessionFields {
+  readonly keyId: string
   readonly metadata: Readonly<SessionMetadata>
 }
 
-/** The year 5138: later ones are milliseconds by mistake. */
-const LATEST_SECOND = 100_000_000_000
+const texts = listOf(text, 'text')
 
-type Scalar = 'number' | 'string' | 'boolean'
+const SESSION: Shape<Session> = object('a session', {
+  alias: ['alias', text],
+  tags: ['tags', texts],
+  rate: ['rate', number],
+  per: ['per', number],
+  throttleInterval: ['throttle_interval', number],
+  throttleRetryLimit: ['throttle_retry_limit', integer],
+  quotaMax: ['quota_max', integer],
+  quotaRenewalRate: ['quota_renewal_rate', integer],
+  quotaRenews: ['quota_renews', seconds],
+  quotaRemaining: ['quota_remaining', integer],
+  expires: ['expires', seconds],
+  isInactive: ['is_inactive', flag],
+  accessRights: ['access_rights', ACCESS_RIGHTS],
+  applyPolicies: ['apply_policies', texts],
+  applyPolicyId: ['apply_policy_id', text],
+  monitor: [
+    'monitor',
+    optional(
+      object<Monitor>('{ triggerLimits }', { triggerLimits: ['trigger_limits', listOf(number, 'percentages')] }),
+    ),
+  ],
+  orgId: ['org_id', text],
+  idExtractorDeadline: ['id_extractor_deadline', seconds],
+  sessionLifetime: ['session_lifetime', integer],
+  postExpiryAction: ['post_expiry_action', oneOf('retain', 'delete')],
+  postExpiryGracePeriod: ['post_expiry_grace_period', integer],
+  dateCreated: ['date_created', text],
+  lastUpdated: ['last_updated', text],
+  enableDetailedRecording: ['enable_detailed_recording', flag],
+  enableDetailRecording: ['enable_detail_recording', flag],
+  lastCheck: ['last_check', integer],
+  allowance: ['allowance', number],
+  maxQueryDepth: ['max_query_depth', integer],
+  oauthClientId: ['oauth_client_id', text],
+  oauthKeys: ['oauth_keys', mapOf(text, 'text')],
+  certificate: ['certificate', text],
+  mtlsStaticCertificateBindings: ['mtls_static_certificate_bindings', texts],
+  basicAuthData: [
+    'basic_auth_data',
+    optional(
+      object<BasicAuthData>('{ password, hashType }', { password: ['password', text], hashType: ['hash_type', text] }),
+    ),
+  ],
+  jwtData: ['jwt_data', optional(object<JwtData>('{ secret }', { secret: ['secret', text] }))],
+  hmacEnabled: ['hmac_enabled', flag],
+  hmacString: ['hmac_string', text],
+  enableHttpSignatureValidation: ['enable_http_signature_validation', flag],
+  rsaCertificateId: ['rsa_certificate_id', text],
+  dataExpires: ['data_expires', integer],
+  smoothing: ['smoothing', SMOOTHING],
+  metadata: ['meta_data', data],
+})
 
-const FIELDS: Readonly<Record<Exclude<keyof SessionInput, 'metadata' | 'tags'>, Scalar>> = {
-  alias: 'string',
-  rate: 'number',
-  per: 'number',
-  quotaMax: 'number',
-  quotaRenewalRate: 'number',
-  expires: 'number',
-  isInactive: 'boolean',
-}
-// `keyId` is what a session the store held comes back with: it follows from the token and is not read.
-const KNOWN = [...Object.keys(FIELDS), 'tags', 'metadata', 'keyId']
+/** A session that says nothing. */
+export const EMPTY_SESSION: Session = SESSION.empty
 
-/** A frozen copy for the store, so that nothing a plugin keeps can change it. Metadata that cannot be cloned throws. */
-export function snapshotOf(session: SessionView): KnownSession {
-  return Object.freeze({ ...session, metadata: freezeDeep(structuredClone(session.metadata)) })
-}
-
-/** Checks what an `auth` plugin returned. Anything but a session throws `PSTN_PLUGIN_BAD_RETURN`; one without a token, `PSTN_SESSION_MISSING`. */
-export function parseSession(value: unknown): SessionView {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `An auth plugin returned ${describe(value)}; expected a session with metadata.token, or a decision.`,
-    )
-  }
-  const input = value as Record<string, unknown>
-  for (const [key, found] of Object.entries(input)) checkField(key, found)
-  const metadata = input['metadata']
-  if (metadata === undefined || metadata === null) throw withoutToken('no metadata')
-  const copy = copyMetadata(metadata)
-  if (typeof copy.token !== 'string' || copy.token === '') throw withoutToken(`metadata.token ${describe(copy.token)}`)
-  // It names the session: the limits of this request are already counted under it.
-  Object.defineProperty(copy, 'token', { writable: false, configurable: false })
-  const session = value as SessionInput
-  if ((session.expires ?? 0) > LATEST_SECOND) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `The session's expires is ${describe(session.expires)}; expected unix seconds, and that looks like milliseconds.`,
-    )
-  }
-  return Object.freeze({
-    keyId: copy.token,
-    alias: session.alias ?? '',
-    tags: Object.freeze([...(session.tags ?? [])]),
-    rate: session.rate ?? 0,
-    per: session.per ?? 0,
-    quotaMax: session.quotaMax ?? 0,
-    quotaRenewalRate: session.quotaRenewalRate ?? 0,
-    expires: session.expires ?? 0,
-    isInactive: session.isInactive ?? false,
-    metadata: copy,
-  })
-}
-
-function checkField(key: string, value: unknown): void {
-  if (!KNOWN.includes(key)) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `A session has no field "${key}"; known: ${KNOWN.join(', ')}. Put your own data under metadata.`,
-    )
-  }
-  const expected = (FIELDS as Record<string, Scalar | undefined>)[key]
-  const wrong =
-    expected === undefined
-      ? key === 'tags' &&
-        value !== undefined &&
-        !(Array.isArray(value) && value.every((tag) => typeof tag === 'string'))
-      : value !== undefined && (typeof value !== expected || Number.isNaN(value))
-  if (wrong) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `The session's ${key} is ${describe(value)}; expected ${expected === undefined ? 'an array of strings' : `a ${expected}`}.`,
-    )
+/** Checks a session written in TypeScript. What is wrong throws `code`, with where and what was expected. */
+export function parseSession(value: unknown, code: GatewayErrorCode): Session {
+  try {
+    return SESSION.parse(value ?? null, '')
+  } catch (error) {
+    throw explained(error, code)
   }
 }
 
-/** A copy, so that an object the plugin keeps is not shared between requests. */
-function copyMetadata(metadata: unknown): SessionMetadata {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `The session's metadata is ${describe(metadata)}; expected an object.`,
-    )
+/** The document a store keeps: what the real gateway writes. */
+export function encodeSession(session: Session): string {
+  return JSON.stringify(SESSION.toJson(session) ?? {})
+}
+
+/** Reads a stored document. What cannot be a session throws `PSTN_SESSION_CORRUPT`; unknown fields are kept. */
+export function decodeSession(document: string): Session {
+  let value: unknown
+  try {
+    value = JSON.parse(document)
+  } catch (cause) {
+    throw new GatewayError('PSTN_SESSION_CORRUPT', `A stored session is no JSON: ${describe(cause)}.`, { cause })
   }
   try {
-    return structuredClone(metadata) as SessionMetadata
-  } catch (cause) {
-    throw new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `The session's metadata cannot be stored: ${(cause as Error).message}`,
-      { cause },
-    )
+    return SESSION.fromJson(value, '')
+  } catch (error) {
+    throw explained(error, 'PSTN_SESSION_CORRUPT')
   }
 }
 
-function withoutToken(found: string): GatewayError {
-  return new GatewayError(
-    'PSTN_SESSION_MISSING',
-    `The session has ${found}; expected metadata.token, the unique id of the caller.`,
-  )
-}
-
-function freezeDeep<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
-    Object.freeze(value)
-    for (const inner of Object.values(value)) freezeDeep(inner)
-  }
-  return value
+function explained(error: unknown, code: GatewayErrorCode): unknown {
+  if (!(error instanceof ShapeError)) return error
+  const { path, message } = error
+  return new GatewayError(code, path === '' ? `The session ${message}.` : `The session's ${path} ${message}.`)
 }

@@ -1,0 +1,183 @@
+import type { ApiDefinition, Token } from '../api.ts'
+import { isGatewayError } from '../errors.ts'
+import type { Maybe } from '../hooks.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import { compileExtractor, type Extracted, type IdExtractor } from '../session/extract-id.ts'
+import { extractedSessionId, pluginSessionId } from '../session/session-id.ts'
+import { digest } from '../session/key-scheme.ts'
+import { remainingLifetime } from '../session/lifetime.ts'
+import type { Store, StoredSession } from '../session/store.ts'
+import type { Step } from './chain.ts'
+import { presentedToken, readKey, stripKey } from './credential.ts'
+import type { Exchange } from './exchange.ts'
+import { letIn } from './let-in.ts'
+import { flat, runPlugin } from './run-plugin.ts'
+import { SingleFlight } from './single-flight.ts'
+import { runSteps } from './steps.ts'
+import { asking, reportUnsaved, storeFailure } from './store-failure.ts'
+import { type Ended, errorAnswer, grantOrEnd, refuseCaller } from './verdicts.ts'
+
+/** Stage 2: everybody who is asked has to let the caller in; the one named by `baseIdentity` says whose session counts. */
+export function authentication(definition: ApiDefinition, plugins: readonly LoadedPlugin<'auth'>[]): Step[] {
+  const { token, idExtractor } = definition.authentication
+  // A copy of this process will do where the store is asked again before anybody has seen the session.
+  const seen = definition.hooks.postAuth.length > 0 || (token !== undefined && plugins.length > 0)
+  const freshness: Freshness = ({ reconfirming }) => (seen || reconfirming ? 'confirmed' : 'copy')
+  return [
+    ...plugins.map((plugin) =>
+      idExtractor === undefined ? askPlugin(plugin) : askUnlessKnown(plugin, idExtractor, freshness),
+    ),
+    ...(token === undefined ? [] : [askForKey(token, freshness)]),
+  ]
+}
+
+/** Authentication once more, with what the store itself holds: the copy it relied on has changed. */
+export function reauthentication(steps: readonly Step[]): Step {
+  return (exchange) => {
+    exchange.caller = undefined
+    exchange.others.length = 0
+    exchange.reconfirming = true
+    return runSteps(steps, exchange)
+  }
+}
+
+type Freshness = (exchange: Exchange) => 'copy' | 'confirmed'
+
+/** The `auth` plugin decides on every request. It is shown what the store holds under the presented credential. */
+function askPlugin(plugin: LoadedPlugin<'auth'>): Step {
+  const verdict = grantOrEnd((granted, exchange) => {
+    const id = pluginSessionId(exchange.api.info.id, granted.token)
+    return letIn(exchange, plugin, { id, keyId: granted.token, session: granted.session, stored: undefined })
+  })
+  const run = (exchange: Exchange): Maybe<Ended> => flat(runPlugin(plugin, exchange.request, exchange, verdict))
+  return (exchange) => {
+    const { store } = exchange.api.services
+    // A store that answers at once is asked when the plugin looks.
+    const token = store.local ? '' : presentedToken(exchange.request)
+    if (token === '') return run(exchange)
+    return asking(
+      () => loadAsItIs(store, pluginSessionId(exchange.api.info.id, token)),
+      (known) => {
+        exchange.known = known
+        return run(exchange)
+      },
+      (error) => storeFailure(error, exchange, ['sessions']) ?? run(exchange),
+    )
+  }
+}
+
+/** A part of the request names the caller: the session the plugin made for this very credential serves until its deadline. */
+function askUnlessKnown(plugin: LoadedPlugin<'auth'>, extractor: IdExtractor, freshness: Freshness): Step {
+  const extract = compileExtractor(extractor)
+  const flights = new SingleFlight()
+  return (exchange) => {
+    const extracted = attempt(() => extract(exchange.request), exchange)
+    const go = (found: Extracted | Ended): Maybe<Ended> => {
+      if (found === undefined) return errorAnswer('PSTN_CREDENTIAL_UNREADABLE', exchange)
+      return 'proof' in found ? identify(found, plugin, flights, freshness, exchange) : found
+    }
+    return extracted instanceof Promise ? extracted.then(go) : go(extracted)
+  }
+}
+
+/** Reading the body may end the request: too large, broken off, malformed. */
+function attempt(extract: () => Maybe<Extracted | undefined>, exchange: Exchange): Maybe<Extracted | Ended> {
+  const failed = (error: unknown): Ended => {
+    if (isGatewayError(error) && error.status !== null && error.status < 500) return errorAnswer(error.code, exchange)
+    throw error
+  }
+  const extracted = extract()
+  return extracted instanceof Promise ? extracted.catch(failed) : extracted
+}
+
+const PROOF = 'postern_proof'
+
+function identify(
+  { id, proof }: Extracted,
+  plugin: LoadedPlugin<'auth'>,
+  flights: SingleFlight,
+  freshness: Freshness,
+  exchange: Exchange,
+): Maybe<Ended> {
+  const { services, info } = exchange.api
+  const sessionId = extractedSessionId(info.id, id)
+  const fingerprint = digest(`${info.id}\0${plugin.name}\0${proof}`)
+  const ask = (): Maybe<Ended> => {
+    const verdict = grantOrEnd((granted, { api }) => {
+      const session = Object.freeze({ ...granted.session, extra: { ...granted.session.extra, [PROOF]: fingerprint } })
+      const identity = { id: sessionId, keyId: granted.token === '' ? id : granted.token, session, stored: undefined }
+      const lifetimeMs = remainingLifetime(session, api.definition.sessionLifetime)
+      return asking(
+        () => services.store.save(sessionId, session, lifetimeMs, 'anything'),
+        // Stored by now: what hooks note later goes into what is there by then, and what was forgotten meanwhile stays so.
+        () => letIn(exchange, plugin, { ...identity, stored: { session, revision: '', confirmed: true } }),
+        // It only saves asking again: whoever counts on the store will meet its failure by himself.
+        (error) => {
+          reportUnsaved(error, api)
+          return letIn(exchange, plugin, identity)
+        },
+      )
+    }, true)
+    return flights.run(`${sessionId} ${fingerprint}`, plugin, exchange, verdict)
+  }
+  const unanswered = (error: unknown): Maybe<Ended> => storeFailure(error, exchange, ['sessions']) ?? ask()
+  return asking<StoredSession | undefined, Ended>(
+    () => services.store.load(sessionId, freshness(exchange)),
+    function decide(known): Maybe<Ended> {
+      if (known !== undefined && vouches(known, fingerprint)) {
+        const keyId = known.session.metadata.token ?? id
+        return letIn(exchange, plugin, { id: sessionId, keyId, session: known.session, stored: known })
+      }
+      // Another process may have asked the plugin meanwhile.
+      if (known?.confirmed === false)
+        return asking(() => services.store.load(sessionId, 'confirmed'), decide, unanswered)
+      exchange.known = known
+      return ask()
+    },
+    unanswered,
+  )
+}
+
+/** What the store holds now: a plugin may let somebody in by it. */
+function loadAsItIs(store: Store, id: string): Maybe<StoredSession | undefined> {
+  const copy = store.load(id, 'copy')
+  const confirmed = (found: StoredSession | undefined): Maybe<StoredSession | undefined> =>
+    found?.confirmed === false ? store.load(id, 'confirmed') : found
+  return copy instanceof Promise ? copy.then(confirmed) : confirmed(copy)
+}
+
+function vouches({ session }: StoredSession, fingerprint: string): boolean {
+  return session.idExtractorDeadline > Date.now() / 1000 && session.extra?.[PROOF] === fingerprint
+}
+
+/** A key made with `gateway.sessions`. */
+function askForKey(token: Token, freshness: Freshness): Step {
+  return (exchange) => {
+    const credential = (exchange.credential ??= readKey(token, exchange.request))
+    if (credential === 'missing') return errorAnswer('PSTN_CREDENTIAL_MISSING', exchange)
+    if (credential === 'ambiguous') return errorAnswer('PSTN_CREDENTIAL_AMBIGUOUS', exchange)
+    const { key } = credential
+    stripKey(token, exchange.request)
+    if (key === '') return unknownKey(exchange)
+    const { services, info } = exchange.api
+    const ids = services.store.keys.idsOf(key, info.orgId)
+    const look = (i: number): Maybe<Ended> => {
+      const id = ids[i]
+      if (id === undefined) return unknownKey(exchange)
+      return asking(
+        () => services.store.load(id, freshness(exchange)),
+        (stored) =>
+          stored === undefined
+            ? look(i + 1)
+            : letIn(exchange, 'token', { id, keyId: key, session: stored.session, stored }),
+        // Nobody knows whose key it is: there is no passing.
+        (error) => storeFailure(error, exchange, ['sessions']) ?? errorAnswer('PSTN_STORE_UNAVAILABLE', exchange),
+      )
+    }
+    return look(0)
+  }
+}
+
+function unknownKey(exchange: Exchange): Ended {
+  return refuseCaller('PSTN_KEY_UNKNOWN', exchange)
+}

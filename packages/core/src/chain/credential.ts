@@ -1,0 +1,83 @@
+import type { ApiDefinition, Token } from '../api.ts'
+import type { GatewayRequest } from '../http/request.ts'
+
+/** The key a request carries: the text, nothing, or too much. */
+export type Credential = { readonly key: string } | 'missing' | 'ambiguous'
+
+/** Longer ones are nobody's key, and are not worth hashing. */
+const MAX_KEY_LENGTH = 4_096
+
+/** Reads the key. Two different ones are refused: nobody may be let in by one and counted, or forwarded, as another. */
+export function readKey(token: Token, request: GatewayRequest): Credential {
+  let key: string | undefined
+  for (const found of presented(token, request)) {
+    const stripped = found.replace(/^bearer /i, '')
+    if (stripped === '') continue
+    if (key !== undefined && key !== stripped) return 'ambiguous'
+    key = stripped
+  }
+  return key === undefined ? 'missing' : { key: key.length > MAX_KEY_LENGTH ? '' : key }
+}
+
+/** Takes the key off, so that what stands behind does not see it. */
+export function stripKey({ header, query, cookie, strip }: Token, request: GatewayRequest): void {
+  if (strip === 'none') return
+  if (query !== undefined && request.query.has(query)) request.query.delete(query)
+  if (strip === 'query') return
+  if (header !== undefined && request.headers.has(header)) request.headers.delete(header)
+  if (cookie !== undefined) stripCookie(cookie, request)
+}
+
+/** The credential under which the store may already know a caller whom an `auth` plugin lets in. */
+export function presentedToken(request: GatewayRequest): string {
+  return (request.headers.get('authorization') ?? '').replace(/^bearer /i, '')
+}
+
+/** A request target without the values of query parameters that carry credentials. */
+export function withoutCredentials(url: string, { token, idExtractor }: ApiDefinition['authentication']): string {
+  const start = url.indexOf('?')
+  const names = [token?.query, idExtractor?.source === 'form' ? idExtractor.param : undefined]
+  if (start === -1 || names.every((name) => name === undefined)) return url
+  const pairs = url
+    .slice(start + 1)
+    .split('&')
+    .map((pair) => (names.includes(nameOf(pair)) ? `${pair.split('=', 1)[0]!}=***` : pair))
+  return `${url.slice(0, start)}?${pairs.join('&')}`
+}
+
+function presented({ header, query, cookie }: Token, request: GatewayRequest): readonly string[] {
+  const ofHeader = header === undefined ? [] : request.headers.getAll(header)
+  if (query === undefined && cookie === undefined) return ofHeader
+  return [
+    ...ofHeader,
+    ...(query === undefined ? [] : request.query.getAll(query)),
+    ...(cookie === undefined ? [] : cookiesOf(request, cookie)),
+  ]
+}
+
+function cookiesOf(request: GatewayRequest, name: string): string[] {
+  return pairsOf(request).flatMap((pair) => {
+    const equals = pair.indexOf('=')
+    return equals !== -1 && pair.slice(0, equals).trim() === name ? [unquoted(pair.slice(equals + 1).trim())] : []
+  })
+}
+
+function stripCookie(name: string, request: GatewayRequest): void {
+  const pairs = pairsOf(request)
+  const others = pairs.filter((pair) => pair.split('=', 1)[0]!.trim() !== name)
+  if (others.length === pairs.length) return
+  if (others.length === 0) request.headers.delete('cookie')
+  else request.headers.set('cookie', others.map((pair) => pair.trim()).join('; '))
+}
+
+function pairsOf(request: GatewayRequest): readonly string[] {
+  return request.headers.getAll('cookie').flatMap((line) => line.split(';'))
+}
+
+function unquoted(value: string): string {
+  return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
+}
+
+function nameOf(pair: string): string {
+  return new URLSearchParams(pair).keys().next().value ?? ''
+}

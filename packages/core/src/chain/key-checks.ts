@@ -1,0 +1,64 @@
+import type { GatewayErrorCode } from '../errors.ts'
+import type { Maybe } from '../hooks.ts'
+import { mayUseApi, mayUseUrl } from '../session/access.ts'
+import type { Caller } from './caller.ts'
+import type { Step } from './chain.ts'
+import type { Exchange } from './exchange.ts'
+import { type Ended, errorAnswer } from './verdicts.ts'
+
+/** What a caller may be refused for; undefined when there is nothing. */
+type Check = (caller: Caller, exchange: Exchange) => GatewayErrorCode | undefined
+
+/** The key must be active and unexpired. */
+export const activeKey: Check = ({ session: { isInactive, expires } }) => {
+  if (isInactive) return 'PSTN_KEY_INACTIVE'
+  return expires >= 1 && Date.now() / 1000 > expires ? 'PSTN_KEY_EXPIRED' : undefined
+}
+
+/** Its access rights must name this API, and this version of it. */
+export const apiAllowed: Check = ({ session }, { api: { info, definition } }) =>
+  mayUseApi(session, info.id, definition.version) ? undefined : 'PSTN_API_DISALLOWED'
+
+/** And this path with this method, where they name any. */
+export const urlAllowed: Check = ({ session }, { request, api: { info, definition } }) => {
+  const { listenPath } = definition
+  const fullPath = listenPath === '/' ? request.path : listenPath + request.path
+  return mayUseUrl(session, info.id, request.method, request.path, fullPath) ? undefined : 'PSTN_URL_DISALLOWED'
+}
+
+/**
+ * A check of everybody who was let in, as a step. Before somebody is refused by a copy of this process, the store is asked
+ * whether it still holds: a key that was renewed elsewhere a moment ago counts as it is now.
+ */
+export function checked(check: Check, reauthenticate: Step): Step {
+  const refused = (exchange: Exchange): Ended | 'unconfirmed' => {
+    if (exchange.caller === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
+    for (const caller of [exchange.caller, ...exchange.others]) {
+      const code = check(caller, exchange)
+      if (code === undefined) continue
+      if (!caller.confirmed) return 'unconfirmed'
+      announce(code, caller, exchange)
+      return errorAnswer(code, exchange)
+    }
+    return undefined
+  }
+  const settled = (exchange: Exchange): Maybe<Ended> => {
+    const answer = refused(exchange)
+    if (answer !== 'unconfirmed') return answer
+    const again = reauthenticate(exchange)
+    return again instanceof Promise ? again.then((ended) => ended ?? settled(exchange)) : (again ?? settled(exchange))
+  }
+  return settled
+}
+
+function announce(code: GatewayErrorCode, caller: Caller, { api, request }: Exchange): void {
+  if (code !== 'PSTN_KEY_INACTIVE' && code !== 'PSTN_KEY_EXPIRED') return
+  api.services.events.emit('keyExpired', {
+    api: api.info,
+    key: caller.masked,
+    reason: code === 'PSTN_KEY_INACTIVE' ? 'inactive' : 'expired',
+    method: request.method,
+    path: request.path,
+    clientAddress: request.clientAddress,
+  })
+}

@@ -1,0 +1,188 @@
+import type { ApiDefinition, RateLimitInput } from '../api.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Maybe } from '../hooks.ts'
+import type { GatewayRequest } from '../http/request.ts'
+import type { Charge, Taken } from '../limits/charge.ts'
+import { limitHeaders } from '../limits/limit-headers.ts'
+import { quotaCharge, rateCharge } from '../limits/rate.ts'
+import { type EffectiveLimits, limitsOf } from '../session/effective-limits.ts'
+import type { Caller } from './caller.ts'
+import type { Step } from './chain.ts'
+import { EndpointTree } from './endpoint-tree.ts'
+import type { Exchange } from './exchange.ts'
+import { runSteps } from './steps.ts'
+import { asking, type StoreFeature, storeFailure } from './store-failure.ts'
+import { cancelledAnswer, type Ended, errorAnswer } from './verdicts.ts'
+
+/**
+ * Stages 4 and 5, as one decision of the store: the limits of the key, then those of the API. Counted in all of them or, when
+ * one refuses, in none. The same question confirms a copied session; `again` is what has to be passed anew when it changed.
+ */
+export function withinLimits(charging: Charging, again: readonly Step[]): Step[] {
+  if (charging.idle) return []
+  const decide = (exchange: Exchange, tries: number): Maybe<Ended> => {
+    const { caller, api } = exchange
+    const charges = charging.of(exchange)
+    const expected =
+      caller?.stored === undefined || caller.confirmed ? undefined : { id: caller.id, revision: caller.stored.revision }
+    if (charges.length === 0 && expected === undefined) return undefined
+    return asking(
+      () => api.services.store.take(charges, expected),
+      (taken) => {
+        if (taken === 'changed') {
+          const ended = runSteps(again, exchange)
+          return ended instanceof Promise
+            ? ended.then((answer) => answer ?? decide(exchange, tries))
+            : (ended ?? decide(exchange, tries))
+        }
+        if (taken.refusedBy === -1) return admitted(charges, taken, exchange)
+        const retry = retryAfter(charges[taken.refusedBy]!, exchange, tries)
+        if (retry === undefined) return refused(charges, taken, exchange)
+        return waiting(retry, exchange).then(() =>
+          exchange.cancellation.cancelled ? cancelledAnswer(exchange) : decide(exchange, tries + 1),
+        )
+      },
+      (error) => storeFailure(error, exchange, featuresOf(charges, expected !== undefined)),
+    )
+  }
+  return [(exchange) => decide(exchange, 0)]
+}
+
+interface Made {
+  /** Whose counters, and beside which limits of the API. */
+  readonly id: string
+  readonly ofApi: readonly Charge[]
+  readonly charges: readonly Charge[]
+}
+
+/** What one request of an API counts against. Charges of a stored session are made once. */
+export class Charging {
+  readonly #definition: ApiDefinition
+  readonly #api: readonly Charge[]
+  readonly #endpoints: EndpointTree<readonly Charge[]>
+  readonly #ofLimits = new WeakMap<EffectiveLimits, Made>()
+
+  constructor(definition: ApiDefinition) {
+    this.#definition = definition
+    const { api, endpoints } = definition.limits
+    this.#api = api === undefined ? [] : [this.#apiCharge(api, '')]
+    this.#endpoints = new EndpointTree(ignoresCase(definition))
+    for (const [key, limit] of Object.entries(endpoints)) this.#endpoints.add(key, [this.#apiCharge(limit, key)])
+  }
+
+  /** Nothing is ever counted here: nobody has a key, and all callers together have no limit. */
+  get idle(): boolean {
+    return this.#definition.keyless && this.#api.length + this.#endpoints.size === 0
+  }
+
+  of({ caller, request }: Exchange): readonly Charge[] {
+    const ofApi = this.ofApi(request.method, request.path)
+    if (caller === undefined) return ofApi
+    const limits = limitsOfKey(caller, request, this.#definition)
+    const known = this.#ofLimits.get(limits)
+    if (known?.id === caller.id && known.ofApi === ofApi) return known.charges
+    const charges = [...this.#keyCharges(caller, limits), ...ofApi]
+    this.#ofLimits.set(limits, { id: caller.id, ofApi, charges })
+    return charges
+  }
+
+  /** For all callers together; an endpoint's own limit takes the place of the API's. */
+  ofApi(method: string, path: string): readonly Charge[] {
+    if (this.#endpoints.size === 0) return this.#api
+    return this.#endpoints.find(method, path)?.value ?? this.#api
+  }
+
+  #keyCharges({ id }: Caller, { rate, quota }: EffectiveLimits): Charge[] {
+    const { algorithm } = this.#definition.limits
+    return [
+      ...(rate === undefined
+        ? []
+        : [rateCharge(rate, algorithm, { subject: id, scope: rate.scope, endpoint: rate.endpoint })]),
+      ...(quota === undefined ? [] : [quotaCharge(quota, { subject: id, scope: quota.scope })]),
+    ]
+  }
+
+  #apiCharge(limit: RateLimitInput, endpoint: string): Charge {
+    const { id, limits } = this.#definition
+    return rateCharge(limit, limits.algorithm, { subject: `api:${id}`, scope: '', endpoint })
+  }
+}
+
+function limitsOfKey(
+  { session }: Caller,
+  { method, path }: Pick<GatewayRequest, 'method' | 'path'>,
+  definition: ApiDefinition,
+): EffectiveLimits {
+  return limitsOf(session, definition.id, method, path, ignoresCase(definition))
+}
+
+/** A host application that routes without regard to case would be reached past a limit that does not. */
+function ignoresCase({ ignoreCase, upstream }: ApiDefinition): boolean {
+  return ignoreCase || upstream === undefined
+}
+
+function admitted(charges: readonly Charge[], taken: Taken, exchange: Exchange): undefined {
+  const { api, caller } = exchange
+  exchange.limitHeaders = limitHeaders(charges, taken, api.definition.limits.headers, Date.now())
+  const i = charges.findIndex(({ kind }) => kind === 'quota')
+  if (i === -1 || caller === undefined) return undefined
+  const { max } = charges[i]!
+  const { remaining, resetMs } = taken.standings[i]!
+  const renews = Number.isFinite(resetMs) ? Math.ceil((Date.now() + resetMs) / 1000) : 0
+  caller.quota = { remaining, renews }
+  // One request makes the counter pass a threshold, whichever process it met: so each is announced once a period.
+  const used = max - remaining
+  for (const percent of caller.session.monitor?.triggerLimits ?? [])
+    if (used * 100 >= percent * max && (used - 1) * 100 < percent * max)
+      api.services.events.emit('quotaThreshold', { api: api.info, key: caller.masked, percent, used, max, renews })
+  return undefined
+}
+
+function refused(charges: readonly Charge[], taken: Taken, exchange: Exchange): Ended {
+  const { api, caller, request } = exchange
+  const charge = charges[taken.refusedBy]!
+  const { resetMs } = taken.standings[taken.refusedBy]!
+  exchange.limitHeaders = limitHeaders(charges, taken, api.definition.limits.headers, Date.now())
+  const data = {
+    api: api.info,
+    key: caller?.masked ?? '',
+    max: charge.max,
+    periodMs: charge.periodMs,
+    resetMs,
+    method: request.method,
+    path: request.path,
+    clientAddress: request.clientAddress,
+  }
+  if (charge.kind === 'quota') {
+    api.services.events.emit('quotaExceeded', data)
+    return errorAnswer('PSTN_QUOTA_EXCEEDED', exchange)
+  }
+  const ofKey = charge.subject === caller?.id
+  api.services.events.emit('rateLimitExceeded', { ...data, limit: ofKey ? 'key' : 'api', endpoint: charge.endpoint })
+  return errorAnswer(ofKey ? 'PSTN_RATE_LIMITED' : 'PSTN_API_RATE_LIMITED', exchange)
+}
+
+/** Milliseconds to wait before the same request is tried again; undefined: it is refused now. */
+function retryAfter({ kind, subject }: Charge, { caller, api, request }: Exchange, tries: number): number | undefined {
+  if (caller === undefined || subject !== caller.id || kind === 'quota') return undefined
+  const { throttle } = limitsOfKey(caller, request, api.definition)
+  return throttle !== undefined && tries < throttle.retries ? throttle.intervalMs : undefined
+}
+
+/** Node fires a timer set further ahead at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+/** A client that hangs up waits no longer. */
+async function waiting(ms: number, { cancellation }: Exchange): Promise<void> {
+  const controller = new AbortController()
+  cancellation.onCancel((reason) => controller.abort(reason))
+  await sleep(Math.min(ms, LONGEST_TIMER_MS), undefined, { signal: controller.signal }).catch(() => undefined)
+}
+
+function featuresOf(charges: readonly Charge[], confirming: boolean): StoreFeature[] {
+  return [
+    ...(confirming ? (['sessions'] as const) : []),
+    ...(charges.some(({ kind }) => kind === 'quota') ? (['quota'] as const) : []),
+    ...(charges.some(({ kind }) => kind !== 'quota') ? (['rateLimit'] as const) : []),
+  ]
+}

@@ -1,0 +1,23 @@
+import { describe, GatewayError } from '../errors.ts'
+import { parseSession, type Session } from './session.ts'
+
+/** What an `auth` plugin let in. */
+export interface Granted {
+  readonly session: Session
+  /** `metadata.token`; empty where it is no text. */
+  readonly token: string
+}
+
+/** Checks what an `auth` plugin returned. Anything but a session throws `PSTN_PLUGIN_BAD_RETURN`. */
+export function grantedSession(value: unknown): Granted {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new GatewayError(
+      'PSTN_PLUGIN_BAD_RETURN',
+      `An auth plugin returned ${describe(value)}; expected a session with metadata.token, or a decision.`,
+    )
+  // `keyId` is what a session the store held comes back with: it follows from the token and is not read.
+  const { keyId: _, metadata, ...fields } = value as Readonly<Record<string, unknown>>
+  const session = parseSession({ ...fields, metadata: metadata ?? {} }, 'PSTN_PLUGIN_BAD_RETURN')
+  const { token } = session.metadata as { readonly token?: unknown }
+  return { session, token: typeof token === 'string' ? token : '' }
+}

@@ -1,0 +1,10 @@
+/** What is wrong with a value, and where. Callers turn it into a `GatewayError` with the code of their door. */
+export class ShapeError extends Error {
+  /** `accessRights.orders.limit.rate`; empty for the value itself. */
+  readonly path: string
+
+  constructor(path: string, message: string) {
+    super(message)
+    this.path = path
+  }
+}
