@@ -637,6 +637,38 @@ describe('a credential', () => {
   })
 })
 
+describe('a definition', () => {
+  it.each<[string, unknown]>([
+    ['empty', ''],
+    ['of two words', 'x key'],
+    ['with a colon', 'x-key:'],
+    ['with a line break', 'x-key\n'],
+    ['beyond ASCII', 'clé'],
+    ['no text', 5],
+    ['true', true],
+  ])('whose header for keys is %s is refused', (_, header) => {
+    const token = { header, query: 'api_key' } as TokenInput
+    expect(() => createGateway({ name: 'orders', authentication: { token } })).toThrow(
+      expect.objectContaining({
+        code: 'PSTN_DEFINITION_INVALID',
+        cause: [expect.objectContaining({ path: 'authentication.token.header' })],
+      }),
+    )
+  })
+
+  it.each(['x-api-key', 'X_Key', '!#$%&`~'])('may take keys from the header %s', async (header) => {
+    const { connection } = await withKeys({ authentication: { token: { header } } }, { key: {} })
+    expect((await connection.request('GET', '/stock', [`${header}: ${KEY}`])).status).toBe(200)
+  })
+
+  it('that misspells how it asks is told what was meant, and nothing beside it', () => {
+    const authentication = { tokens: true } as ApiDefinitionInput['authentication']
+    expect(() => createGateway({ name: 'orders', authentication })).toThrow(
+      'The definition of "orders" has a problem:\n  - authentication.tokens: unknown key; did you mean "token"?',
+    )
+  })
+})
+
 describe('the session an auth plugin is shown', () => {
   const seen: unknown[] = []
   const remember: AuthPlugin = (request, { session }) => {

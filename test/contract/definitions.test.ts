@@ -174,6 +174,21 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   ],
   [{ config: cyclic }, 'config: contains itself; expected data that ends somewhere'],
 
+  [{ limits: { rate: 5 } }, 'limits.per: missing; a rate limit is { rate, per }: requests per seconds'],
+  [{ limits: { per: 5 } }, 'limits.rate: missing; a rate limit is { rate, per }: requests per seconds'],
+  [
+    { policies: { gold: { rate: 5, accessRights: { orders: {} } } } },
+    'policies["gold"]: this policy\'s rate is 5 per 0 seconds; expected per above 0.',
+  ],
+  [
+    { policies: { gold: { partitions: { acl: true } } } },
+    'policies["gold"]: this policy gives access to no API; expected accessRights such as { orders: {} }, or partitions without acl.',
+  ],
+  [
+    { authentication: { token: { header: 5 } } },
+    'authentication.token.header: found 5, expected a header name, or false',
+  ],
+
   [{ config: [] }, 'config: found an array of 0, expected an object'],
   [{ config: 'x' }, 'config: found "x", expected an object'],
   [{ pluginTimeoutMs: -1 }, `pluginTimeoutMs: found -1, ${MILLISECONDS}`],

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import {
   type ApiDefinitionInput,
+  type GatewayError,
   type GatewayOptions,
   type KeyInput,
   memoryStore,
@@ -7,6 +9,7 @@ import {
   type SessionView,
   type Store,
 } from '@postern/core'
+import { decodeSession } from '@postern/core/store'
 import type { HttpGateway } from '@postern/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { signalled } from '../support/promises.ts'
@@ -75,6 +78,7 @@ describe('create', () => {
     const before = Math.floor(Date.now() / 1_000)
     const { key, id, masked, session } = await gateway.sessions.create({ alias: 'Ann', metadata: { tier: 'gold' } })
     expect([id.includes(key), masked.includes(key), masked.includes(id)]).toEqual([false, false, false])
+    expect([id, masked]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), `${id.slice(0, 12)}…`])
     expect(session).toMatchObject({
       alias: 'Ann',
       orgId: 'acme',
@@ -108,7 +112,7 @@ describe('create', () => {
     const { gateway } = await api()
     await gateway.sessions.create({ alias: 'Ann' }, { key: 'mine' })
     await expect(gateway.sessions.create({ alias: 'Bob' }, { key: 'mine' })).rejects.toMatchObject({
-      code: 'PSTN_SESSION_INVALID',
+      code: 'PSTN_KEY_EXISTS',
       message: expect.stringMatching(/exists already; change it with update\(\)/) as string,
     })
     expect((await gateway.sessions.get('mine'))?.session.alias).toBe('Ann')
@@ -119,31 +123,93 @@ describe('create', () => {
     await gateway.sessions.create(QUOTA, { key: 'mine' })
     await ask('mine')
     await expect(gateway.sessions.create(QUOTA, { key: 'mine' })).rejects.toMatchObject({
-      code: 'PSTN_SESSION_INVALID',
+      code: 'PSTN_KEY_EXISTS',
     })
     expect((await gateway.sessions.quotas('mine'))[0]?.remaining).toBe(2)
   })
 
-  it.each<[string, unknown]>([
-    ['too short', 'abc'],
-    ['empty', ''],
-    ['too long', 'k'.repeat(4_097)],
-    ['with a space', 'my key'],
-    ['with a line break', 'my\nkey'],
-    ['with NUL', 'my\0key'],
-    ['beyond ASCII', 'schlüssel'],
-    ['no text', 12_345],
-    ['null', null],
-  ])('refuses a key that is %s', async (_, key) => {
+  it.each<[string, unknown, string]>([
+    ['too short', 'abc', 'a text of 3 characters'],
+    ['empty', '', 'a text of 0 characters'],
+    ['too long', 'k'.repeat(4_097), 'a text of 4097 characters'],
+    ['with a space', 'my key', 'a text of 6 characters'],
+    ['with a line break', 'my\nkey', 'a text of 6 characters'],
+    ['with NUL', 'my\0key', 'a text of 6 characters'],
+    ['beyond ASCII', 'schlüssel', 'a text of 9 characters'],
+    ['no text', 12_345, '12345'],
+    ['null', null, 'null'],
+    ['an object', { text: 'mine' }, 'an object with text'],
+  ])('refuses a key that is %s, and does not repeat it', async (_, key, found) => {
     const { gateway } = await api()
-    const refused = gateway.sessions.create({}, { key: key as string })
-    await expect(refused).rejects.toMatchObject({ code: 'PSTN_SESSION_INVALID' })
-    await expect(refused).rejects.toThrow(/expected 4 to 4,096 visible ASCII characters/)
+    await expect(gateway.sessions.create({}, { key: key as string })).rejects.toMatchObject({
+      code: 'PSTN_SESSION_INVALID',
+      message: `options.key is ${found}; expected 4 to 4096 characters, visible and ASCII.`,
+    })
+    expect((await gateway.sessions.list()).keys).toEqual([])
   })
 
   it.each<[string, unknown, RegExp]>([
-    ['an unknown field', { quota: 5 }, /quota/],
-    ['the name a field has elsewhere', { quota_max: 5 }, /quota_max/],
+    ['an unknown option', { keys: 'mine' }, /is an object with keys; expected \{ key \}/],
+    ['one beside the key', { key: 'mine', expires: 5 }, /is an object with expires; expected \{ key \}/],
+    ['the key by itself', 'mine', /is a string; expected \{ key \}/],
+    ['a number', 5, /is a number; expected \{ key \}/],
+    ['null', null, /expected \{ key \}/],
+  ])('refuses a second argument that is or has %s, and makes no key', async (_, options, message) => {
+    const { gateway } = await api()
+    const refused = gateway.sessions.create({}, options as { readonly key?: string })
+    await expect(refused).rejects.toMatchObject({ name: 'GatewayError', code: 'PSTN_SESSION_INVALID' })
+    await expect(refused).rejects.toThrow(message)
+    expect((await gateway.sessions.list()).keys).toEqual([])
+  })
+
+  it.each<[string, unknown, RegExp]>([
+    ['an unknown field', { colour: 5 }, /has no field "colour"; known: alias, tags, rate, .*metadata/],
+    ['a misspelt field', { rat: 5 }, /has no field "rat"; did you mean "rate"\?/],
+    ['the name a field has elsewhere', { quota_max: 5 }, /has no field "quota_max"; did you mean "quotaMax"\?/],
+    [
+      'a misspelt field of a right',
+      { accessRights: { orders: { allowed_urls: [] } } },
+      /accessRights\.orders has no field "allowed_urls"; did you mean "allowedUrls"\?/,
+    ],
+    ...(['allowedUrls', 'endpoints'] as const).flatMap((list): [string, unknown, RegExp][] => {
+      const field = list === 'endpoints' ? 'path' : 'url'
+      const named = (names: readonly string[]): readonly unknown[] =>
+        list === 'endpoints' ? names.map((name) => ({ name, limit: { rate: 1, per: 1 } })) : names
+      const right = (path: string, names = ['GET']): unknown => ({
+        accessRights: { orders: { [list]: [{ [field]: path, methods: named(names) }] } },
+      })
+      const where = String.raw`accessRights\.orders\.${list}\[0\]\.`
+      return [
+        [
+          `a parameter in the way of routers in ${list}`,
+          right('/stock/:sku/notes'),
+          new RegExp(`${where}${field} has "/:sku", which is text here; write "/\\{sku\\}"`),
+        ],
+        [
+          `a path that begins with a letter in ${list}`,
+          right('stock'),
+          new RegExp(`${where}${field} is "stock", which no path starts with; expected "/stock"`),
+        ],
+        [
+          `a path that begins with a digit in ${list}`,
+          right('1/stock'),
+          new RegExp(`${where}${field} is "1/stock", which no path starts with; expected "/1/stock"`),
+        ],
+        [`an empty path in ${list}`, right(''), new RegExp(`${where}${field}: The path "" is empty`)],
+        [`no methods in ${list}`, right('/stock', []), new RegExp(`${where}methods is empty`)],
+        [
+          `a method in small letters in ${list}`,
+          right('/stock', ['GET', 'post']),
+          new RegExp(`${where}methods has "post"; expected "POST"`),
+        ],
+      ]
+    }),
+    [
+      'a threshold that is a share',
+      { monitor: { triggerLimits: [80, 0.8] } },
+      /triggerLimits has 0\.8; expected percent/,
+    ],
+    ['a threshold of nothing', { monitor: { triggerLimits: [0] } }, /triggerLimits has 0; expected percent/],
     ['a number as text', { rate: '5' }, /rate.*"5".*number/],
     ['a fraction of a request', { quotaMax: 1.5 }, /quotaMax.*1\.5/],
     ['a rate without per', { rate: 5 }, /rate is 5 per 0 seconds; expected per above 0/],
@@ -188,6 +254,49 @@ describe('create', () => {
     expect((await gateway.sessions.list()).keys).toEqual([])
   })
 
+  it('says all that is wrong at once, and does not make the key', async () => {
+    const { gateway } = await api()
+    const refused = gateway.sessions.create({
+      rate: 5,
+      accessRights: {
+        orders: {
+          allowedUrls: [
+            { url: '/stock/:sku', methods: ['get'] },
+            { url: '/(', methods: [] },
+          ],
+        },
+        prices: { limit: { rate: 2 }, endpoints: [{ path: 'x', methods: [{ name: 'Get', limit: { rate: 1 } }] }] },
+      },
+    })
+    const error = await refused.catch((reason: unknown) => reason as GatewayError)
+    expect(error).toMatchObject({ code: 'PSTN_SESSION_INVALID' })
+    const found = [...(error as GatewayError).message.matchAll(/The session's (\S+?):? /g)].map(([, path]) => path)
+    expect(new Set(found)).toEqual(
+      new Set([
+        'accessRights.orders.allowedUrls[0].methods',
+        'accessRights.orders.allowedUrls[0].url',
+        'accessRights.orders.allowedUrls[1].methods',
+        'accessRights.orders.allowedUrls[1].url',
+        'accessRights.prices.endpoints[0].methods',
+        'accessRights.prices.endpoints[0].path',
+        'accessRights.prices.endpoints[0].rate',
+        'accessRights.prices.limit.rate',
+        'rate',
+      ]),
+    )
+    expect((await gateway.sessions.list()).keys).toEqual([])
+  })
+
+  it('takes patterns of every kind, and thresholds beyond the whole', async () => {
+    const { gateway } = await api()
+    const urls = ['/', '^/a$', '(?i)/a', '.*', '/{x}/*', '/urn:isbn:{x}', String.raw`\/a`, '/(?:a|b)']
+    const { session } = await gateway.sessions.create({
+      monitor: { triggerLimits: [1, 99.5, 120] },
+      accessRights: { orders: { allowedUrls: urls.map((url) => ({ url, methods: ['GET', 'PROPFIND'] })) } },
+    })
+    expect(session.accessRights['orders']?.allowedUrls.map(({ url }) => url)).toEqual(urls)
+  })
+
   it('pollutes nothing, whatever its fields are called', async () => {
     const { gateway } = await api()
     const metadata = JSON.parse('{"__proto__": {"polluted": true}}') as KeyInput['metadata']
@@ -197,7 +306,8 @@ describe('create', () => {
   })
 
   it('says which policies are known when one is not', async () => {
-    const { gateway } = await api({ policies: { gold: {} } }, { policies: { free: {} } })
+    const everything: PolicyInput = { accessRights: { orders: {} } }
+    const { gateway } = await api({ policies: { gold: everything } }, { policies: { free: everything } })
     await expect(gateway.sessions.create({ applyPolicies: ['gold', 'golf'] })).rejects.toThrow(
       /"golf".*known: free, gold/,
     )
@@ -368,10 +478,51 @@ describe('update', () => {
     expect(seen).toEqual(['before', 'before', 'after', 'after'])
   })
 
+  it('leaves what it is given as undefined as it is', async () => {
+    const { gateway, ask } = await api()
+    const before = { alias: 'Ann', rate: 5, per: 1, accessRights: { prices: {} }, metadata: { tier: 'gold' } }
+    const { key, session } = await gateway.sessions.create(before)
+    const changes: KeyInput = {
+      alias: undefined,
+      rate: undefined,
+      per: undefined,
+      accessRights: undefined,
+      metadata: undefined,
+      isInactive: undefined,
+      tags: ['a'],
+    }
+    const { lastUpdated, ...after } = (await gateway.sessions.update(key, changes)).session
+    expect({ ...after, lastUpdated: session.lastUpdated }).toEqual({ ...session, tags: ['a'] })
+    expect([Number(lastUpdated) >= Number(session.lastUpdated), await ask(key)]).toEqual([true, DISALLOWED])
+  })
+
+  it('of what is in order goes on where something stored is not, and so does revoking', async () => {
+    const store = memoryStore()
+    const { gateway, ask } = await api({}, { store })
+    const { key, id } = await gateway.sessions.create()
+    const document = { rate: 5, access_rights: { orders: { allowed_urls: [{ url: '/:id', methods: [] }] } } }
+    store.save(id, decodeSession(JSON.stringify(document)), Infinity, 'present')
+    await gateway.sessions.update(key, { alias: 'Ann' })
+    await expect(gateway.sessions.update(key, { per: 0 })).rejects.toMatchObject({ code: 'PSTN_SESSION_INVALID' })
+    await gateway.sessions.revoke(key)
+    expect((await gateway.sessions.get(key))?.session).toMatchObject({ alias: 'Ann', rate: 5, isInactive: true })
+    await gateway.sessions.update(key, { per: 60, accessRights: {}, isInactive: false })
+    expect((await ask(key))[0]).toBe(200)
+  })
+
   it('refuses what no session may say, and changes nothing then', async () => {
     const { gateway } = await api()
     const { key } = await gateway.sessions.create({ alias: 'Ann' })
-    for (const changes of [{ rate: 5 }, { applyPolicies: ['gold'] }, { alias: 5 }, { keyId: 'x' }])
+    for (const changes of [
+      { rate: 5 },
+      { applyPolicies: ['gold'] },
+      { alias: 5 },
+      { keyId: 'x' },
+      { monitor: { triggerLimits: [0.5] } },
+      { accessRights: { orders: { allowedUrls: [{ url: '/:id', methods: ['GET'] }] } } },
+      { accessRights: { orders: { allowedUrls: [{ url: '/a', methods: [] }] } } },
+      { accessRights: { orders: { limit: { rate: 5 } } } },
+    ])
       await expect(gateway.sessions.update(key, { tags: ['b'], ...(changes as object) })).rejects.toMatchObject({
         code: 'PSTN_SESSION_INVALID',
       })
@@ -389,7 +540,7 @@ describe('a key nobody made', () => {
     const { gateway } = await api()
     await expect(act(gateway)).rejects.toMatchObject({
       code: 'PSTN_KEY_UNKNOWN',
-      message: expect.not.stringContaining('nobody') as string,
+      message: expect.stringMatching(/^There is no key [0-9a-f]{12}…\.$/) as string,
     })
   })
 
@@ -498,6 +649,23 @@ describe('list', () => {
     expect(await pages(gateway)).toEqual([[]])
     for (let i = 0; i < 101; i += 1) await gateway.sessions.create()
     expect((await pages(gateway)).map(({ length }) => length)).toEqual([100, 1])
+  })
+
+  it.each<[string, unknown]>([
+    ['0', 0],
+    ['-1', -1],
+    ['2.5', 2.5],
+    ['NaN', Number.NaN],
+    ['Infinity', Infinity],
+    ['"5"', '5'],
+  ])('refuses pages of %s keys', async (found, limit) => {
+    const { gateway } = await api()
+    await gateway.sessions.create()
+    await expect(gateway.sessions.list({ limit: limit as number })).rejects.toMatchObject({
+      code: 'PSTN_VALUE_INVALID',
+      message: `limit is ${found}; expected an integer, 1 or more.`,
+    })
+    expect((await gateway.sessions.list({ limit: undefined })).keys).toHaveLength(1)
   })
 
   it('names keys by what they can be changed with, and shows none that is gone', async () => {
@@ -879,5 +1047,36 @@ describe('the session of a key', () => {
     await settled()
     expect(errors.map(({ feature, outcome }) => [feature, outcome])).toEqual([['sessions', 'notSaved']])
     expect(seenByProcess).toEqual([])
+  })
+})
+
+describe('what events call a caller', () => {
+  it('is how the id of its session begins, by which its key is found again', async () => {
+    const { gateway, ask } = await api()
+    const heard = [listenTo(gateway, 'keyExpired'), listenTo(gateway, 'rateLimitExceeded')]
+    const { key, masked } = await gateway.sessions.create({ alias: 'Ann', rate: 1, per: 3_600 })
+    await gateway.sessions.create({ alias: 'Bob' })
+    await ask(key)
+    await ask(key)
+    await gateway.sessions.revoke(key)
+    await ask(key)
+    const names = heard.map((events) => events.map((event) => event.key))
+    expect(names).toEqual([[masked], [masked]])
+    const { keys } = await gateway.sessions.list()
+    const found = keys.filter(({ id }) => `${id.slice(0, 12)}…` === masked)
+    expect(found.map(({ session }) => session.alias)).toEqual(['Ann'])
+  })
+
+  it('is the hash of its token where an auth plugin named it', async () => {
+    const { gateway, ask } = await api({
+      authentication: undefined,
+      hooks: {
+        auth: (request) => ({ rate: 1, per: 3_600, metadata: { token: request.headers.get('authorization') ?? '' } }),
+      },
+    })
+    const events = listenTo(gateway, 'rateLimitExceeded')
+    await ask('ann')
+    await ask('ann')
+    expect(events.map(({ key }) => key)).toEqual([`${createHash('sha256').update('ann').digest('hex').slice(0, 12)}…`])
   })
 })

@@ -398,7 +398,7 @@ describe('an auth plugin', () => {
   })
 
   it.each<[string, Act]>([
-    ['a session without metadata', () => ({ rate: 5 })],
+    ['a session without metadata', () => ({ alias: 'Ann' })],
     ['a session without a token', () => ({ metadata: { tier: 'gold' } })],
     ['a session with an empty token', () => ({ metadata: { token: '' } })],
   ])('that returns %s refuses the caller and is reported', async (_, act) => {
@@ -419,6 +419,22 @@ describe('an auth plugin', () => {
   it.each<[string, Act]>([
     ['an unknown field', () => ({ rat: 5, metadata: { token: 'a' } })],
     ['a rate that is text', () => ({ rate: '5', metadata: { token: 'a' } })],
+    ['a rate without per', () => ({ rate: 5, metadata: { token: 'a' } })],
+    [
+      'a rate without per for an API it does not ask for',
+      () => ({ accessRights: { orders: {}, prices: { limit: { rate: 5 } } }, metadata: { token: 'a' } }),
+    ],
+    [
+      'a path that no path starts with',
+      () => ({
+        accessRights: { orders: { allowedUrls: [{ url: 'stock', methods: ['GET'] }] } },
+        metadata: { token: 'a' },
+      }),
+    ],
+    [
+      'a path without methods',
+      () => ({ accessRights: { orders: { allowedUrls: [{ url: '/stock', methods: [] }] } }, metadata: { token: 'a' } }),
+    ],
     ['an expires that is NaN', () => ({ expires: Number.NaN, metadata: { token: 'a' } })],
     ['an expires in milliseconds', () => ({ expires: Date.now() + 60_000, metadata: { token: 'a' } })],
     ['tags that are text', () => ({ tags: 'a', metadata: { token: 'a' } })],

@@ -1,11 +1,14 @@
 import {
   type ApiDefinitionInput,
+  type GatewayError,
   type GatewayOptions,
   type KeyInput,
   memoryStore,
   type PolicyInput,
+  type Problem,
   type SessionView,
 } from '@postern/core'
+import { decodeSession } from '@postern/core/store'
 import type { HttpGateway } from '@postern/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connect, type Connection, envelope, fields, listenTo, run, startUpstream, type Upstream } from './harness.ts'
@@ -158,7 +161,6 @@ describe('allowed URLs', () => {
     ['/*/notes', '/orders/a/b/notes'],
     ['/sto.k', '/orders/stoock'],
     ['/stock', '/orders/prices?x=/stock'],
-    ['stock', '/orders/stock'],
     ['/orders', '/orders/stock'],
   ])('%s does not let %s pass', async (url, target) => {
     expect(await allowed(url, target)).toEqual(RESOURCE)
@@ -184,12 +186,25 @@ describe('allowed URLs', () => {
     ['GET', ['HEAD'], 403],
     ['POST', ['GET'], 403],
     ['OPTIONS', ['GET'], 403],
-    ['GET', ['get'], 403],
-    ['GET', [], 403],
     ['PROPFIND', ['PROPFIND'], 200],
   ])('let %s pass with %j: %i', async (method, methods, status) => {
     const { ask } = await withKey({ accessRights: { orders: { allowedUrls: [{ url: '/stock', methods }] } } })
     expect((await ask('/stock', method))[0]).toBe(status)
+  })
+
+  it.each<[string, string, readonly string[]]>([
+    ['a URL that begins with a letter', 'stock', ['GET']],
+    ['a parameter in the way of routers', '/:sku', ['GET']],
+    ['a method in small letters', '/stock', ['get']],
+    ['no methods', '/stock', []],
+    ['a URL that is no pattern', '/(', ['GET']],
+  ])('with %s let nothing pass where they are stored all the same', async (_, url, methods) => {
+    const store = memoryStore()
+    const { ask, gateway } = await withKey({}, {}, { store })
+    const document = { access_rights: { orders: { allowed_urls: [{ url, methods }] } } }
+    const { id } = (await gateway.sessions.get(KEY))!
+    store.save(id, decodeSession(JSON.stringify(document)), Infinity, 'present')
+    expect(await ask('/stock')).toEqual(RESOURCE)
   })
 
   it('are tried one after the other', async () => {
@@ -403,8 +418,20 @@ describe('limits of policies', () => {
       ['"key";q=5;w=60, "quota";q=3;w=3600'],
     ],
     [
-      'a policy that says nothing frees the key from its own',
+      'a policy that says nothing leaves the key its own',
       { gold: {} },
+      { rate: 1, per: 60, quotaMax: 3, quotaRenewalRate: HOUR },
+      ['"key";q=1;w=60, "quota";q=3;w=3600'],
+    ],
+    [
+      'a policy of a rate leaves the key its quota, without partitions as well',
+      { gold: { rate: 5, per: 60 } },
+      { rate: 1, per: 60, quotaMax: 3, quotaRenewalRate: HOUR },
+      ['"key";q=5;w=60, "quota";q=3;w=3600'],
+    ],
+    [
+      'a policy frees the key from its own by saying so',
+      { gold: { rate: -1, quotaMax: -1 } },
       { rate: 1, per: 60, quotaMax: 3, quotaRenewalRate: HOUR },
       [],
     ],
@@ -480,14 +507,7 @@ describe('policies that cannot be applied', () => {
       { gold, free: { ...gold, orgId: 'elsewhere' } },
       /"free".*"elsewhere"/,
     ],
-    ['none gives access to anything', ['gold'], { gold: { rate: 5, per: 60 } }, /gives access/],
     ['none decides access', ['gold'], { gold: { ...gold, partitions: { quota: true } } }, /gives access/],
-    [
-      'perApi stands beside another partition',
-      ['gold'],
-      { gold: { ...gold, partitions: { perApi: true, quota: true } } },
-      /perApi/,
-    ],
     [
       'perApi and partitions stand in two of them, whatever comes between',
       ['quota', 'gold', 'apart'],
@@ -519,13 +539,12 @@ describe('policies that cannot be applied', () => {
         policies: {
           gold,
           foreign: { ...gold, orgId: 'elsewhere' },
-          mixed: { ...gold, partitions: { perApi: true, acl: true } },
           apart: { ...gold, partitions: { perApi: true } },
           quota: { ...gold, partitions: { quota: true, acl: true } },
         },
       },
     )
-    for (const names of [['foreign'], ['mixed'], ['apart', 'quota'], ['gold', 'nobody']]) {
+    for (const names of [['foreign'], ['quota', 'apart'], ['apart', 'quota'], ['gold', 'nobody']]) {
       await expect(gateway.sessions.create({ applyPolicies: names }), `under ${names.join()}`).rejects.toMatchObject({
         name: 'GatewayError',
       })
@@ -538,28 +557,121 @@ describe('policies that cannot be applied', () => {
     }
     expect((await gateway.sessions.get(KEY))?.session.applyPolicies).toEqual([])
   })
+
+  const WRITTEN_OUT: readonly [string, unknown, RegExp][] = [
+    ['that is none', { rate: '5' }, /metadata\.policies\[0\]\.rate is "5"; expected a number/],
+    ['of another organisation', { org_id: 'elsewhere', access_rights: { orders: {} } }, /"elsewhere"/],
+    ['without access to anything', { rate: 5, per: 60 }, /gives access/],
+    [
+      'with perApi beside another partition',
+      { partitions: { per_api: true, quota: true }, access_rights: { orders: {} } },
+      /perApi together with other partitions/,
+    ],
+  ]
+
+  it.each(WRITTEN_OUT)('%s are refused where a key is to be made with them written out', async (_, policy, message) => {
+    const { gateway } = await withKey({})
+    const refused = gateway.sessions.create({ metadata: { policies: [policy] } })
+    await expect(refused).rejects.toMatchObject({ name: 'GatewayError', code: 'PSTN_SESSION_INVALID' })
+    await expect(refused).rejects.toThrow(message)
+    expect((await gateway.sessions.list()).keys).toHaveLength(1)
+  })
+
+  it.each(WRITTEN_OUT)(
+    '%s keep out whom an auth plugin gives them written out, who is told that it is forbidden',
+    async (_, policy, message) => {
+      const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+      onTestFinished(() => warnings.mockRestore())
+      const auth = { plugin: () => ({ metadata: { token: 'ann', policies: [policy] } }), name: 'check' }
+      const { ask, gateway } = await withKey({}, { authentication: undefined, hooks: { auth } })
+      const refusals = listenTo(gateway, 'authFailure')
+      expect(await ask('/')).toEqual([403, envelope('Forbidden')])
+      expect(refusals.map(({ code, plugin, message: told }) => [code, plugin, told])).toEqual([
+        ['PSTN_POLICY_INVALID', 'check', 'Forbidden'],
+      ])
+      expect(warnings.mock.calls.map(([text]) => String(text)).join('\n')).toMatch(message)
+    },
+  )
 })
 
 describe('a policy that is none', () => {
   it.each<[string, unknown, RegExp]>([
-    ['an unknown field', { quota: 5 }, /"gold".*quota/],
-    ['a number as text', { rate: '5' }, /"gold".*rate.*"5"/],
-    ['null', null, /"gold"/],
+    ['an unknown field', { colour: 5 }, / has no field "colour"; known: /],
+    ['a misspelt field', { quota_max: 5 }, / has no field "quota_max"; did you mean "quotaMax"\?/],
+    ['a number as text', { rate: '5' }, /'s rate is "5"; expected a number/],
+    ['null', null, / is null; expected a policy/],
     [
       'a right that is none',
       { accessRights: { orders: { versions: 'v1' } } },
-      /"gold".*accessRights\.orders\.versions/,
+      /'s accessRights\.orders\.versions is "v1"/,
+    ],
+    [
+      'a rate without per',
+      { rate: 5, accessRights: { orders: {} } },
+      /'s rate is 5 per 0 seconds; expected per above 0/,
+    ],
+    [
+      'a URL that is no pattern',
+      { accessRights: { orders: { allowedUrls: [{ url: '/(', methods: ['GET'] }] } } },
+      /'s accessRights\.orders\.allowedUrls\[0\]\.url: .*"\/\("/,
+    ],
+    [
+      'a URL that would be ruinous elsewhere',
+      { accessRights: { orders: { allowedUrls: [{ url: '/(a+)+', methods: ['GET'] }] } } },
+      /'s accessRights\.orders\.allowedUrls\[0\]\.url: .*repeats what repeats already/,
+    ],
+    [
+      'an endpoint that is no path',
+      {
+        accessRights: {
+          orders: { endpoints: [{ path: 'x', methods: [{ name: 'GET', limit: { rate: 1, per: 1 } }] }] },
+        },
+      },
+      /'s accessRights\.orders\.endpoints\[0\]\.path is "x", which no path starts with; expected "\/x"/,
+    ],
+    [
+      'perApi beside another partition',
+      { partitions: { perApi: true, acl: true }, accessRights: { orders: {} } },
+      / has perApi together with other partitions; expected perApi alone/,
+    ],
+    ['access to nothing', { rate: 5, per: 60 }, / gives access to no API; expected accessRights such as /],
+    ['nothing to say', {}, / gives access to no API; expected accessRights such as /],
+    ['access alone, and to nothing', { partitions: { acl: true } }, / gives access to no API; /],
+    [
+      'a limit for an API without perApi',
+      { accessRights: { orders: { limit: { rate: 1, per: 1 } } } },
+      / has accessRights\.orders\.limit, which counts with partitions\.perApi only; /,
     ],
   ])(
     'with %s is refused when the gateway is made, in the options and in the definition',
-    async (_, policy, message) => {
+    async (_, policy, { source }) => {
       const gold = policy as PolicyInput
       const definition = { name: 'orders', authentication: { token: true } }
-      await expect(run(definition, { policies: { gold } })).rejects.toThrow(message)
+      await expect(run(definition, { policies: { gold } })).rejects.toMatchObject({
+        code: 'PSTN_OPTIONS_INVALID',
+        message: expect.stringMatching(`^The policy "gold"${source}`) as string,
+      })
       await expect(run({ ...definition, policies: { gold } })).rejects.toMatchObject({
         code: 'PSTN_DEFINITION_INVALID',
-        message: expect.stringMatching(/policies\["gold"\]/) as string,
+        message: expect.stringMatching(String.raw`policies\["gold"\]: this policy${source}`) as string,
       })
     },
   )
+
+  it('is told beside every other problem of the definition', async () => {
+    const refused = run({
+      name: 'orders',
+      policies: { gold: {}, free: { rate: 5, accessRights: { orders: {} } } },
+      id: '!',
+    })
+    const { cause } = await refused.then(
+      () => ({ cause: 'none' }),
+      (error: unknown) => error as GatewayError,
+    )
+    expect((cause as readonly Problem[]).map(({ path }) => path)).toEqual([
+      'id',
+      'policies["gold"]',
+      'policies["free"]',
+    ])
+  })
 })

@@ -94,6 +94,16 @@ describe('a quota', () => {
     ])
     expect([JSON.stringify(exceeded).includes(key), rates]).toEqual([false, []])
   })
+
+  it('says in whole milliseconds when it begins anew, or that it never does', async () => {
+    const limited = await runLimited(WITH_KEYS)
+    const events = listenTo(limited.gateway, 'quotaExceeded')
+    const keys = [await newKey(limited, { quotaMax: 1, quotaRenewalRate: 60 }), await newKey(limited, { quotaMax: 1 })]
+    for (const key of keys) await limited.statuses(1, { key })
+    limited.clock.now += 0.25
+    for (const key of keys) await limited.statuses(1, { key })
+    expect(events.map(({ resetMs }) => resetMs)).toEqual([60_000, Infinity])
+  })
 })
 
 describe('whose quota it is', () => {

@@ -587,6 +587,17 @@ describe('the event rateLimitExceeded', () => {
     expect(JSON.stringify(events)).not.toContain(key)
   })
 
+  it('rounds the milliseconds up until there is room', async () => {
+    const limited = await runLimited({ name: 'a', limits: { rate: 1, per: 10 } })
+    const events = listenTo(limited.gateway, 'rateLimitExceeded')
+    await limited.statuses(1)
+    for (const milliseconds of [0.25, 0.75, 1.5]) {
+      limited.clock.now += milliseconds
+      await limited.statuses(1)
+    }
+    expect(events.map(({ resetMs }) => resetMs)).toEqual([10_000, 9_999, 9_998])
+  })
+
   it('has no key on a keyless API', async () => {
     const limited = await runLimited({ name: 'a', limits: { rate: 1, per: 60 } })
     const events = listenTo(limited.gateway, 'rateLimitExceeded')

@@ -3,6 +3,7 @@ import {
   type AuthPlugin,
   deny,
   GatewayError,
+  type GatewayErrorCode,
   type GatewayEvent,
   type GatewayEvents,
   type GatewayOptions,
@@ -54,6 +55,8 @@ interface Row {
   readonly earlier?: number
   readonly status: number
   readonly message: string
+  /** Why the gateway answered, as it is recorded; empty where a plugin did. */
+  readonly code: GatewayErrorCode | ''
   /** What is raised, in short. */
   readonly events: readonly string[]
 }
@@ -97,6 +100,7 @@ const rows: readonly Row[] = [
     headers: [],
     status: 401,
     message: 'Authorization field missing',
+    code: 'PSTN_CREDENTIAL_MISSING',
     events: [],
   },
   {
@@ -105,6 +109,7 @@ const rows: readonly Row[] = [
     headers: ['Authorization:'],
     status: 401,
     message: 'Authorization field missing',
+    code: 'PSTN_CREDENTIAL_MISSING',
     events: [],
   },
   {
@@ -114,6 +119,7 @@ const rows: readonly Row[] = [
     headers: [`Authorization: ${KEY}`, 'Authorization: another'],
     status: 400,
     message: 'More than one credential',
+    code: 'PSTN_CREDENTIAL_AMBIGUOUS',
     events: [],
   },
   {
@@ -121,6 +127,7 @@ const rows: readonly Row[] = [
     definition: byToken,
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_KEY_UNKNOWN',
     events: ['authFailure token PSTN_KEY_UNKNOWN'],
   },
   {
@@ -129,6 +136,7 @@ const rows: readonly Row[] = [
     headers: ['Authorization: ab'],
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_KEY_UNKNOWN',
     events: ['authFailure token PSTN_KEY_UNKNOWN'],
   },
   {
@@ -138,6 +146,7 @@ const rows: readonly Row[] = [
     policiesThen: { gold: { accessRights: { orders: {} } } },
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_POLICY_INVALID',
     events: ['authFailure token PSTN_POLICY_INVALID'],
   },
   {
@@ -148,6 +157,7 @@ const rows: readonly Row[] = [
     options: { policies: { gold: ELSEWHERE } },
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_POLICY_INVALID',
     events: ['authFailure token PSTN_POLICY_INVALID'],
   },
   {
@@ -158,6 +168,7 @@ const rows: readonly Row[] = [
     },
     status: 400,
     message: 'Authorization field missing',
+    code: 'PSTN_CREDENTIAL_UNREADABLE',
     events: [],
   },
   {
@@ -165,6 +176,7 @@ const rows: readonly Row[] = [
     definition: byPlugin(breaking),
     status: 403,
     message: 'Key not authorised',
+    code: 'PSTN_AUTH_FAILED',
     events: ['pluginError PSTN_PLUGIN_THREW'],
   },
   {
@@ -172,6 +184,15 @@ const rows: readonly Row[] = [
     definition: returning({ metadata: { token: 'ann' }, rate: 'five' }),
     status: 403,
     message: 'Key not authorised',
+    code: 'PSTN_AUTH_FAILED',
+    events: ['pluginError PSTN_PLUGIN_BAD_RETURN'],
+  },
+  {
+    when: 'the auth plugin returned a rate without its period',
+    definition: granted({ rate: 5 }),
+    status: 403,
+    message: 'Key not authorised',
+    code: 'PSTN_AUTH_FAILED',
     events: ['pluginError PSTN_PLUGIN_BAD_RETURN'],
   },
   ...(['pre', 'postAuth', 'post'] as const).map((hook) => ({
@@ -180,6 +201,7 @@ const rows: readonly Row[] = [
     key: {},
     status: 500,
     message: 'Middleware error',
+    code: 'PSTN_PLUGIN_THREW' as const,
     events: ['pluginError PSTN_PLUGIN_THREW'],
   })),
   {
@@ -188,6 +210,7 @@ const rows: readonly Row[] = [
     key: {},
     status: 500,
     message: 'Middleware error',
+    code: 'PSTN_PLUGIN_THREW',
     events: ['pluginError PSTN_PLUGIN_THREW'],
   },
   {
@@ -195,6 +218,7 @@ const rows: readonly Row[] = [
     definition: byPlugin(() => deny(401, 'Unknown key')),
     status: 401,
     message: 'Unknown key',
+    code: '',
     events: ['authFailure check undefined'],
   },
   {
@@ -202,6 +226,7 @@ const rows: readonly Row[] = [
     definition: byPlugin(() => ({ responseCode: 402, responseBody: 'Pay first' })),
     status: 402,
     message: 'Pay first',
+    code: '',
     events: ['authFailure check undefined'],
   },
   {
@@ -209,6 +234,7 @@ const rows: readonly Row[] = [
     definition: byPlugin(() => ({ responseCode: 403 })),
     status: 403,
     message: 'Key not authorised',
+    code: '',
     events: ['authFailure check undefined'],
   },
   {
@@ -216,6 +242,7 @@ const rows: readonly Row[] = [
     definition: returning(undefined),
     status: 403,
     message: 'Forbidden',
+    code: 'PSTN_SESSION_MISSING',
     events: ['authFailure check PSTN_SESSION_MISSING'],
   },
   {
@@ -223,6 +250,7 @@ const rows: readonly Row[] = [
     definition: granted({ metadata: {} }),
     status: 403,
     message: 'Forbidden',
+    code: 'PSTN_SESSION_MISSING',
     events: ['pluginError PSTN_SESSION_MISSING', 'authFailure check PSTN_SESSION_MISSING'],
   },
   {
@@ -230,14 +258,24 @@ const rows: readonly Row[] = [
     definition: granted({ applyPolicies: ['gold'] }),
     status: 403,
     message: 'Forbidden',
-    events: ['authFailure check PSTN_SESSION_MISSING'],
+    code: 'PSTN_POLICY_INVALID',
+    events: ['authFailure check PSTN_POLICY_INVALID'],
   },
   {
     when: 'the auth plugin named a policy of another organisation',
     definition: { ...granted({ applyPolicies: ['gold'] }), policies: { gold: ELSEWHERE } },
     status: 403,
     message: 'Forbidden',
-    events: ['authFailure check PSTN_SESSION_MISSING'],
+    code: 'PSTN_POLICY_INVALID',
+    events: ['authFailure check PSTN_POLICY_INVALID'],
+  },
+  {
+    when: 'the auth plugin wrote out a policy that gives access to nothing',
+    definition: granted({ metadata: { token: 'ann', policies: [{ rate: 5, per: 1 }] } }),
+    status: 403,
+    message: 'Forbidden',
+    code: 'PSTN_POLICY_INVALID',
+    events: ['authFailure check PSTN_POLICY_INVALID'],
   },
   {
     when: 'the key is inactive',
@@ -245,6 +283,7 @@ const rows: readonly Row[] = [
     key: { isInactive: true },
     status: 403,
     message: 'Key is inactive, please renew',
+    code: 'PSTN_KEY_INACTIVE',
     events: ['keyExpired inactive'],
   },
   {
@@ -253,6 +292,7 @@ const rows: readonly Row[] = [
     key: { isInactive: true, expires: 1 },
     status: 403,
     message: 'Key is inactive, please renew',
+    code: 'PSTN_KEY_INACTIVE',
     events: ['keyExpired inactive'],
   },
   {
@@ -261,6 +301,7 @@ const rows: readonly Row[] = [
     key: { expires: now() - 1 },
     status: 401,
     message: 'Key has expired, please renew',
+    code: 'PSTN_KEY_EXPIRED',
     events: ['keyExpired expired'],
   },
   {
@@ -268,6 +309,7 @@ const rows: readonly Row[] = [
     definition: granted({ isInactive: true }),
     status: 403,
     message: 'Key is inactive, please renew',
+    code: 'PSTN_KEY_INACTIVE',
     events: ['keyExpired inactive'],
   },
   {
@@ -275,6 +317,7 @@ const rows: readonly Row[] = [
     definition: granted({ expires: 1 }),
     status: 401,
     message: 'Key has expired, please renew',
+    code: 'PSTN_KEY_EXPIRED',
     events: ['keyExpired expired'],
   },
   {
@@ -283,6 +326,7 @@ const rows: readonly Row[] = [
     key: { accessRights: { invoices: {} } },
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_API_DISALLOWED',
     events: [],
   },
   {
@@ -291,6 +335,7 @@ const rows: readonly Row[] = [
     key: { accessRights: { orders: { versions: ['v1'] } } },
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_API_DISALLOWED',
     events: [],
   },
   {
@@ -299,6 +344,7 @@ const rows: readonly Row[] = [
     key: { accessRights: { orders: { allowedUrls: [{ url: '/prices', methods: ['GET'] }] } } },
     status: 403,
     message: 'Access to this resource has been disallowed',
+    code: 'PSTN_URL_DISALLOWED',
     events: [],
   },
   {
@@ -307,6 +353,7 @@ const rows: readonly Row[] = [
     key: { accessRights: { orders: { allowedUrls: [{ url: '/stock', methods: ['POST'] }] } } },
     status: 403,
     message: 'Access to this resource has been disallowed',
+    code: 'PSTN_URL_DISALLOWED',
     events: [],
   },
   {
@@ -316,6 +363,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 429,
     message: 'Rate Limit Exceeded',
+    code: 'PSTN_RATE_LIMITED',
     events: ['rateLimitExceeded key'],
   },
   {
@@ -325,6 +373,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 429,
     message: 'Rate Limit Exceeded',
+    code: 'PSTN_RATE_LIMITED',
     events: ['rateLimitExceeded key'],
   },
   {
@@ -333,6 +382,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 429,
     message: 'Rate Limit Exceeded',
+    code: 'PSTN_RATE_LIMITED',
     events: ['rateLimitExceeded key'],
   },
   {
@@ -342,6 +392,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 429,
     message: 'API Rate Limit Exceeded',
+    code: 'PSTN_API_RATE_LIMITED',
     events: ['rateLimitExceeded api'],
   },
   {
@@ -350,6 +401,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 429,
     message: 'API Rate Limit Exceeded',
+    code: 'PSTN_API_RATE_LIMITED',
     events: ['rateLimitExceeded api'],
   },
   {
@@ -359,6 +411,7 @@ const rows: readonly Row[] = [
     earlier: 1,
     status: 403,
     message: 'Quota exceeded',
+    code: 'PSTN_QUOTA_EXCEEDED',
     events: ['quotaExceeded'],
   },
   {
@@ -368,6 +421,7 @@ const rows: readonly Row[] = [
     store: away('load'),
     status: 503,
     message: 'Session store unavailable',
+    code: 'PSTN_STORE_UNAVAILABLE',
     events: ['storeError sessions refused'],
   },
   {
@@ -378,7 +432,8 @@ const rows: readonly Row[] = [
     options: { onStoreError: { sessions: 'pass' } },
     status: 503,
     message: 'Session store unavailable',
-    events: ['storeError sessions passed'],
+    code: 'PSTN_STORE_UNAVAILABLE',
+    events: ['storeError sessions refused'],
   },
   {
     when: 'the store cannot count a quota',
@@ -387,6 +442,7 @@ const rows: readonly Row[] = [
     store: away('take'),
     status: 503,
     message: 'Session store unavailable',
+    code: 'PSTN_STORE_UNAVAILABLE',
     events: ['storeError quota refused'],
   },
   {
@@ -396,6 +452,7 @@ const rows: readonly Row[] = [
     options: { onStoreError: { rateLimit: 'refuse' } },
     status: 503,
     message: 'Session store unavailable',
+    code: 'PSTN_STORE_UNAVAILABLE',
     events: ['storeError rateLimit refused'],
   },
   {
@@ -406,6 +463,7 @@ const rows: readonly Row[] = [
     options: { onStoreError: { sessions: 'pass' } },
     status: 403,
     message: 'Access to this API has been disallowed',
+    code: 'PSTN_SESSION_CORRUPT',
     events: ['storeError sessions refused'],
   },
 ]
@@ -443,6 +501,8 @@ function listenToAll(gateway: HttpGateway): string[] {
 
 interface Met {
   readonly response: WireResponse
+  /** Why the gateway answered, as the record has it. */
+  readonly code: string | undefined
   readonly events: readonly string[]
   /** How many requests got as far as the upstream. */
   readonly forwarded: number
@@ -467,16 +527,22 @@ async function meet(row: Row, extra: readonly string[] = []): Promise<Met> {
   const response = await ask()
   await vi.waitFor(() => expect(gateway.records.list()).toHaveLength((row.earlier ?? 0) + 1))
   expect(connection.stray).toBe('')
-  return { response, events, forwarded: upstream.received.length - before }
+  const code = gateway.records.list().at(-1)?.code
+  return { response, code, events, forwarded: upstream.received.length - before }
 }
 
 describe.each(rows)('where $when', (row) => {
   it('the client reads the sentence as JSON, and the upstream is not asked', async () => {
-    const { response, events, forwarded } = await meet(row)
-    expect([response.status, response.body]).toEqual([row.status, envelope(row.message)])
+    const { response, code, events, forwarded } = await meet(row)
+    expect([response.status, response.body, code]).toEqual([row.status, envelope(row.message), row.code])
     expect(fields(response, 'content-type')).toEqual(['application/json'])
     expect(fields(response, 'content-length')).toEqual([String(Buffer.byteLength(response.body))])
     expect([events, forwarded]).toEqual([row.events, 0])
+  })
+
+  it('the client is told how to come in where, and only where, the gateway asks who it is', async () => {
+    const asks = row.status === 401 && row.code !== ''
+    expect(fields((await meet(row)).response, 'www-authenticate')).toEqual(asks ? ['Bearer'] : [])
   })
 
   it('a client that sent XML reads it as XML', async () => {
@@ -506,26 +572,64 @@ describe('what is no refusal raises nothing', () => {
     ['a session of the auth plugin', { definition: granted({}) }],
     ['an API that asks nobody', { definition: {} }],
   ])('%s', async (_, row) => {
-    const { response, events } = await meet({ when: '', status: 200, message: '', events: [], ...row })
-    expect([response.status, response.body, events]).toEqual([200, UPSTREAM_BODY, []])
+    const { response, code, events } = await meet({ when: '', status: 200, message: '', code: '', events: [], ...row })
+    expect([response.status, response.body, code, events]).toEqual([200, UPSTREAM_BODY, '', []])
   })
 
   it('an answer the auth plugin wrote itself', async () => {
     const definition = byPlugin(() => respond(401, 'as it is'))
-    const { response, events, forwarded } = await meet({ when: '', definition, status: 401, message: '', events: [] })
-    expect([response.status, response.body, events, forwarded]).toEqual([401, 'as it is', [], 0])
+    const { response, code, events, forwarded } = await meet({
+      when: '',
+      definition,
+      status: 401,
+      message: '',
+      code: '',
+      events: [],
+    })
+    expect([response.status, response.body, code, events, forwarded]).toEqual([401, 'as it is', '', [], 0])
   })
 
   it('a store that cannot count a rate', async () => {
     const definition = { limits: ONCE }
-    const { response, events } = await meet({
+    const { response, code, events } = await meet({
       when: '',
       definition,
       store: away('take'),
       status: 200,
       message: '',
+      code: '',
       events: [],
     })
-    expect([response.status, response.body, events]).toEqual([200, UPSTREAM_BODY, ['storeError rateLimit passed']])
+    expect([response.status, response.body, code]).toEqual([200, UPSTREAM_BODY, ''])
+    expect(events).toEqual(['storeError rateLimit passed'])
+  })
+})
+
+describe('the record of', () => {
+  it.each<[string, Partial<ApiDefinitionInput>, status: number, code: GatewayErrorCode | '']>([
+    ['what the upstream answered', {}, 200, ''],
+    ['what nobody is there to answer', { upstream: undefined }, 404, 'PSTN_NOT_FOUND'],
+    ['an upstream that is away', { upstream: 'http://127.0.0.1:1' }, 502, 'PSTN_UPSTREAM_UNREACHABLE'],
+    ['a body that is too large', { maxBodyBytes: 4 }, 413, 'PSTN_BODY_TOO_LARGE'],
+    ['a response plugin that broke', { hooks: { response: [breaking] } }, 500, 'PSTN_PLUGIN_THREW'],
+    ['a decision of a post plugin', { hooks: { post: [() => deny(403, 'Not today')] } }, 403, ''],
+    ['an answer a response plugin put in its place', { hooks: { response: [() => respond(201, 'x')] } }, 201, ''],
+    [
+      'a plugin too late',
+      { hooks: { post: [{ plugin: () => new Promise<undefined>(() => undefined), timeoutMs: 5 }] } },
+      500,
+      'PSTN_PLUGIN_THREW',
+    ],
+    [
+      'what an analytics plugin renamed',
+      { hooks: { analytics: [(record) => void (record.code = 'PSTN_CLOSED')] } },
+      200,
+      'PSTN_CLOSED',
+    ],
+  ])('%s has the status, and why the gateway itself answered', async (_, definition, status, code) => {
+    const { gateway, port } = await run({ name: 'orders', upstream: upstream.url, ...definition })
+    const connection = await connect(port)
+    expect((await connection.request('POST', '/stock', [], 'a body')).status).toBe(status)
+    await vi.waitFor(() => expect(gateway.records.list()).toMatchObject([{ responseCode: status, code }]))
   })
 })

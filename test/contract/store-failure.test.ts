@@ -1,6 +1,7 @@
 import {
   type ApiDefinitionInput,
   type AuthPlugin,
+  type GatewayEvents,
   type GatewayOptions,
   isGatewayError,
   type KeyInput,
@@ -85,7 +86,10 @@ function outcome({ status, body }: WireResponse): number | string {
   return status === 200 ? 200 : `${status} ${body}`
 }
 
-const FEATURES = ['sessions', 'quota', 'rateLimit'] as const
+/** An event in short: what decided, among what was asked, and how. */
+function inShort(event: GatewayEvents['storeError']): readonly [StoreFeature, readonly StoreFeature[], string] {
+  return [event.feature, event.features, event.outcome]
+}
 
 const POLICIES = (['refuse', 'pass'] as const).flatMap((sessions) =>
   (['refuse', 'pass'] as const).flatMap((quota) =>
@@ -97,6 +101,12 @@ describe.each(POLICIES)('sessions $sessions, quota $quota, rateLimit $rateLimit'
   /** One `refuse` among what was asked refuses; nobody is let in whom nobody knows. */
   function expected(asked: readonly StoreFeature[]): number | string {
     return asked.some((feature) => policy[feature] === 'refuse') ? `503 ${UNAVAILABLE}` : 200
+  }
+
+  /** The first that refuses decides; where all pass, the first that was asked. */
+  function announced(asked: readonly StoreFeature[]): ReturnType<typeof inShort> {
+    const refusing = asked.find((feature) => policy[feature] === 'refuse')
+    return [refusing ?? asked[0]!, asked, refusing === undefined ? 'passed' : 'refused']
   }
 
   it.each<[string, KeyInput, readonly StoreFeature[]]>([
@@ -122,15 +132,8 @@ describe.each(POLICIES)('sessions $sessions, quota $quota, rateLimit $rateLimit'
       {},
       passes ? 1 : 0,
     ])
-    const became = passes ? 'passed' : 'refused'
-    expect(events.map((event) => [event.feature, event.outcome, event.error.code])).toEqual(
-      FEATURES.filter((feature) => asked.includes(feature)).map((feature) => [
-        feature,
-        became,
-        'PSTN_STORE_UNAVAILABLE',
-      ]),
-    )
-    expect(events.every(({ api }) => path === `/${api.id}/`)).toBe(true)
+    expect(events.map(inShort)).toEqual(asked.length === 0 ? [] : [announced(asked)])
+    for (const { api, error } of events) expect([`/${api.id}/`, error.code]).toEqual([path, 'PSTN_STORE_UNAVAILABLE'])
     await settled()
     expect(problems).toEqual([])
   })
@@ -143,7 +146,9 @@ describe.each(POLICIES)('sessions $sessions, quota $quota, rateLimit $rateLimit'
     for (const path of ['/keys/', '/seen/', '/both/']) {
       events.length = 0
       expect(outcome(await limited.ask({ path, key }))).toBe(`503 ${UNAVAILABLE}`)
-      expect(events[0]?.feature).toBe('sessions')
+      // At `both` the plugin is asked as well, and has nothing to look at.
+      const plugin = path === '/both/' && policy.sessions === 'pass' ? [['sessions', ['sessions'], 'passed']] : []
+      expect(events.map(inShort)).toEqual([...plugin, ['sessions', ['sessions'], 'refused']])
     }
     expect(limited.reached).toEqual([])
   })
@@ -157,8 +162,11 @@ describe.each(POLICIES)('sessions $sessions, quota $quota, rateLimit $rateLimit'
       limited.store.down = EVERYTHING
       const answer = await limited.ask({ path, key: 'ann' })
       expect(outcome(answer)).toBe(expected(['sessions', 'quota', 'rateLimit']))
-      const features = new Set(events.map(({ feature }) => feature))
-      expect(features).toEqual(new Set(policy.sessions === 'refuse' ? ['sessions'] : FEATURES))
+      const deciding = events.filter((event) => event.outcome !== 'notSaved')
+      expect(deciding.map(inShort)).toEqual([
+        announced(['sessions']),
+        ...(policy.sessions === 'pass' ? [announced(['quota', 'rateLimit'])] : []),
+      ])
       await settled()
       expect(problems).toEqual([])
     },
@@ -169,7 +177,7 @@ describe.each(POLICIES)('sessions $sessions, quota $quota, rateLimit $rateLimit'
     const events = listenTo(limited.gateway, 'storeError')
     limited.store.down = SAVING
     expect(outcome(await limited.ask({ path: '/plugin/', key: 'ann' }))).toBe(200)
-    await expect.poll(() => events.map((event) => [event.feature, event.outcome])).toEqual([['sessions', 'notSaved']])
+    await expect.poll(() => events.map(inShort)).toEqual([['sessions', ['sessions'], 'notSaved']])
   })
 })
 
@@ -490,19 +498,31 @@ describe('a copy that the store has not confirmed', () => {
     const { key } = await copied(limited, { ...RATE, ...QUOTA })
     limited.store.down = EVERYTHING
     expect(await limited.statuses(1, { key })).toEqual([200])
-    expect(events.map(({ feature, outcome: became }) => [feature, became])).toEqual([
-      ['sessions', 'passed'],
-      ['quota', 'passed'],
-      ['rateLimit', 'passed'],
-    ])
+    expect(events.map(inShort)).toEqual([['sessions', ['sessions', 'quota', 'rateLimit'], 'passed']])
+  })
+
+  it('lets nobody in whose quota cannot be counted, and says it was that', async () => {
+    const limited = await runCopied({}, { onStoreError: { sessions: 'pass', rateLimit: 'refuse' } })
+    const events = listenTo(limited.gateway, 'storeError')
+    const { key } = await copied(limited, { ...RATE, ...QUOTA })
+    limited.store.down = EVERYTHING
+    expect(outcome(await limited.ask({ key }))).toBe(`503 ${UNAVAILABLE}`)
+    expect(events.map(inShort)).toEqual([['quota', ['sessions', 'quota', 'rateLimit'], 'refused']])
   })
 
   it('lets nobody in while the store is away, where sessions refuse', async () => {
     const limited = await runCopied({}, { onStoreError: { quota: 'pass' } })
+    const events = listenTo(limited.gateway, 'storeError')
     const keys = [await copied(limited, RATE), await copied(limited, {})]
     limited.store.down = EVERYTHING
     for (const { key } of keys) expect(outcome(await limited.ask({ key }))).toBe(`503 ${UNAVAILABLE}`)
-    expect(limited.ran).toEqual([])
+    expect([limited.ran, events.map(inShort)]).toEqual([
+      [],
+      [
+        ['sessions', ['sessions', 'rateLimit'], 'refused'],
+        ['sessions', ['sessions'], 'refused'],
+      ],
+    ])
   })
 
   it('that would refuse its key does so while the store is away, or the store is said to be', async () => {

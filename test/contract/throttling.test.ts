@@ -243,7 +243,7 @@ describe('throttling', () => {
     const key = await newKey(limited, THROTTLED)
     await limited.statuses(1, { key })
     expect((await limited.ask({ key })).status).toBe(status)
-    expect(events.map(({ feature }) => feature)).toEqual(['rateLimit'])
+    expect(events.map(({ feature, features }) => [feature, features])).toEqual([['rateLimit', ['rateLimit']]])
   })
 
   it('lets other requests of the key and of other keys go on meanwhile', async () => {

@@ -32,7 +32,7 @@ function storeAt(port: number, more: object = {}): Store {
 const limit = (): ReturnType<typeof charge> => charge({ subject: newId(), max: 1000 })
 
 describe.skipIf(noServer)('a server that', () => {
-  it('is not there fails every call, says where, and is not asked for long', async () => {
+  it('is not there fails every call, and says where', async () => {
     const port = await deafPort()
     const store = storeAt(port, IMPATIENT)
     expect(await store.ready()).toBeUndefined()
@@ -51,9 +51,32 @@ describe.skipIf(noServer)('a server that', () => {
       expect(message).toContain(`127.0.0.1:${port}`)
       expect(message).toContain('ECONNREFUSED')
     }
-    // Asked nine times more within one pause, it costs nobody a deadline.
-    const messages = await Promise.all(Array.from({ length: 9 }, () => unavailable(store.take([limit()]))))
-    expect(messages.filter((message) => message.includes('not asked again yet')).length).toBeGreaterThanOrEqual(8)
+  })
+
+  it('has been away for longer than a deadline costs nobody one, until it is back', async () => {
+    const redis = await server()
+    const store = storeAt(redis.port, { commandTimeoutMs: 400 })
+    const one = limit()
+    await store.take([one])
+    await redis.kill()
+    await sleep(500)
+    // Were one of them to wait for a deadline, it would be told of after this.
+    const late = sleep(200, 'late')
+    const calls = Array.from({ length: 20 }, () => unavailable(store.take([one])))
+    const messages = await Promise.race([Promise.all(calls), late])
+    expect(new Set(messages)).toEqual(new Set([expect.stringMatching(/could not count .*: connect ECONNREFUSED/)]))
+    await redis.restart()
+    await eventually(async () => expect(await store.take([one])).toMatchObject({ refusedBy: -1 }))
+  })
+
+  it('was away for less than a deadline is waited for', async () => {
+    const redis = await server()
+    const store = storeAt(redis.port, { commandTimeoutMs: 5000 })
+    const one = limit()
+    await store.take([one])
+    await ask('CLIENT KILL TYPE normal', redis.port).catch(() => undefined)
+    await sleep(50)
+    expect(await store.take([one])).toMatchObject({ standings: [{ remaining: 998 }] })
   })
 
   it('is not there although required keeps the gateway from starting', async () => {
@@ -172,7 +195,7 @@ describe.skipIf(noServer)('a server that', () => {
     const store = storeAt(redis.port)
     await store.take([limit()])
     await ask(`REPLICAOF 127.0.0.1 ${other.port}`, redis.port)
-    expect(await unavailable(store.take([limit()]))).toMatch(/READONLY|the client is/)
+    expect(await unavailable(store.take([limit()]))).toMatch(/READONLY|the connection was lost/)
     await ask('REPLICAOF NO ONE', redis.port)
     await eventually(async () => expect(await store.take([limit()])).toMatchObject({ refusedBy: -1 }))
   })

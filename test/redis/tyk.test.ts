@@ -175,10 +175,12 @@ describe.skipIf(noServer)('data of a real gateway', () => {
 
   it('keeps ids that are no keys as they are, and other algorithms to itself', async () => {
     const store = open({ ...single, layout: 'tyk', prefix: 'own' })
-    const id = `orders:${newId()}`
+    const id = `caller:orders:${newId()}`
     await store.save(id, session(), 60_000, 'absent')
     await store.take([charge({ subject: id, kind: 'gcra' })])
-    expect(await ask(`EXISTS apikey-${id} own:{${id}}:g:60000::`)).toBe(':2')
+    expect(await ask(`EXISTS own:{${id}}:s own:{${id}}:g:60000::`)).toBe(':2')
+    // A real gateway would take what stands there for a key.
+    expect(await ask(`EXISTS apikey-${id}`)).toBe(':0')
   })
 })
 

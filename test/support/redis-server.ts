@@ -29,6 +29,10 @@ export interface RedisSettings {
   readonly args?: readonly string[]
 }
 
+const running = new Set<ChildProcess>()
+// When the test run dies without its teardown.
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
 /** valkey-server or redis-server: $POSTERN_REDIS_SERVER, the PATH, or what scripts/get-redis fetched. */
 export async function findServer(): Promise<string | undefined> {
   const fetched = path.resolve(import.meta.dirname, '../../node_modules/.cache/redis/redis-server')
@@ -50,12 +54,8 @@ export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): 
   const directory = await mkdtemp(path.join(tmpdir(), 'postern-redis-'))
   const children: ChildProcess[] = []
   const ports: number[] = []
-  const killAll = (): void => children.forEach((child) => child.kill('SIGKILL'))
-  // Also when the test run dies without its teardown.
-  process.once('exit', killAll)
   const chosen = (node: number | undefined): number[] => (node === undefined ? [...children.keys()] : [node])
   const stop = async (): Promise<void> => {
-    process.off('exit', killAll)
     await Promise.all(children.map((child) => end(child)))
     await rm(directory, { recursive: true, force: true })
   }
@@ -66,7 +66,10 @@ export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): 
       ' ',
     )
     const all = [...plain, '--dir', directory, '--save', '', ...(nodes > 1 ? cluster : []), ...args]
-    children[i] = spawn(binary, all, { stdio: 'ignore' })
+    const child = spawn(binary, all, { stdio: 'ignore' })
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    children[i] = child
     await until(async () => /^\+PONG|^-NOAUTH/.test(await redisCommand(port, 'PING')))
   }
   try {
@@ -126,9 +129,11 @@ async function formCluster(ports: readonly number[]): Promise<void> {
   const share = Math.ceil(16_384 / ports.length)
   const [first = 0, ...others] = ports
   await Promise.all(
-    ports.map((port, i) => {
+    ports.map(async (port, i) => {
       const last = Math.min(16_384, (i + 1) * share) - 1
-      return redisCommand(port, `CLUSTER ADDSLOTSRANGE ${i * share} ${last}`)
+      await redisCommand(port, `CLUSTER ADDSLOTSRANGE ${i * share} ${last}`)
+      // Servers that all begin with the same one argue for a while about who is right.
+      await redisCommand(port, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`)
     }),
   )
   for (const port of others) await redisCommand(first, `CLUSTER MEET 127.0.0.1 ${port}`)

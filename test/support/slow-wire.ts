@@ -34,10 +34,12 @@ export async function slowWire(target: number): Promise<SlowWire> {
       from.setNoDelay()
       pump(from, to, wire)
       // An end of one side is an end of both.
-      from.on('error', () => undefined).on('close', () => {
-        sockets.delete(from)
-        to.destroy()
-      })
+      from
+        .on('error', () => undefined)
+        .on('close', () => {
+          sockets.delete(from)
+          to.destroy()
+        })
     }
   })
   const wire: SlowWire = {
@@ -58,7 +60,7 @@ function pump(from: Socket, to: Socket, wire: SlowWire): void {
     last = last.then(async () => {
       const early = due - performance.now()
       if (early > 0) await sleep(early)
-      for (let at = 0; at < chunk.length && !to.destroyed; ) {
+      for (let at = 0; at < chunk.length && !to.destroyed;) {
         const end = Math.min(chunk.length, at + wire.sliceBytes)
         to.write(chunk.subarray(at, end))
         at = end

@@ -1,10 +1,13 @@
 /* What the compiler refuses and accepts of sessions, keys, policies, limits and authentication where they are written. */
 import {
+  type AccessRightInput,
+  type AnalyticsRecord,
   type AuthenticationInput,
   type AuthPlugin,
   defineApi,
   type EndpointPlugin,
   type Gateway,
+  type GatewayErrorCode,
   type GatewayEvents,
   type GatewayOptions,
   type IdExtractorInput,
@@ -23,6 +26,7 @@ import {
   type SessionMetadata,
   type SessionView,
   type Store,
+  type StoreFeature,
   type TokenInput,
 } from '@postern/core'
 import { createGateway } from '@postern/http'
@@ -78,6 +82,24 @@ describe('a session as its author writes it', () => {
     assertType<KeyInput>({ accessRights: { orders: { limit: { requests: 5 } } } })
     // @ts-expect-error triggerLimits
     assertType<KeyInput>({ monitor: { thresholds: [80] } })
+  })
+
+  test('offers nothing that is only read: what the real gateway knows besides', () => {
+    // @ts-expect-error of stored sessions
+    assertType<KeyInput>({ extra: { tomorrow: 1 } })
+    // @ts-expect-error of stored policies
+    assertType<PolicyInput>({ extra: { tomorrow: 1 } })
+    // @ts-expect-error at any depth
+    assertType<AccessRightInput>({ limit: { rate: 1, per: 1, extra: {} } })
+    // @ts-expect-error in lists, too
+    assertType<AccessRightInput>({ allowedUrls: [{ url: '/', methods: ['GET'], extra: {} }] })
+    expectTypeOf<Session['extra']>().toEqualTypeOf<Readonly<Record<string, unknown>> | undefined>()
+  })
+
+  test('names its access rights by a type of their own', () => {
+    expectTypeOf<NonNullable<KeyInput['accessRights']>>().toEqualTypeOf<Readonly<Record<string, AccessRightInput>>>()
+    expectTypeOf<NonNullable<PolicyInput['accessRights']>>().toEqualTypeOf<Readonly<Record<string, AccessRightInput>>>()
+    expectTypeOf<Session['accessRights'][string]>().toExtend<AccessRightInput>()
   })
 
   test('has values of the right kind', () => {
@@ -222,6 +244,7 @@ describe('limits and policies', () => {
     assertType<LimitsInput>({})
     assertType<LimitsInput>({ rate: 1_000, per: 1, algorithm: 'gcra', headers: 'none' })
     assertType<LimitsInput>({ endpoints: { 'POST /export': { rate: 1, per: 60 } } })
+    assertType<LimitsInput>({ rate: undefined, per: undefined, headers: 'ietf' })
     assertType<PolicyInput>({
       rate: 5,
       per: 1,
@@ -229,8 +252,17 @@ describe('limits and policies', () => {
       partitions: { quota: true },
       accessRights: { orders: {} },
     })
-    defineApi({ name: 'a', policies: { gold: { rate: 5, per: 1 } }, version: 'v2', sessionLifetime: 60 })
-    assertType<GatewayOptions>({ policies: { gold: {} }, store: memoryStore(), onStoreError: { rateLimit: 'refuse' } })
+    defineApi({
+      name: 'a',
+      policies: { gold: { accessRights: { a: {} }, rate: 5, per: 1 } },
+      version: 'v2',
+      sessionLifetime: 60,
+    })
+    assertType<GatewayOptions>({
+      policies: { gold: { accessRights: { a: {} } } },
+      store: memoryStore(),
+      onStoreError: { rateLimit: 'refuse' },
+    })
     expectTypeOf(memoryStore()).toExtend<Store>()
   })
 
@@ -241,6 +273,14 @@ describe('limits and policies', () => {
     assertType<LimitsInput>({ headers: 'all' })
     // @ts-expect-error an endpoint has a method
     assertType<LimitsInput>({ endpoints: { '/export': { rate: 1, per: 60 } } })
+    // @ts-expect-error a rate has a period
+    assertType<LimitsInput>({ rate: 1 })
+    // @ts-expect-error a period has a rate
+    assertType<LimitsInput>({ per: 60 })
+    // @ts-expect-error a rate has a period
+    assertType<LimitsInput>({ rate: 1, per: undefined })
+    // @ts-expect-error a definition's as well
+    defineApi({ name: 'a', limits: { rate: 1, endpoints: { 'POST /export': { rate: 1, per: 60 } } } })
     // @ts-expect-error a rate has a period
     assertType<LimitsInput>({ endpoints: { 'POST /export': { rate: 1 } } })
     // @ts-expect-error perApi
@@ -311,7 +351,12 @@ describe('events of keys', () => {
     })
     gateway.on('rateLimitExceeded', ({ limit }) => expectTypeOf(limit).toEqualTypeOf<'key' | 'api'>())
     gateway.on('quotaThreshold', ({ percent }) => expectTypeOf(percent).toBeNumber())
-    gateway.on('storeError', ({ outcome }) => expectTypeOf(outcome).toEqualTypeOf<'refused' | 'passed' | 'notSaved'>())
+    gateway.on('storeError', ({ outcome, feature, features }) => {
+      expectTypeOf(outcome).toEqualTypeOf<'refused' | 'passed' | 'notSaved'>()
+      expectTypeOf(feature).toEqualTypeOf<StoreFeature>()
+      expectTypeOf(features).toEqualTypeOf<readonly StoreFeature[]>()
+    })
+    expectTypeOf<AnalyticsRecord['code']>().toEqualTypeOf<GatewayErrorCode | ''>()
     // @ts-expect-error an event carries no credential
     gateway.on('authFailure', ({ credential }) => void credential)
     expectTypeOf<GatewayEvents['quotaExceeded']['key']>().toBeString()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { mayUseApi, mayUseUrl } from '../../packages/core/src/session/access.ts'
 import { type KeyInput, parseSession, type Session } from '../../packages/core/src/session/session.ts'
-import { checkUrl, checkUrls, compileUrl } from '../../packages/core/src/session/url-pattern.ts'
+import { checkUrl, compileUrl } from '../../packages/core/src/session/url-pattern.ts'
 
 const key = (input: KeyInput): Session => parseSession(input, 'PSTN_SESSION_INVALID')
 
@@ -72,15 +72,6 @@ describe('a URL pattern', () => {
       expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message: expect.stringContaining('"/a("') as string }),
     )
     expect(() => checkUrl('/a/{id}')).not.toThrow()
-  })
-
-  it('is looked for in all rights of a key', () => {
-    const check = (accessRights: KeyInput['accessRights']) => (): void =>
-      checkUrls(key({ accessRights }).accessRights, 'PSTN_SESSION_INVALID')
-    const allowed = { allowedUrls: [{ url: '/x/*', methods: ['GET'] }] }
-    expect(check({ a: allowed, b: {} })).not.toThrow()
-    expect(check({ a: { allowedUrls: [...allowed.allowedUrls, { url: '/(', methods: [] }] } })).toThrow('"/("')
-    expect(check({ a: allowed, b: { endpoints: [{ path: '/[', methods: [] }] } })).toThrow('"/["')
   })
 })
 

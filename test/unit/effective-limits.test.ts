@@ -120,10 +120,17 @@ describe('the limits of an endpoint', () => {
             ],
           },
           { path: '/stock/*', methods: [{ name: 'GET', limit: { rate: 9, per: 10 } }] },
-          { path: '/broken(', methods: [{ name: 'GET', limit: { rate: 1, per: 10 } }] },
         ],
       },
       b: { endpoints: [{ path: '/stock/{sku}', methods: [{ name: 'GET', limit: { rate: 4 } }] }] },
+      c: {
+        endpoints: [
+          { path: '/a', methods: [{ name: 'GET', limit: { rate: 1, per: 10 } }] },
+          { path: '/b/', methods: [{ name: 'GET', limit: { rate: 2, per: 10 } }] },
+          { path: '/', methods: [{ name: 'GET', limit: { rate: 3, per: 10 } }] },
+          { path: '/broken(', methods: [{ name: 'POST', limit: { rate: 4, per: 10 } }] },
+        ],
+      },
     },
   })
 
@@ -135,7 +142,11 @@ describe('the limits of an endpoint', () => {
     ['no limit at 0', 'a', 'PATCH', '/stock/1', undefined],
     ['the limit of the API for other methods', 'a', 'DELETE', '/stock/1', rate(50, 60, 'gold')],
     ['the limit of the API for other paths', 'a', 'GET', '/other', rate(50, 60, 'gold')],
-    ['the limit of the API for a pattern that is none', 'a', 'GET', '/broken(', rate(50, 60, 'gold')],
+    ['one that is written without the slash at the end', 'c', 'GET', '/a/', rate(1, 10, 'c', 'GET /a')],
+    ['one that is written with a slash at the end', 'c', 'GET', '/b', rate(2, 10, 'c', 'GET /b/')],
+    ['the root by itself', 'c', 'GET', '/', rate(3, 10, 'c', 'GET /')],
+    ['those of a pattern that nobody can read for every path', 'c', 'POST', '/x', rate(4, 10, 'c', 'POST /broken(')],
+    ['not those of such a pattern for other methods', 'c', 'GET', '/broken(', rate(100, 60)],
     ['the same endpoint of another API by itself', 'b', 'GET', '/stock/1', rate(4, 1, 'b', 'GET /stock/{sku}')],
     ['the limit of the key where the API has none', 'b', 'GET', '/other', rate(100, 60)],
   ])('are %s', (_, api, method, path, expected) => {

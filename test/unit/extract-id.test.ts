@@ -475,6 +475,7 @@ describe('an extractor in a definition', () => {
     ['//user = "ann"', /gives a number or a truth value/],
     ['"ann"', /finds "ann" in an empty document; every caller without an id would be the same one\.$/],
     ['concat("u-", //user)', /finds "u-" in an empty document/],
+    ['//a[count(//b[. = //c]) > 0]', /searches the document for each node of a search/],
     ['//soap:Body', /has a namespace prefix, "soap:"; write names without one/],
     ['//child::soap:Body', /has a namespace prefix, "soap:"/],
     [`//${'a'.repeat(999)}`, /^An XPath expression has 1001 characters; expected at most 1000\.$/],

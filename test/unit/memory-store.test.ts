@@ -270,4 +270,31 @@ describe('the memory store', () => {
     )
     expect(() => memoryStore({ counterCapacity: value })).toThrow('counterCapacity')
   })
+
+  it.each([
+    ['capacity', 'memoryStore() has no option "capacity"; known: sessionCapacity, counterCapacity, now.'],
+    ['counters', 'memoryStore() has no option "counters"; known: sessionCapacity, counterCapacity, now.'],
+  ])('has no option %s', (name, message) => {
+    expect(() => memoryStore({ [name]: 5 })).toThrow(expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message }))
+  })
+
+  it.each<[string, unknown]>([
+    ['null', null],
+    ['5', 5],
+    ['"redis://localhost"', 'redis://localhost'],
+  ])('takes no options that are %s', (found, options) => {
+    expect(() => memoryStore(options as MemoryStoreOptions)).toThrow(
+      expect.objectContaining({
+        code: 'PSTN_OPTIONS_INVALID',
+        message: `memoryStore() was given ${found}; expected an object with sessionCapacity, counterCapacity, now.`,
+      }),
+    )
+  })
+
+  it('may be told undefined for what it decides itself', () => {
+    expect(memoryStore({ sessionCapacity: undefined, counterCapacity: undefined, now: undefined }).evicted).toEqual({
+      sessions: 0,
+      counters: 0,
+    })
+  })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { applyPolicies } from '../../packages/core/src/session/apply-policies.ts'
 import { type EffectiveLimits, limitsOf } from '../../packages/core/src/session/effective-limits.ts'
-import { parsePolicies, type Policy, type PolicyInput } from '../../packages/core/src/session/policy.ts'
+import { parsePolicies, POLICY, type Policy, type PolicyInput } from '../../packages/core/src/session/policy.ts'
 import { decodeSession, type KeyInput, parseSession, type Session } from '../../packages/core/src/session/session.ts'
 
 const only = (
@@ -81,6 +81,7 @@ const POLICIES = {
     per: 1,
     accessRights: { e: { limit: { quotaMax: 5, quotaRenewalRate: 60 } } },
   },
+  aloneRate: { ...only('perApi'), accessRights: { e: { limit: { rate: 7, per: 1 } } } },
   aloneAndMore: { ...only('perApi', 'quota', 'rateLimit', 'acl'), accessRights: { d: {} } },
   endpointsNoRate: { ...only('acl'), accessRights: { a: { endpoints: [get('/get', 5, 1)] } } },
   endpoints10: {
@@ -137,8 +138,9 @@ const POLICIES = {
 
 type Name = keyof typeof POLICIES | 'missing' | 'gone'
 
+/** Policies as documents may hold them: what nobody may write in TypeScript among them. */
 const finder = (input: Readonly<Record<string, PolicyInput>>): ((id: string) => Policy | undefined) => {
-  const byId = new Map(Object.entries(parsePolicies(input)))
+  const byId = new Map(Object.entries(input).map(([id, policy]) => [id, { ...POLICY.parse(policy, id), id }]))
   return (id) => byId.get(id)
 }
 const find = finder(POLICIES)
@@ -326,15 +328,16 @@ describe('limits under policies', () => {
   })
 
   it.each<[string, readonly Name[], object]>([
-    ['replace the own ones they decide', ['full12'], { rate: rate(12, 1), quota: undefined, throttle: undefined }],
-    ['even by none', ['forA'], { rate: undefined, quota: undefined, throttle: undefined }],
-    ['leave the own ones they do not decide', ['aclA', 'quota2'], { rate: rate(20, 1), quota: quota(2, 60) }],
-    [
-      'leave all of them',
-      ['aclA'],
-      { rate: rate(20, 1), quota: quota(500, 60), throttle: { intervalMs: 2000, retries: 2 } },
-    ],
-  ])('%s', (_, names, expected) => {
+    ['replace those of which they speak', ['full12'], { rate: rate(12, 1) }],
+    ['replace several of them', ['full10A'], { rate: rate(10, 1), quota: quota(10, 60) }],
+    ['replace the throttle', ['throttleLong'], { throttle: { intervalMs: 9000, retries: 2 } }],
+    ['lift the rate', ['noRate', 'aclA'], { rate: undefined }],
+    ['lift the quota', ['noQuota', 'aclA'], { quota: undefined }],
+    ['leave those of which they say nothing', ['forA'], {}],
+    ['leave those of which none of several says anything', ['aclAB', 'rateForgotten'], {}],
+    ['leave those they do not decide', ['aclA', 'quota2'], { quota: quota(2, 60) }],
+    ['leave all of them', ['aclA'], {}],
+  ])('%s of the key', (_, names, expected) => {
     const session = {
       rate: 20,
       per: 1,
@@ -343,7 +346,26 @@ describe('limits under policies', () => {
       throttleInterval: 2,
       throttleRetryLimit: 2,
     }
-    expect(limits(under(names, session))).toMatchObject(expected)
+    expect(limits(under(names, session))).toEqual({
+      rate: rate(20, 1),
+      quota: quota(500, 60),
+      throttle: { intervalMs: 2000, retries: 2 },
+      ...expected,
+    })
+  })
+
+  it.each<[readonly Name[]]>([[['forAB']], [['forA', 'forB']], [['aclA', 'aclB']]])(
+    'leave those of the key counted over all its APIs: %s',
+    (names) => {
+      const session = under(names, { rate: 20, per: 1, quotaMax: 500, quotaRenewalRate: 60 })
+      for (const apiId of ['a', 'b'])
+        expect(limits(session, apiId)).toMatchObject({ rate: rate(20, 1), quota: quota(500, 60) })
+    },
+  )
+
+  it('of one API leave those of the key to it for what they do not say', () => {
+    const session = under(['full12', 'forB'], { quotaMax: 500, quotaRenewalRate: 60 })
+    expect(limits(session, 'a')).toMatchObject({ rate: rate(12, 1, 'full12'), quota: quota(500, 60) })
   })
 
   it('never fall back to those of an access right of the key', () => {
@@ -421,6 +443,16 @@ describe('perApi policies', () => {
   ])('%s, in any order', (_, names, apiId, expected) => {
     expect(limits(under(names, { rate: 1, per: 1, quotaMax: 1 }), apiId)).toMatchObject(expected)
     expect(limits(under(reversed(names), { rate: 1, per: 1, quotaMax: 1 }), apiId)).toMatchObject(expected)
+  })
+
+  it('leave the limits of the key where neither they nor their access right say any', () => {
+    const session = under(['aloneUrls1'], { rate: 20, per: 1, quotaMax: 500, quotaRenewalRate: 60 })
+    expect(limits(session)).toMatchObject({ rate: rate(20, 1), quota: quota(500, 60) })
+  })
+
+  it('leave the quota of the key where the access right speaks of the rate alone', () => {
+    const session = under(['aloneRate'], { rate: 20, per: 1, quotaMax: 500, quotaRenewalRate: 60 })
+    expect(limits(session, 'e')).toMatchObject({ rate: rate(7, 1, 'e'), quota: quota(500, 60) })
   })
 
   it('give the same session in any order', () => {
@@ -533,6 +565,12 @@ describe('policies written out in the metadata', () => {
     expect(Object.keys(custom([], { apply_policies: ['forB'] }).accessRights)).toEqual(['b'])
   })
 
+  it.each([[['gold', 'free']], ['gold'], [{ gold: {} }], [5]])('are not %j: that field is somebody else’s', (list) => {
+    expect(Object.keys(custom(list, { apply_policies: ['forB'] }).accessRights)).toEqual(['b'])
+    const session = decodeSession(JSON.stringify({ meta_data: { policies: list } }))
+    expect(applyPolicies(session, find, 'acme')).toBe(session)
+  })
+
   it('need no ids to be told apart', () => {
     const session = custom([
       { rate: 1, per: 1, access_rights: { a: {} } },
@@ -545,7 +583,7 @@ describe('policies written out in the metadata', () => {
   })
 
   it.each<[string, unknown, string]>([
-    ['no policy', ['gold'], 'metadata.policies[0] is "gold"; expected a policy'],
+    ['broken in a field', [{ rate: [] }], 'metadata.policies[0].rate is an array of 0; expected a number'],
     ['broken', [rates, { ...urls, rate: '10' }], 'metadata.policies[1].rate is "10"; expected a number'],
     [
       'of another organisation',
@@ -586,4 +624,116 @@ describe('policies that cannot be applied', () => {
     applyPolicies(session, find, '', (id) => void skipped.push(id))
     expect(skipped).toEqual(['missing', 'gone'])
   })
+})
+
+describe('a policy that is written', () => {
+  const right = { orders: {} }
+  const url = (path: string, methods: readonly string[] = ['GET']): PolicyInput => ({
+    accessRights: { orders: { allowedUrls: [{ url: path, methods }] } },
+  })
+
+  it.each<[string, PolicyInput, string]>([
+    ['a field by another name', { quota_max: 5 } as PolicyInput, ' has no field "quota_max"; did you mean "quotaMax"?'],
+    ['an unknown field', { colour: 5 } as PolicyInput, ' has no field "colour"; known: '],
+    ['a rate that is text', { rate: '5' } as never, `'s rate is "5"; expected a number.`],
+    ['a rate without per', { rate: 5, accessRights: right }, `'s rate is 5 per 0 seconds; expected per above 0.`],
+    [
+      'a rate without per for an API',
+      { ...only('perApi'), accessRights: { orders: { limit: { rate: 5 } } } },
+      `'s accessRights.orders.limit.rate is 5 per 0 seconds; expected per above 0.`,
+    ],
+    [
+      'a rate without per for an endpoint',
+      { accessRights: { orders: { endpoints: [{ path: '/x', methods: [{ name: 'GET', limit: { rate: 5 } }] }] } } },
+      `'s accessRights.orders.endpoints[0].rate is 5 per 0 seconds; expected per above 0.`,
+    ],
+    [
+      'a parameter in the way of routers',
+      url('/stock/:sku'),
+      `'s accessRights.orders.allowedUrls[0].url has "/:sku", which is text here; write "/{sku}".`,
+    ],
+    [
+      'a URL that no path starts with',
+      url('stock'),
+      `'s accessRights.orders.allowedUrls[0].url is "stock", which no path starts with; expected "/stock".`,
+    ],
+    ['a URL that is no pattern', url('/('), `'s accessRights.orders.allowedUrls[0].url: `],
+    ['a URL that would be ruinous elsewhere', url('/(a+)+'), 'repeats what repeats already'],
+    ['no methods', url('/stock', []), `'s accessRights.orders.allowedUrls[0].methods is empty`],
+    [
+      'methods in small letters',
+      url('/stock', ['GET', 'post']),
+      `'s accessRights.orders.allowedUrls[0].methods has "post"; expected "POST".`,
+    ],
+    [
+      'an endpoint without methods',
+      { accessRights: { orders: { endpoints: [{ path: '/x', methods: [] }] } } },
+      `'s accessRights.orders.endpoints[0].methods is empty`,
+    ],
+    [
+      'an endpoint whose method is in small letters',
+      { accessRights: { orders: { endpoints: [get('/x', 1, 1, 'get')] } } },
+      `'s accessRights.orders.endpoints[0].methods has "get"; expected "GET".`,
+    ],
+    [
+      'an endpoint that is no path',
+      { accessRights: { orders: { endpoints: [get('x', 1, 1)] } } },
+      `'s accessRights.orders.endpoints[0].path is "x", which no path starts with; expected "/x".`,
+    ],
+    [
+      'perApi beside another partition',
+      { ...only('perApi', 'quota'), accessRights: right },
+      ' has perApi together with other partitions; expected perApi alone.',
+    ],
+    ['no access rights', { rate: 5, per: 1 }, ' gives access to no API; expected accessRights such as '],
+    ['access rights for no API', { ...only('acl'), accessRights: {} }, ' gives access to no API; '],
+    ['perApi for no API', only('perApi'), ' gives access to no API; '],
+    ['nothing', {}, ' gives access to no API; '],
+    [
+      'a limit for an API without perApi',
+      { accessRights: { orders: { limit: { rate: 5, per: 1 } } } },
+      ' has accessRights.orders.limit, which counts with partitions.perApi only; ',
+    ],
+    [
+      'a limit for an API beside other partitions',
+      { ...only('acl', 'quota'), accessRights: { orders: { limit: { quotaMax: 5 } } } },
+      ' has accessRights.orders.limit, which counts with partitions.perApi only; ',
+    ],
+  ])('is refused with %s', (_, policy, message) => {
+    expect(() => parsePolicies({ gold: policy })).toThrow(
+      expect.objectContaining({
+        code: 'PSTN_OPTIONS_INVALID',
+        message: expect.stringContaining(message) as string,
+      }),
+    )
+    expect(() => parsePolicies({ gold: policy })).toThrow(/^The policy "gold"/)
+  })
+
+  it('is refused with all that could never mean anything, at once', () => {
+    const policy = { rate: 5, ...url('stock', []) }
+    expect(() => parsePolicies({ gold: policy })).toThrow(
+      `The policy "gold"'s rate is 5 per 0 seconds; expected per above 0. ` +
+        `The policy "gold"'s accessRights.orders.allowedUrls[0].url is "stock", which no path starts with; expected "/stock". ` +
+        `The policy "gold"'s accessRights.orders.allowedUrls[0].methods is empty`,
+    )
+  })
+
+  it.each<[string, PolicyInput]>([
+    ['access alone', { accessRights: right }],
+    ['partitions of limits, and access to nothing', { ...only('quota', 'rateLimit'), quotaMax: 5, rate: 1, per: 1 }],
+    ['perApi with limits of its own and of an API', { ...POLICIES.aloneDE }],
+    ['a rate below 0 without per', { rate: -1, accessRights: right }],
+    ['per without a rate', { per: 10, accessRights: right }],
+    [
+      'patterns of every kind',
+      { accessRights: { orders: { allowedUrls: allOf('/', '^/a$', '(?i)/a', '.*', '/{x}/*') } } },
+    ],
+    ['a colon that begins no parameter', url('/urn:isbn:{x}')],
+  ])('may have %s', (_, policy) => {
+    expect(parsePolicies({ gold: policy })['gold']).toMatchObject({ ...policy, id: 'gold' })
+  })
+
+  function allOf(...urls: readonly string[]): readonly { readonly url: string; readonly methods: readonly string[] }[] {
+    return urls.map((path) => ({ url: path, methods: ['GET', 'PROPFIND'] }))
+  }
 })

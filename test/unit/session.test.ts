@@ -40,6 +40,10 @@ describe('what an auth plugin returns', () => {
     expect(grantedSession(input).session).toMatchObject({ rate: 0, tags: [], alias: '' })
   })
 
+  it('may have a rate of 0 or below it without a period', () => {
+    expect(grantedSession({ rate: -1, accessRights: { a: { limit: { rate: 0 } } } }).session.rate).toBe(-1)
+  })
+
   it('may be a session the store held', () => {
     const { session } = grantedSession({ rate: 3, per: 1, metadata: { token: 'a' } })
     expect(grantedSession({ ...session, keyId: 'a' }).session).toEqual(session)
@@ -71,7 +75,20 @@ describe('what an auth plugin returns', () => {
   it.each<[string, unknown, string]>([
     ['text', 'a', 'An auth plugin returned "a"'],
     ['a list', [], 'An auth plugin returned an array of 0'],
-    ['an unknown field', { Rate: 5 }, 'The session has no field "Rate"; known: alias, tags, rate'],
+    ['a misspelt field', { Rate: 5 }, 'The session has no field "Rate"; did you mean "rate"?'],
+    ['a field by another name', { quota_max: 5 }, 'The session has no field "quota_max"; did you mean "quotaMax"?'],
+    ['an unknown field', { colour: 'red' }, 'The session has no field "colour"; known: alias, tags, rate'],
+    ['a rate without per', { rate: 5 }, `The session's rate is 5 per 0 seconds; expected per above 0.`],
+    [
+      'a rate without per for an API',
+      { accessRights: { a: { limit: { rate: 5 } } } },
+      `The session's accessRights.a.limit.rate is 5 per 0 seconds; expected per above 0.`,
+    ],
+    [
+      'a rate without per for an endpoint',
+      { accessRights: { a: { endpoints: [{ path: '/x', methods: [{ name: 'GET', limit: { rate: 5 } }] }] } } },
+      `The session's accessRights.a.endpoints[0].rate is 5 per 0 seconds; expected per above 0.`,
+    ],
     ['a rate that is text', { rate: '5' }, `The session's rate is "5"; expected a number.`],
     ['a rate that is null', { rate: null }, 'rate is null; expected a number'],
     ['a rate that is no number', { rate: Number.NaN }, 'rate is NaN; expected a number'],
@@ -83,7 +100,11 @@ describe('what an auth plugin returns', () => {
     ['an alias that is a number', { alias: 1 }, 'alias is 1; expected text'],
     ['tags that are text', { tags: 'a' }, 'tags is "a"; expected an array of text'],
     ['tags of numbers', { tags: [1] }, 'tags[0] is 1; expected text'],
-    ['a misspelt right', { accessRights: { a: { limits: {} } } }, 'accessRights.a has no field "limits"'],
+    [
+      'a misspelt right',
+      { accessRights: { a: { limits: {} } } },
+      'accessRights.a has no field "limits"; did you mean "limit"?',
+    ],
     ['a wrong limit', { accessRights: { a: { limit: { rate: '1' } } } }, 'accessRights.a.limit.rate is "1"'],
     ['metadata that is text', { metadata: 'a' }, 'metadata is "a"; expected an object'],
     ['metadata with a function', { metadata: { f: () => 1 } }, 'metadata.f is the function f; expected JSON data'],

@@ -45,5 +45,4 @@ export const forUpstream: PostPlugin = (request, { session }) => {
 }
 
 export const hideServer: ResponsePlugin = (response) => response.headers.delete('server')
-export const maskClient: AnalyticsPlugin = (record) =>
-  void (record.clientAddress = record.clientAddress.replace(/\d+$/, '0'))
+export const maskClient: AnalyticsPlugin = (r) => void (r.clientAddress = r.clientAddress.replace(/\d+$/, '0'))

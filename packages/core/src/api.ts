@@ -103,7 +103,10 @@ export interface RateLimitInput {
   readonly per: number
 }
 
-export interface LimitsInput extends Partial<RateLimitInput> {
+/** `rate` and `per` go together; without them only the endpoints are limited. */
+export type LimitsInput = LimitsSettings & (RateLimitInput | { readonly rate?: undefined; readonly per?: undefined })
+
+interface LimitsSettings {
   /** For all callers together, by endpoint; takes the place of the API's limit there. */
   readonly endpoints?: Readonly<Record<EndpointKey, RateLimitInput>> | undefined
   /** How rates are counted, those of keys included. Default `sliding-window`: never more than `rate` in any `per` seconds. */

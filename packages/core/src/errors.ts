@@ -24,6 +24,7 @@ export const ERRORS = {
   PSTN_CREDENTIAL_MISSING: { status: 401, answer: 'Authorization field missing' },
   PSTN_CREDENTIAL_AMBIGUOUS: { status: 400, answer: 'More than one credential' },
   PSTN_CREDENTIAL_UNREADABLE: { status: 400, answer: 'Authorization field missing' },
+  PSTN_KEY_EXISTS: { status: null, answer: null },
   PSTN_KEY_UNKNOWN: { status: 403, answer: 'Access to this API has been disallowed' },
   PSTN_KEY_INACTIVE: { status: 403, answer: 'Key is inactive, please renew' },
   PSTN_KEY_EXPIRED: { status: 401, answer: 'Key has expired, please renew' },

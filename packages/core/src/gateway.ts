@@ -6,7 +6,7 @@ import { compileChain } from './chain/chain.ts'
 import type { CompiledApi, Services } from './chain/compiled-api.ts'
 import { type GatewayEvent, Events, type Listener } from './chain/events.ts'
 import { explain, type Explanation } from './chain/explain.ts'
-import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure.ts'
+import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure-policy.ts'
 import { parseDefinitions } from './definition/parse.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
@@ -124,6 +124,7 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
     forward: options.forward ?? undiciForwarder(pools, definition),
     customForwarder,
     services,
+    forgets: { count: 0 },
     effective: new WeakMap(),
     passive:
       chain.request.length + chain.response.length + chain.analytics.length === 0 &&

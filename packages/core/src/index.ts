@@ -27,7 +27,7 @@ export type { GatewayErrorCode } from './errors.ts'
 export type { Forwarder } from './forward/forwarder.ts'
 export type { Gateway, GatewayOptions } from './gateway.ts'
 export type { KeyInfo, KeyPage, KeyQuota, KeyRef, NewKey, Sessions } from './sessions.ts'
-export type { StoreFailurePolicy, StoreFeature } from './chain/store-failure.ts'
+export type { StoreFailurePolicy, StoreFeature } from './chain/store-failure-policy.ts'
 export type {
   AnalyticsContext,
   AnalyticsPlugin,
@@ -68,6 +68,7 @@ export type { LogTarget } from './plugins/log.ts'
 export { memoryStore } from './session/memory-store.ts'
 export type { Policy, PolicyInput } from './session/policy.ts'
 export type {
+  AccessRightInput,
   KeyInput,
   KnownSession,
   Session,

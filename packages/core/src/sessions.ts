@@ -1,13 +1,13 @@
 import type { CompiledApi } from './chain/compiled-api.ts'
 import { quotasOf } from './chain/key-quotas.ts'
-import { effective } from './chain/let-in.ts'
-import { describe, GatewayError } from './errors.ts'
+import { canApplyPolicies, effective } from './chain/let-in.ts'
+import { describe, GatewayError, isGatewayError } from './errors.ts'
 import { maskKey } from './session/key-scheme.ts'
 import { remainingLifetime } from './session/lifetime.ts'
 import type { Policy } from './session/policy.ts'
-import { extractedSessionId, isKeyId } from './session/session-id.ts'
+import { extractedSessionId, isKeyId, isOfApi } from './session/session-id.ts'
 import { type KeyInput, parseSession, type Session } from './session/session.ts'
-import { checkSession } from './session/session-rules.ts'
+import { checkLimited } from './session/session-rules.ts'
 import type { Store, StoredSession } from './session/store.ts'
 
 /** A key: the text itself, or the `id` it is stored under, where the text is not known any more. */
@@ -42,7 +42,7 @@ export interface Sessions {
   /**
    * Makes a key and stores its session. The key is 256 random bits unless `options.key` gives one.
    *
-   * @throws `PSTN_SESSION_INVALID` for a session that cannot be, and for a key that exists
+   * @throws `PSTN_SESSION_INVALID` for a session that cannot be, `PSTN_KEY_EXISTS` for a key that is there already
    * @example
    * const { key } = await gateway.sessions.create({ alias: 'Ann', rate: 5, per: 10, accessRights: { orders: {} } })
    */
@@ -92,7 +92,7 @@ class StoredSessions implements Sessions {
   async create(input: KeyInput = {}, options: { readonly key?: string | undefined } = {}): Promise<NewKey> {
     const given = this.#checked(input)
     const orgId = given.orgId === '' ? (this.#apis[0]?.info.orgId ?? '') : given.orgId
-    const key = this.#store.keys.create(orgId, checkedKey(options.key))
+    const key = this.#store.keys.create(orgId, checkedKey(options))
     const [id] = this.#store.keys.idsOf(key, orgId)
     const now = new Date()
     const session: Session = Object.freeze({
@@ -116,29 +116,34 @@ class StoredSessions implements Sessions {
   }
 
   async update(ref: KeyRef, changes: KeyInput): Promise<KeyInfo> {
-    for (;;) {
-      const { id, stored } = await this.#known(ref)
-      const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-      const changed = this.#checked({ ...stored.session, ...given })
-      const session = Object.freeze({ ...changed, lastUpdated: secondsOf(new Date()) })
-      const saved = await this.#store.save(id, session, remainingLifetime(session, 0), { revision: stored.revision })
-      // Somebody else changed it in between: their change counts, and ours on top of it.
-      if (saved) return infoOf(id, session)
-    }
+    if (typeof changes !== 'object' || changes === null)
+      throw new GatewayError('PSTN_SESSION_INVALID', `The changes are ${describe(changes)}; expected an object.`)
+    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+    return this.#change(ref, given, (session) => {
+      // What was there before is not this change's mistake: it must stay possible to revoke and to mend.
+      if (LIMITED.some((field) => field in given)) checkLimited(session, 'The session', 'PSTN_SESSION_INVALID')
+      if ('monitor' in given) checkThresholds(session)
+      if (POLICIES.some((field) => field in given)) this.#checkPolicies(session)
+    })
   }
 
   revoke(ref: KeyRef): Promise<KeyInfo> {
-    return this.update(ref, { isInactive: true })
+    return this.#change(ref, { isInactive: true }, () => undefined)
   }
 
   async delete(ref: KeyRef): Promise<boolean> {
     const found = await this.#find(ref)
-    return found !== undefined && this.#store.remove(found.id)
+    if (found === undefined) return false
+    if (!isKeyId(found.id)) for (const { forgets } of this.#apis) forgets.count += 1
+    return this.#store.remove(found.id)
   }
 
   async list(page: Parameters<Sessions['list']>[0] = {}): Promise<KeyPage> {
-    const { sessions, cursor } = await this.#store.list(page.cursor, page.limit ?? 100)
-    // What plugins made has a colon in its id; it is no key.
+    const { limit = 100, cursor: from } = page ?? {}
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new GatewayError('PSTN_VALUE_INVALID', `limit is ${describe(limit)}; expected an integer, 1 or more.`)
+    const { sessions, cursor } = await this.#store.list(from, limit)
+    // What plugins made is stored beside the keys.
     const keys = sessions.filter(({ id }) => isKeyId(id))
     return { keys: keys.map(({ id, session }) => infoOf(id, session)), cursor }
   }
@@ -162,7 +167,26 @@ class StoredSessions implements Sessions {
   }
 
   async forget(apiId: string, extractedId: string): Promise<boolean> {
+    for (const { info, forgets } of this.#apis) if (info.id === apiId) forgets.count += 1
     return this.#store.remove(extractedSessionId(apiId, extractedId))
+  }
+
+  async #change(ref: KeyRef, changes: KeyInput, check: (session: Session) => void): Promise<KeyInfo> {
+    for (;;) {
+      const { id, stored } = await this.#known(ref)
+      const changed = parseSession({ ...stored.session, ...changes }, 'PSTN_SESSION_INVALID')
+      check(changed)
+      const session = Object.freeze({ ...changed, lastUpdated: secondsOf(new Date()) })
+      const saved = await this.#store.save(id, session, this.#lifetime(id, session), { revision: stored.revision })
+      // Somebody else changed it in between: their change counts, and ours on top of it.
+      if (saved) return infoOf(id, session)
+    }
+  }
+
+  /** A key lives as long as it says, a session some plugin made as long as its API says. */
+  #lifetime(id: string, session: Session): number {
+    const api = this.#apis.find(({ info }) => isOfApi(id, info.id))
+    return remainingLifetime(session, api?.definition.sessionLifetime ?? 0)
   }
 
   async #find(ref: KeyRef): Promise<{ readonly id: string; readonly stored: StoredSession } | undefined> {
@@ -176,10 +200,7 @@ class StoredSessions implements Sessions {
   async #known(ref: KeyRef): Promise<{ readonly id: string; readonly stored: StoredSession }> {
     const found = await this.#find(ref)
     if (found !== undefined) return found
-    throw new GatewayError(
-      'PSTN_KEY_UNKNOWN',
-      `There is no key ${maskKey(this.#idsOf(ref)[0])}; make it with create().`,
-    )
+    throw new GatewayError('PSTN_KEY_UNKNOWN', `There is no key ${maskKey(this.#idsOf(ref)[0])}.`)
   }
 
   #idsOf(ref: KeyRef): readonly [string, ...string[]] {
@@ -191,7 +212,8 @@ class StoredSessions implements Sessions {
   /** A session that could never work is refused when it is written, not when it is used. */
   #checked(input: KeyInput): Session {
     const session = parseSession(input, 'PSTN_SESSION_INVALID')
-    checkSession(session)
+    checkLimited(session, 'The session', 'PSTN_SESSION_INVALID')
+    checkThresholds(session)
     this.#checkPolicies(session)
     return session
   }
@@ -206,9 +228,23 @@ class StoredSessions implements Sessions {
         `The session names the policy ${describe(unknown)}, which nobody defined; known: ${names === '' ? 'none' : names}.`,
       )
     }
-    // Thrown by what applies them: its words say which policies, and why.
-    const [api] = this.#apis
-    if (api !== undefined) effective(session, api)
+    if (this.#apis.some((api) => canApplyPolicies(session, api))) return
+    throw new GatewayError(
+      'PSTN_SESSION_INVALID',
+      `No API of this gateway can apply the session's policies: ${this.#reason(session)}`,
+    )
+  }
+
+  /** Why the first API cannot; all of them have the same policies but for their own. */
+  #reason(session: Session): string {
+    try {
+      const [api] = this.#apis
+      if (api !== undefined) effective(session, api)
+      return ''
+    } catch (error) {
+      if (isGatewayError(error)) return error.message
+      throw error
+    }
   }
 
   #trialEnd(session: Session, now: Date): number {
@@ -228,13 +264,22 @@ class StoredSessions implements Sessions {
   }
 }
 
+function checkThresholds({ monitor }: Session): void {
+  const small = monitor?.triggerLimits.find((percent) => percent < 1)
+  if (small !== undefined)
+    throw new GatewayError(
+      'PSTN_SESSION_INVALID',
+      `The session's monitor.triggerLimits has ${small}; expected percent, such as 80.`,
+    )
+}
+
 function policyIds({ applyPolicies, applyPolicyId }: Session): readonly string[] {
   if (applyPolicies.length > 0) return applyPolicies
   return applyPolicyId === '' ? [] : [applyPolicyId]
 }
 
 function existing(id: string): GatewayError {
-  return new GatewayError('PSTN_SESSION_INVALID', `The key ${maskKey(id)} exists already; change it with update().`)
+  return new GatewayError('PSTN_KEY_EXISTS', `The key ${maskKey(id)} exists already; change it with update().`)
 }
 
 function infoOf(id: string, session: Session): KeyInfo {
@@ -245,14 +290,31 @@ function secondsOf(time: Date): string {
   return String(Math.floor(time.getTime() / 1000))
 }
 
-const MIN_KEY_LENGTH = 4
+/** Fields that `checkLimited` looks at, and those that name policies. */
+const LIMITED = ['rate', 'per', 'accessRights']
+const POLICIES = ['applyPolicies', 'applyPolicyId', 'metadata']
 
-function checkedKey(key: unknown): string | undefined {
+const MIN_KEY_LENGTH = 4
+const MAX_KEY_LENGTH = 4_096
+
+function checkedKey(options: unknown): string | undefined {
+  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options)
+  const unknown = isObject ? Object.keys(options).find((name) => name !== 'key') : undefined
+  if (!isObject || unknown !== undefined) {
+    // Not shown when it is text: it may be a key.
+    const kind = typeof options === 'object' ? describe(options) : `a ${typeof options}`
+    const found = unknown === undefined ? kind : `an object with ${unknown}`
+    throw new GatewayError('PSTN_SESSION_INVALID', `The second argument of create() is ${found}; expected { key }.`)
+  }
+  const { key } = options as { readonly key?: unknown }
   if (key === undefined) return undefined
-  const visible = typeof key === 'string' && /^[\u0021-\u007e]+$/.test(key)
-  if (visible && key.length >= MIN_KEY_LENGTH && key.length <= 4_096) return key
+  const isText = typeof key === 'string'
+  if (isText && /^[\u0021-\u007e]+$/.test(key) && key.length >= MIN_KEY_LENGTH && key.length <= MAX_KEY_LENGTH)
+    return key
+  // Not shown: it may be a credential.
+  const found = isText ? `a text of ${key.length} characters` : describe(key)
   throw new GatewayError(
     'PSTN_SESSION_INVALID',
-    `options.key is ${visible ? `${key.length} characters long` : describe(typeof key)}; expected ${MIN_KEY_LENGTH} to 4,096 visible ASCII characters.`,
+    `options.key is ${found}; expected ${MIN_KEY_LENGTH} to ${MAX_KEY_LENGTH} characters, visible and ASCII.`,
   )
 }

@@ -1,5 +1,6 @@
 /** What a store is made of: for packages that keep sessions and counters somewhere. Application code has no use for it. */
-export { GatewayError } from './errors.ts'
+export { describe, GatewayError } from './errors.ts'
+export { nearest } from './nearest.ts'
 export type { Charge, RateAlgorithm, Standing, Taken } from './limits/charge.ts'
 export { digest, type KeyScheme, privateKeys } from './session/key-scheme.ts'
 export { decodeSession, encodeSession, type Session } from './session/session.ts'

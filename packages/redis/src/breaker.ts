@@ -21,7 +21,9 @@ export function breaker(now: () => number = () => performance.now(), random: () 
   return {
     refusal() {
       if (failures < FAILURES) return undefined
-      if (probing || now() < closedAgainAt) return lastReason
+      if (probing) return `${lastReason} (not asked again before the call that tries it is answered)`
+      const pause = closedAgainAt - now()
+      if (pause > 0) return `${lastReason} (not asked again before ${Math.ceil(pause)} ms have passed)`
       probing = true
       return undefined
     },

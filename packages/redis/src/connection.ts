@@ -34,21 +34,38 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
   const guard = breaker()
   const underWay = new Set<Promise<unknown>>()
   let closed = false
+  /** Since when there is no connection; undefined while there is one, or the first one is being made. */
+  let lostAt = ['close', 'reconnecting'].includes(client.status) ? performance.now() : undefined
   let waiting: { readonly ready: Promise<void>; readonly resolve: () => void } | undefined
 
   const onReady = (): void => {
     // A connection just made is proof enough: nobody has to wait for the pause to end.
     guard.succeeded()
+    lostAt = undefined
     waiting?.resolve()
     waiting = undefined
   }
+  const onClose = (): void => {
+    lostAt ??= performance.now()
+  }
   client.on('ready', onReady)
+  client.on('close', onClose)
+
+  /** Whether a call that waited for the connection would most likely wait in vain. */
+  function isLost(): boolean {
+    return lostAt !== undefined && client.status !== 'ready' && performance.now() - lostAt >= timeoutMs
+  }
+
+  /** Why a call failed: what is wrong with the connection explains more than what became of the call. */
+  function whyNot(error: unknown): string {
+    return isAnswer(error) ? reasonOf(error) : (lastError() ?? reasonOf(error))
+  }
 
   // Commands given to a client that is not connected would lie in its queue and be counted long after they were answered.
   function ready(): Promise<void> | undefined {
     // A lazy client connects with its first command.
     if (client.status === 'ready' || client.status === 'wait') return undefined
-    if (client.status === 'end') throw new Error(lastError() ?? 'the client has ended')
+    if (client.status === 'end') throw new Error('the client has ended')
     if (waiting === undefined) {
       let resolve: () => void = () => undefined
       const promise = new Promise<void>((resolved) => (resolve = resolved))
@@ -57,12 +74,11 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
     return waiting.ready
   }
 
-  async function attempt<T>(send: () => Promise<T>): Promise<T> {
+  async function attempt<T>(send: () => Promise<T>, ms = timeoutMs): Promise<T> {
     let over = false
     const late = (): Error => {
       over = true
-      if (client.status === 'ready') return new Error(`no answer within ${timeoutMs} ms`)
-      return new Error(lastError() ?? `the client is ${client.status}`)
+      return new Error(client.status === 'ready' ? `no answer within ${ms} ms` : `not connected within ${ms} ms`)
     }
     const waited = ready()
     const sent =
@@ -72,7 +88,7 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
             if (over) throw new Error('connected too late')
             return send()
           })
-    const work = withDeadline(sent, timeoutMs, late)
+    const work = withDeadline(sent, ms, late)
     underWay.add(work)
     try {
       return await work
@@ -83,14 +99,15 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
 
   async function guarded<T>(what: string, send: () => Promise<T>): Promise<T> {
     if (closed) throw unavailable(where, what, 'the store is closed')
+    if (isLost()) throw unavailable(where, what, whyNot(new Error('the connection was lost')))
     const refusal = guard.refusal()
-    if (refusal !== undefined) throw unavailable(where, what, `${refusal} (not asked again yet)`)
+    if (refusal !== undefined) throw unavailable(where, what, refusal)
     try {
       const result = await attempt(send)
       guard.succeeded()
       return result
     } catch (error) {
-      const reason = reasonOf(error)
+      const reason = whyNot(error)
       if (isAnswer(error)) guard.succeeded()
       else guard.failed(reason)
       throw unavailable(where, what, reason)
@@ -113,11 +130,12 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
     async connected() {
       const until = performance.now() + START_MS
       for (;;) {
+        const left = Math.ceil(until - performance.now())
         try {
-          await attempt(() => client.call('ping'))
+          await attempt(() => client.call('ping'), Math.min(timeoutMs, Math.max(left, START_PAUSE_MS)))
           return
         } catch (error) {
-          if (performance.now() >= until) throw unavailable(where, 'be reached', reasonOf(error))
+          if (performance.now() >= until) throw unavailable(where, 'be reached', whyNot(error))
         }
         await sleep(START_PAUSE_MS)
       }
@@ -125,6 +143,7 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
     async close() {
       closed = true
       client.off('ready', onReady)
+      client.off('close', onClose)
       await Promise.allSettled(underWay)
     },
   }

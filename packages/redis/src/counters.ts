@@ -1,8 +1,8 @@
 import type { Charge, GatewayError, Standing, Taken } from '@postern/core/store'
 import type { Connection } from './connection.ts'
-import type { Layout } from './layout.ts'
+import type { CounterKind, Layout } from './layout.ts'
 import { isCluster } from './redis-client.ts'
-import { TAKE } from './take-script.ts'
+import { type Mode, takeScript } from './take-script.ts'
 
 /** A session a count depends on: its name, and the SHA-1 of its text. */
 interface Condition {
@@ -15,8 +15,6 @@ export interface Counters {
   peek(charges: readonly Charge[]): Promise<readonly Standing[]>
   reset(charges: readonly Charge[]): Promise<void>
 }
-
-type Mode = 'take' | 'peek' | 'refund'
 
 /** One charge of a call, and where it stood among all of them. */
 interface Item {
@@ -36,8 +34,12 @@ interface Answer {
 
 interface Prepared {
   readonly name: string
-  readonly args: readonly [kind: string, max: string, period: string]
+  readonly kind: CounterKind
+  readonly args: readonly [max: string, period: string]
 }
+
+/** 142 years: up to here microseconds added to the time of day are exact, and so many milliseconds can be an expiry. */
+const LONGEST_PERIOD = 2 ** 52
 
 /** `now` in milliseconds, where it is not the server's clock that counts. */
 export function counters(
@@ -56,8 +58,8 @@ export function counters(
     let result = prepared.get(charge)
     if (result === undefined) {
       const { name, kind } = layout.counter(charge)
-      const period = charge.periodMs === Infinity ? -1 : Math.ceil(charge.periodMs * 1000)
-      result = { name, args: [kind, String(charge.max), String(period)] }
+      const period = charge.periodMs === Infinity ? -1 : Math.min(Math.ceil(charge.periodMs * 1000), LONGEST_PERIOD)
+      result = { name, kind, args: [String(charge.max), String(period)] }
       prepared.set(charge, result)
     }
     return result
@@ -68,12 +70,20 @@ export function counters(
     items: readonly Item[],
     condition: Condition | undefined,
   ): Promise<Answer | 'changed'> {
-    const keys = items.map(({ charge }) => prepare(charge).name)
-    const args = [mode, now === undefined ? '' : String(Math.round(now() * 1000)), slack, condition?.revision ?? '']
-    for (const { charge, mark } of items) args.push(...prepare(charge).args, mark)
-    if (condition !== undefined) keys.unshift(layout.session(condition.id))
+    const kinds: CounterKind[] = []
+    const keys: string[] = []
+    const args = [now === undefined ? '' : String(Math.round(now() * 1000)), slack, condition?.revision ?? '']
+    for (const { charge, mark } of items) {
+      const { name, kind, args: own } = prepare(charge)
+      kinds.push(kind)
+      keys.push(name)
+      args.push(...own)
+      if (mode === 'refund') args.push(mark)
+    }
+    if (condition !== undefined) keys.push(layout.session(condition.id))
+    const script = takeScript(mode, kinds)
     // A client handed in may be set up to give numbers as text.
-    const [first, ...fields] = (await connection.run(WHAT[mode], TAKE, keys, args)) as readonly (number | string)[]
+    const [first, ...fields] = (await connection.run(WHAT[mode], script, keys, args)) as readonly (number | string)[]
     const refusedBy = Number(first)
     if (refusedBy === -2) return 'changed'
     const field = (i: number, offset: number): string => String(fields[i * 3 + offset])

@@ -1,10 +1,11 @@
 import { Cluster, Redis } from 'ioredis'
 import { backoff } from './backoff.ts'
 import type { Origin } from './connection.ts'
-import { reasonOf, unavailable } from './failure.ts'
-import type { CheckedOptions, RedisOptions } from './options.ts'
+import type { CheckedOptions } from './checked-options.ts'
+import { isAnswer, reasonOf, unavailable } from './failure.ts'
+import type { RedisOptions } from './options.ts'
 import { addressOf, isCluster, type RedisClient, type SingleClient } from './redis-client.ts'
-import type { Report } from './reporter.ts'
+import { type Outages, outageWarnings, type Report } from './reporter.ts'
 
 /** The client to use, and how to let go of it. */
 export interface Client extends Origin {
@@ -23,13 +24,62 @@ export function clientOf(options: CheckedOptions, report: Report): Client {
 function ownClient(options: CheckedOptions, report: Report): Client {
   const client = options.cluster === undefined ? single(options) : cluster(options, options.cluster)
   const where = options.cluster === undefined ? placeOf(client as Redis) : nodesOf(options.cluster.nodes)
+  const outages: Outages = options.onError === undefined ? outageWarnings() : { failed: report, over: () => undefined }
   let lastError: string | undefined
+  let closing = false
+  // Of the connection there is, or that is being made.
+  let [ready, failing, refused] = [false, false, false]
+
+  const failed = (reason: string): void => {
+    failing = true
+    lastError = reason
+    if (!closing) outages.failed(unavailable(where, 'be reached', reason))
+  }
   client.on('error', (error: Error) => {
-    lastError = reasonOf(error)
-    report(unavailable(where, 'be reached', lastError))
+    // What follows a refusal only says that the connection was given up.
+    if (refused) return
+    if (isAnswer(error)) {
+      // Without what the server refused (mostly a database), names would be read and written where nobody looks for them.
+      refused = true
+      client.disconnect(true)
+    }
+    failed(explained(error, client))
   })
-  client.on('ready', () => (lastError = undefined))
-  return { client, where, lastError: () => lastError, close: () => ended(client) }
+  client.on('ready', () => {
+    if (refused) return
+    ready = true
+    lastError = undefined
+    outages.over()
+  })
+  client.on('close', () => {
+    if (ready) lastError ??= 'the connection was lost'
+    else if (!failing) failed(closedEarly(client))
+    ready = failing = refused = false
+  })
+  const close = (): Promise<void> => {
+    closing = true
+    return ended(client)
+  }
+  return { client, where, lastError: () => lastError, close }
+}
+
+/** Why connecting failed. */
+function explained(error: Error & { readonly command?: { readonly name: string } }, client: Redis | Cluster): string {
+  const reason = reasonOf(error)
+  const { db, tls } = client.options as RedisOptions
+  if (isAnswer(error) && error.command?.name === 'select')
+    return `database ${String(db)} could not be selected: ${reason}`
+  // A server that does not speak TLS answers nothing that can be read, or nothing.
+  if (tls !== undefined && /ETIMEDOUT|wrong version number|before secure TLS/.test(reason))
+    return `${reason} (the server may not speak TLS; write redis:// then)`
+  return reason
+}
+
+/** Why a connection was closed that nobody could use yet. */
+function closedEarly(client: Redis | Cluster): string {
+  const reason = 'the connection was closed before the server said anything'
+  const isPlain = !client.isCluster && (client.options as RedisOptions).tls === undefined
+  return isPlain ? `${reason} (it may expect TLS; write rediss:// then)` : reason
 }
 
 function single({ url, options, commandTimeoutMs }: CheckedOptions): Redis {

@@ -2,8 +2,13 @@
 export interface RedisClient {
   readonly status: string
   call(command: string, ...args: string[]): Promise<unknown>
-  on(event: 'ready', listener: () => void): unknown
-  off(event: 'ready', listener: () => void): unknown
+  on(event: 'ready' | 'close', listener: () => void): unknown
+  off(event: 'ready' | 'close', listener: () => void): unknown
+}
+
+export function isRedisClient(value: unknown): value is RedisClient {
+  if (typeof value !== 'object' || value === null) return false
+  return ['call', 'on', 'off'].every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
 /** A connection to one server. */

@@ -1,12 +1,12 @@
-import { GatewayError, type Store } from '@postern/core/store'
+import type { Store } from '@postern/core/store'
+import { checked, type CheckedOptions } from './checked-options.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { type Invalidations, listen, processName } from './invalidations.ts'
 import type { Layout } from './layout.ts'
-import { checked, type CheckedOptions, type RedisStoreOptions } from './options.ts'
+import type { RedisStoreOptions } from './options.ts'
 import { clientOf } from './own-client.ts'
 import { privateLayout } from './private-layout.ts'
-import { isCluster } from './redis-client.ts'
 import { reporter } from './reporter.ts'
 import { sessionPages } from './session-pages.ts'
 import { sessions } from './sessions.ts'
@@ -15,7 +15,8 @@ import { tykLayout } from './tyk-layout.ts'
 /**
  * Sessions, limits and quotas on Redis 6 or newer, Valkey or Redis Cluster, exact across all processes that share it. A
  * request with a session, rate limits and a quota costs one round trip. No call takes longer than `commandTimeoutMs`; those
- * that fail reject with `PSTN_STORE_UNAVAILABLE`. Wrong options throw `PSTN_OPTIONS_INVALID`.
+ * that fail reject with `PSTN_STORE_UNAVAILABLE`, at once when the connection has been lost for longer than that. Wrong
+ * options throw `PSTN_OPTIONS_INVALID`.
  */
 export function redisStore(options: RedisStoreOptions): Store {
   const settings = checked(options)
@@ -71,12 +72,6 @@ export function redisStore(options: RedisStoreOptions): Store {
   }
 }
 
-function layoutOf({ layout, prefix, tyk, client, cluster }: CheckedOptions): Layout {
-  if (layout === 'postern') return privateLayout(prefix)
-  if (cluster !== undefined || (client !== undefined && isCluster(client)))
-    throw new GatewayError(
-      'PSTN_OPTIONS_INVALID',
-      'layout: found "tyk" with a Cluster; expected "postern": the names a real gateway uses share no slot.',
-    )
-  return tykLayout(prefix, tyk)
+function layoutOf({ layout, prefix, tyk }: CheckedOptions): Layout {
+  return layout === 'tyk' ? tykLayout(prefix, tyk) : privateLayout(prefix)
 }

@@ -16,6 +16,8 @@ import { REMOVE, SAVE } from './session-scripts.ts'
 
 const COPIES = 10_000
 const LARGEST_BYTES = 1024 * 1024
+/** A copy that was not confirmed for so long is none: with `sessions: 'pass'` it might let a deleted key in. */
+const LONGEST_UNASKED_MS = 60_000
 
 export interface Sessions {
   load(id: string, freshness: 'copy' | 'confirmed'): Promise<StoredSession | undefined> | StoredSession | undefined
@@ -88,15 +90,20 @@ export function sessions({ connection, layout, cacheMs, invalidations, channel, 
     }
   }
 
-  /** Many who ask at once are answered by one question. */
-  function load(id: string): Promise<StoredSession | undefined> {
+  /** Many who ask at once are answered by one question: what it saw may be older than theirs, so to them it is a copy. */
+  function join(id: string): Promise<StoredSession | undefined> {
     const other = flights.get(id)
-    if (other !== undefined) return other
+    if (other !== undefined) return other.then((found) => (found === undefined ? found : unconfirmed(id, found)))
     const flight = fetch(id).finally(() => {
       if (flights.get(id) === flight) flights.delete(id)
     })
     flights.set(id, flight)
     return flight
+  }
+
+  function unconfirmed(id: string, found: StoredSession): StoredSession {
+    const copy = copies.get(id)
+    return copy?.confirmed === found ? copy.unconfirmed : { ...found, confirmed: false }
   }
 
   /** Who asks from now on is not answered with what was asked for before. */
@@ -117,11 +124,13 @@ export function sessions({ connection, layout, cacheMs, invalidations, channel, 
     load(id, freshness) {
       if (freshness === 'copy') {
         const copy = copies.get(id)
-        if (copy !== undefined) return holds(copy.confirmedAt) ? copy.confirmed : copy.unconfirmed
+        if (copy !== undefined && holds(copy.confirmedAt)) return copy.confirmed
+        if (copy !== undefined && performance.now() - copy.confirmedAt < LONGEST_UNASKED_MS) return copy.unconfirmed
         const unknownAt = unknown.get(id)
         if (unknownAt !== undefined && holds(unknownAt)) return undefined
+        return join(id)
       }
-      return load(id)
+      return fetch(id)
     },
     async save(id, session, lifetimeMs, expected) {
       const text = encodeSession(session)

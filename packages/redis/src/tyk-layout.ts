@@ -10,13 +10,15 @@ export interface TykOptions extends TykKeyOptions {
 
 const SESSION = 'apikey-'
 const API = 'api:'
+const CALLER = 'caller:'
 
 /** The names a real gateway uses. Those of one subject lie in different slots of a Cluster. */
 export function tykLayout(prefix: string, options: TykOptions): Layout {
   const own = privateLayout(prefix)
   return {
     keys: tykKeys(options),
-    session: (id) => SESSION + id,
+    // What plugins made is no key: a real gateway that found it under a key's name would let its id in.
+    session: (id) => (id.startsWith(CALLER) ? own.session(id) : SESSION + id),
     idOf: (name) => (name.startsWith(SESSION) ? name.slice(SESSION.length) : undefined),
     allSessions: `${SESSION}*`,
     counter(charge) {

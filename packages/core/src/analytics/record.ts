@@ -1,3 +1,5 @@
+import type { GatewayErrorCode } from '../errors.ts'
+
 /** What is kept of one request. An `analytics` plugin may rewrite or empty any field before it is stored. */
 export interface AnalyticsRecord {
   timestamp: Date
@@ -18,6 +20,8 @@ export interface AnalyticsRecord {
   clientAddress: string
   /** What the client got; 499 when it hung up first. */
   responseCode: number
+  /** Why the gateway itself answered, such as `PSTN_RATE_LIMITED`; empty when it did not. */
+  code: GatewayErrorCode | ''
   latency: {
     /** Milliseconds from accepting the request to the end of the answer. */
     totalMs: number

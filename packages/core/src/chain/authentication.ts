@@ -3,18 +3,20 @@ import { isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { compileExtractor, type Extracted, type IdExtractor } from '../session/extract-id.ts'
-import { extractedSessionId, pluginSessionId } from '../session/session-id.ts'
-import { digest } from '../session/key-scheme.ts'
+import { extractedSessionId, isKeyId, pluginSessionId } from '../session/session-id.ts'
+import type { Granted } from '../session/granted.ts'
 import { remainingLifetime } from '../session/lifetime.ts'
 import type { Store, StoredSession } from '../session/store.ts'
 import type { Step } from './chain.ts'
 import { presentedToken, readKey, stripKey } from './credential.ts'
+import type { Identity } from './caller.ts'
 import type { Exchange } from './exchange.ts'
-import { letIn } from './let-in.ts'
+import { fingerprintOf, isVouched, vouched } from './fingerprint.ts'
+import { canApplyPolicies, letIn } from './let-in.ts'
 import { flat, runPlugin } from './run-plugin.ts'
 import { SingleFlight } from './single-flight.ts'
 import { runSteps } from './steps.ts'
-import { asking, reportUnsaved, storeFailure } from './store-failure.ts'
+import { asking, reportUnsaved, storeFailure, unknownForWantOfStore } from './store-failure.ts'
 import { type Ended, errorAnswer, grantOrEnd, refuseCaller } from './verdicts.ts'
 
 /** Stage 2: everybody who is asked has to let the caller in; the one named by `baseIdentity` says whose session counts. */
@@ -34,10 +36,17 @@ export function authentication(definition: ApiDefinition, plugins: readonly Load
 /** Authentication once more, with what the store itself holds: the copy it relied on has changed. */
 export function reauthentication(steps: readonly Step[]): Step {
   return (exchange) => {
+    const before = exchange.caller
     exchange.caller = undefined
     exchange.others.length = 0
     exchange.reconfirming = true
-    return runSteps(steps, exchange)
+    const resume = (ended: Ended): Ended => {
+      // What plugins have noted so far is kept, unless somebody else is calling now.
+      if (before !== undefined && exchange.caller?.id === before.id) exchange.caller.takeOver(before)
+      return ended
+    }
+    const ended = runSteps(steps, exchange)
+    return ended instanceof Promise ? ended.then(resume) : resume(ended)
   }
 }
 
@@ -47,7 +56,8 @@ type Freshness = (exchange: Exchange) => 'copy' | 'confirmed'
 function askPlugin(plugin: LoadedPlugin<'auth'>): Step {
   const verdict = grantOrEnd((granted, exchange) => {
     const id = pluginSessionId(exchange.api.info.id, granted.token)
-    return letIn(exchange, plugin, { id, keyId: granted.token, session: granted.session, stored: undefined })
+    const session = vouched(granted.session, fingerprintOf(presentedToken(exchange.request), plugin))
+    return letIn(exchange, plugin, { id, keyId: granted.token, session, stored: undefined })
   })
   const run = (exchange: Exchange): Maybe<Ended> => flat(runPlugin(plugin, exchange.request, exchange, verdict))
   return (exchange) => {
@@ -58,7 +68,7 @@ function askPlugin(plugin: LoadedPlugin<'auth'>): Step {
     return asking(
       () => loadAsItIs(store, pluginSessionId(exchange.api.info.id, token)),
       (known) => {
-        exchange.known = known
+        exchange.known = known !== undefined && isVouched(known, fingerprintOf(token, plugin)) ? known : undefined
         return run(exchange)
       },
       (error) => storeFailure(error, exchange, ['sessions']) ?? run(exchange),
@@ -90,8 +100,6 @@ function attempt(extract: () => Maybe<Extracted | undefined>, exchange: Exchange
   return extracted instanceof Promise ? extracted.catch(failed) : extracted
 }
 
-const PROOF = 'postern_proof'
-
 function identify(
   { id, proof }: Extracted,
   plugin: LoadedPlugin<'auth'>,
@@ -99,18 +107,25 @@ function identify(
   freshness: Freshness,
   exchange: Exchange,
 ): Maybe<Ended> {
-  const { services, info } = exchange.api
+  const { services, info, forgets } = exchange.api
   const sessionId = extractedSessionId(info.id, id)
-  const fingerprint = digest(`${info.id}\0${plugin.name}\0${proof}`)
+  const fingerprint = fingerprintOf(proof, plugin)
   const ask = (): Maybe<Ended> => {
-    const verdict = grantOrEnd((granted, { api }) => {
-      const session = Object.freeze({ ...granted.session, extra: { ...granted.session.extra, [PROOF]: fingerprint } })
-      const identity = { id: sessionId, keyId: granted.token === '' ? id : granted.token, session, stored: undefined }
-      const lifetimeMs = remainingLifetime(session, api.definition.sessionLifetime)
+    const asked = forgets.count
+    const enter = ({ session, token }: Granted): Identity => {
+      const identity = { id: sessionId, keyId: token === '' ? id : token, session: vouched(session, fingerprint) }
+      // Stored by now: what hooks note later goes into what is there by then, and what was forgotten meanwhile stays so.
+      return { ...identity, stored: { session: identity.session, revision: '', confirmed: true } }
+    }
+    const joined = grantOrEnd((granted) => letIn(exchange, plugin, enter(granted)), true)
+    const first = grantOrEnd((granted, { api }) => {
+      const identity = enter(granted)
+      // Whoever forgot the id while the plugin was asked did not mean this answer to be remembered.
+      if (forgets.count !== asked) return letIn(exchange, plugin, identity)
+      const lifetimeMs = remainingLifetime(identity.session, api.definition.sessionLifetime)
       return asking(
-        () => services.store.save(sessionId, session, lifetimeMs, 'anything'),
-        // Stored by now: what hooks note later goes into what is there by then, and what was forgotten meanwhile stays so.
-        () => letIn(exchange, plugin, { ...identity, stored: { session, revision: '', confirmed: true } }),
+        () => services.store.save(sessionId, identity.session, lifetimeMs, 'anything'),
+        () => letIn(exchange, plugin, identity),
         // It only saves asking again: whoever counts on the store will meet its failure by himself.
         (error) => {
           reportUnsaved(error, api)
@@ -118,7 +133,7 @@ function identify(
         },
       )
     }, true)
-    return flights.run(`${sessionId} ${fingerprint}`, plugin, exchange, verdict)
+    return flights.run(`${asked} ${sessionId} ${fingerprint}`, plugin, exchange, first, joined)
   }
   const unanswered = (error: unknown): Maybe<Ended> => storeFailure(error, exchange, ['sessions']) ?? ask()
   return asking<StoredSession | undefined, Ended>(
@@ -131,7 +146,7 @@ function identify(
       // Another process may have asked the plugin meanwhile.
       if (known?.confirmed === false)
         return asking(() => services.store.load(sessionId, 'confirmed'), decide, unanswered)
-      exchange.known = known
+      exchange.known = known !== undefined && isVouched(known, fingerprint) ? known : undefined
       return ask()
     },
     unanswered,
@@ -146,8 +161,8 @@ function loadAsItIs(store: Store, id: string): Maybe<StoredSession | undefined> 
   return copy instanceof Promise ? copy.then(confirmed) : confirmed(copy)
 }
 
-function vouches({ session }: StoredSession, fingerprint: string): boolean {
-  return session.idExtractorDeadline > Date.now() / 1000 && session.extra?.[PROOF] === fingerprint
+function vouches(stored: StoredSession, fingerprint: string): boolean {
+  return stored.session.idExtractorDeadline > Date.now() / 1000 && isVouched(stored, fingerprint)
 }
 
 /** A key made with `gateway.sessions`. */
@@ -160,19 +175,19 @@ function askForKey(token: Token, freshness: Freshness): Step {
     stripKey(token, exchange.request)
     if (key === '') return unknownKey(exchange)
     const { services, info } = exchange.api
-    const ids = services.store.keys.idsOf(key, info.orgId)
+    const ids = services.store.keys.idsOf(key, info.orgId).filter(isKeyId)
+    const unanswered = (error: unknown): Ended => unknownForWantOfStore(error, exchange)
     const look = (i: number): Maybe<Ended> => {
       const id = ids[i]
       if (id === undefined) return unknownKey(exchange)
-      return asking(
-        () => services.store.load(id, freshness(exchange)),
-        (stored) =>
-          stored === undefined
-            ? look(i + 1)
-            : letIn(exchange, 'token', { id, keyId: key, session: stored.session, stored }),
-        // Nobody knows whose key it is: there is no passing.
-        (error) => storeFailure(error, exchange, ['sessions']) ?? errorAnswer('PSTN_STORE_UNAVAILABLE', exchange),
-      )
+      const found = (stored: StoredSession | undefined): Maybe<Ended> => {
+        if (stored === undefined) return look(i + 1)
+        // Nobody is refused for a copy: the key, or its policies, may have changed elsewhere.
+        if (!stored.confirmed && !canApplyPolicies(stored.session, exchange.api))
+          return asking(() => services.store.load(id, 'confirmed'), found, unanswered)
+        return letIn(exchange, 'token', { id, keyId: key, session: stored.session, stored })
+      }
+      return asking(() => services.store.load(id, freshness(exchange)), found, unanswered)
     }
     return look(0)
   }

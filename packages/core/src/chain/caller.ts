@@ -1,7 +1,9 @@
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { copyData } from '../session/data.ts'
+import { arePolicies } from '../session/apply-policies.ts'
 import { maskKey } from '../session/key-scheme.ts'
 import type { KnownSession, Session, SessionMetadata, SessionView } from '../session/session.ts'
+import { ShapeError } from '../session/shape-error.ts'
 import type { StoredSession } from '../session/store.ts'
 
 /** Who is calling: made when authentication has let somebody in. */
@@ -68,7 +70,17 @@ export class Caller {
     const now = copyData(this.#metadata, 'metadata')
     const names = new Set([...Object.keys(before), ...Object.keys(now)])
     const changed = [...names].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+    // Written out here, policies would set limits and rights: a note must not become a right.
+    if (changed.includes('policies') && arePolicies(now['policies']))
+      throw new ShapeError('metadata.policies', 'holds policies, which only whoever makes the session may write')
     return new Map(changed.map((name) => [name, now[name]]))
+  }
+
+  /** Goes on with what was noted on another copy of the same caller's session. */
+  takeOver(before: Caller): void {
+    if (before.#metadata === undefined) return
+    const noted = this.#writable()
+    for (const [name, value] of before.metadataChanges()) if (name !== 'token') noted[name] = value
   }
 
   #writable(): SessionMetadata {

@@ -10,7 +10,7 @@ import type { Store } from '../session/store.ts'
 import type { Chain } from './chain.ts'
 import type { Events } from './events.ts'
 import type { Exchange } from './exchange.ts'
-import type { StoreFailurePolicy } from './store-failure.ts'
+import type { StoreFailurePolicy } from './store-failure-policy.ts'
 
 /** What the APIs of one gateway share. */
 export interface Services {
@@ -36,6 +36,8 @@ export interface CompiledApi {
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
   readonly customForwarder: boolean
   readonly services: Services
+  /** How often extracted ids were forgotten: what a plugin said before is not to be remembered after. */
+  readonly forgets: { count: number }
   /** Stored sessions with their policies applied, as long as they are stored. */
   readonly effective: WeakMap<Session, Session>
   /** Nothing here looks at a request: no check, no plugin, no upstream. Then the host sees it as it came. */

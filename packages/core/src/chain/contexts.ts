@@ -10,6 +10,7 @@ import type { StoredSession } from '../session/store.ts'
 import { type Caller, knownSession } from './caller.ts'
 import { presentedToken } from './credential.ts'
 import type { Exchange } from './exchange.ts'
+import { fingerprintOf, isVouched } from './fingerprint.ts'
 
 /** What every hook may look at. Made for one call; each member is worked out when it is read. */
 export class CallContext implements PluginContext {
@@ -61,15 +62,17 @@ export class CallContext implements PluginContext {
 
 class AuthCall extends CallContext {
   readonly #exchange: Exchange
+  readonly #plugin: LoadedPlugin
   #session: KnownSession | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
     this.#exchange = exchange
+    this.#plugin = plugin
   }
 
   get session(): KnownSession | undefined {
-    const known = this.#exchange.known ?? atOnce(this.#exchange)
+    const known = this.#exchange.known ?? atOnce(this.#exchange, this.#plugin)
     if (known === undefined) return undefined
     this.#session ??= knownSession(known, known.session.metadata.token ?? presentedToken(this.#exchange.request))
     return this.#session
@@ -77,11 +80,13 @@ class AuthCall extends CallContext {
 }
 
 /** A store within this process is asked when a plugin looks; any other has been asked before. */
-function atOnce(exchange: Exchange): StoredSession | undefined {
-  const { store } = exchange.api.services
+function atOnce({ api, request }: Exchange, plugin: LoadedPlugin): StoredSession | undefined {
+  const { store } = api.services
   if (!store.local) return undefined
-  const known = store.load(pluginSessionId(exchange.api.info.id, presentedToken(exchange.request)), 'copy')
-  return known instanceof Promise ? undefined : known
+  const token = presentedToken(request)
+  const known = store.load(pluginSessionId(api.info.id, token), 'copy')
+  if (known === undefined || known instanceof Promise) return undefined
+  return isVouched(known, fingerprintOf(token, plugin)) ? known : undefined
 }
 
 class SessionCall extends CallContext {

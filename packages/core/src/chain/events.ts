@@ -2,6 +2,7 @@ import createDebug from 'debug'
 import type { ApiInfo } from '../api.ts'
 import { describe, type GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
+import type { StoreFeature } from './store-failure-policy.ts'
 
 /** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
 export interface GatewayEvents {
@@ -46,7 +47,10 @@ export interface GatewayEvents {
   /** The store could not answer, or holds something that is no session. */
   storeError: {
     readonly api: ApiInfo
-    readonly feature: 'sessions' | 'quota' | 'rateLimit'
+    /** What decided about the request. */
+    readonly feature: StoreFeature
+    /** Everything the store was asked for. */
+    readonly features: readonly StoreFeature[]
     /** What became of the request; `notSaved`: it was answered, what it noted on its session is lost. */
     readonly outcome: 'refused' | 'passed' | 'notSaved'
     readonly error: GatewayError
@@ -75,6 +79,9 @@ export type GatewayEvent = keyof GatewayEvents
 export type Listener<E extends GatewayEvent> = (data: GatewayEvents[E]) => void
 
 const debug = createDebug('postern:events')
+
+/** Some keys are made of what plugins and stored sessions say: there could be any number. */
+const MOST_WARNINGS = 1_000
 
 /** Typed events. What goes wrong in plugins is warned about once each on stderr when nobody listens. */
 export class Events {
@@ -113,7 +120,7 @@ export class Events {
 
   /** Warns once per key through the process, where operators look without having set anything up. */
   warn(key: string, message: string): void {
-    if (this.#warned.has(key)) return
+    if (this.#warned.has(key) || this.#warned.size >= MOST_WARNINGS) return
     this.#warned.add(key)
     process.emitWarning(message, 'PosternWarning')
   }

@@ -1,4 +1,4 @@
-import { GatewayError } from '../errors.ts'
+import { GatewayError, type GatewayErrorCode } from '../errors.ts'
 import type { PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
 import { GatewayRequest } from '../http/request.ts'
@@ -37,6 +37,8 @@ export class Exchange {
   known: StoredSession | undefined
   /** True: authentication asks the store itself, no copy of this process will do. */
   reconfirming = false
+  /** Why the gateway itself answered; undefined when it did not. */
+  code: GatewayErrorCode | undefined
   /** What the client is told about its limits. */
   limitHeaders: readonly LimitHeader[] = []
   params: PathParams = NO_PARAMS

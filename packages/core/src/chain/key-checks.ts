@@ -1,6 +1,8 @@
 import type { GatewayErrorCode } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { mayUseApi, mayUseUrl } from '../session/access.ts'
+import { isKeyId } from '../session/session-id.ts'
+import type { Session } from '../session/session.ts'
 import type { Caller } from './caller.ts'
 import type { Step } from './chain.ts'
 import type { Exchange } from './exchange.ts'
@@ -15,9 +17,17 @@ export const activeKey: Check = ({ session: { isInactive, expires } }) => {
   return expires >= 1 && Date.now() / 1000 > expires ? 'PSTN_KEY_EXPIRED' : undefined
 }
 
-/** Its access rights must name this API, and this version of it. */
-export const apiAllowed: Check = ({ session }, { api: { info, definition } }) =>
-  mayUseApi(session, info.id, definition.version) ? undefined : 'PSTN_API_DISALLOWED'
+/** Its access rights must name this API, and this version of it; it must be of its organisation, where both have one. */
+export const apiAllowed: Check = ({ id, session }, { api: { info, definition } }) => {
+  const foreign = isKeyId(id) && session.orgId !== '' && info.orgId !== '' && session.orgId !== info.orgId
+  const allowed = !foreign && !isBound(session) && mayUseApi(session, info.id, definition.version)
+  return allowed ? undefined : 'PSTN_API_DISALLOWED'
+}
+
+/** A key that a real gateway takes with a client certificate only is more than nobody here can check. */
+function isBound({ certificate, mtlsStaticCertificateBindings }: Session): boolean {
+  return certificate !== '' || mtlsStaticCertificateBindings.length > 0
+}
 
 /** And this path with this method, where they name any. */
 export const urlAllowed: Check = ({ session }, { request, api: { info, definition } }) => {

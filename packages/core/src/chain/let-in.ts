@@ -1,6 +1,6 @@
 import { GatewayError, isGatewayError } from '../errors.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import { applyPolicies } from '../session/apply-policies.ts'
+import { applyPolicies, hasPolicies } from '../session/apply-policies.ts'
 import type { Policy } from '../session/policy.ts'
 import type { Session } from '../session/session.ts'
 import type { CompiledApi } from './compiled-api.ts'
@@ -23,14 +23,26 @@ export function letIn(exchange: Exchange, by: LoadedPlugin<'auth'> | 'token', id
   } catch (error) {
     if (!isGatewayError(error) || error.code !== 'PSTN_POLICY_INVALID') throw error
     api.services.events.warn(`policy ${api.info.id} ${error.message}`, `[${error.code}] ${error.message}`)
-    return by === 'token' ? refuseCaller(error.code, exchange) : refuseCaller('PSTN_SESSION_MISSING', exchange, by)
+    return by === 'token'
+      ? refuseCaller(error.code, exchange)
+      : refuseCaller(error.code, exchange, by, 'PSTN_SESSION_MISSING')
+  }
+}
+
+/** Whether the session's policies can be applied; where it has none they can. */
+export function canApplyPolicies(session: Session, api: CompiledApi): boolean {
+  try {
+    effective(session, api)
+    return true
+  } catch (error) {
+    if (isGatewayError(error) && error.code === 'PSTN_POLICY_INVALID') return false
+    throw error
   }
 }
 
 /** A stored session is one object as long as nothing changes: its policies are applied once for each API. */
 export function effective(session: Session, api: CompiledApi): Session {
-  if (session.applyPolicies.length === 0 && session.applyPolicyId === '' && session.metadata['policies'] === undefined)
-    return session
+  if (!hasPolicies(session)) return session
   const known = api.effective.get(session)
   if (known !== undefined) return known
   const applied = applyPolicies(

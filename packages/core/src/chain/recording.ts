@@ -61,7 +61,10 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
-function recordOf({ api, request, caller, startedAt, upstreamMs }: Exchange, { status }: Outcome): AnalyticsRecord {
+function recordOf(
+  { api, request, caller, code, startedAt, upstreamMs }: Exchange,
+  { status }: Outcome,
+): AnalyticsRecord {
   const { info } = api
   return {
     timestamp: new Date(),
@@ -76,6 +79,7 @@ function recordOf({ api, request, caller, startedAt, upstreamMs }: Exchange, { s
     userAgent: request.headers.get('user-agent') ?? '',
     clientAddress: request.clientAddress,
     responseCode: status,
+    code: code ?? '',
     latency: { totalMs: performance.now() - startedAt, upstreamMs },
   }
 }

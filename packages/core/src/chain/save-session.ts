@@ -11,8 +11,20 @@ import type { Exchange } from './exchange.ts'
 import { asking, reportUnsaved } from './store-failure.ts'
 
 /** After the answer is out: keeps the session an `auth` plugin made, and what later hooks noted on anybody's. Never rejects. */
-export function saveSession({ caller, api }: Exchange): Maybe<void> {
+export function saveSession(exchange: Exchange): Maybe<void> {
+  const { caller, others, api } = exchange
   if (caller === undefined) return undefined
+  const saving = [caller, ...others].map((one) => saveOne(one, isLimited(exchange), api))
+  const pending = saving.filter((one) => one instanceof Promise)
+  return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined)
+}
+
+/** Refused by a limit: asking again and again must not make the store write again and again. */
+function isLimited({ code }: Exchange): boolean {
+  return code === 'PSTN_RATE_LIMITED' || code === 'PSTN_API_RATE_LIMITED' || code === 'PSTN_QUOTA_EXCEEDED'
+}
+
+function saveOne(caller: Caller, limited: boolean, api: CompiledApi): Maybe<void> {
   let changes: ReadonlyMap<string, unknown>
   try {
     changes = caller.metadataChanges()
@@ -20,7 +32,7 @@ export function saveSession({ caller, api }: Exchange): Maybe<void> {
     // What JSON cannot say is the plugins' mistake; the stored session stays as it was.
     return notSaved(api, error instanceof ShapeError ? `${error.path} ${error.message}` : describe(error))
   }
-  if (caller.stored === undefined) return saveNew(caller, changes, api)
+  if (caller.stored === undefined) return limited && changes.size === 0 ? undefined : saveNew(caller, changes, api)
   return changes.size === 0 ? undefined : saveChanges(caller, changes, api)
 }
 

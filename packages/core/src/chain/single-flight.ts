@@ -15,11 +15,20 @@ type Landing =
 export class SingleFlight {
   readonly #flights = new Map<string, Promise<Landing>>()
 
-  run(key: string, plugin: LoadedPlugin, exchange: Exchange, verdict: Verdict<Maybe<Ended>>): Maybe<Ended> {
+  /** `verdict` for the request whose call it is, `joined` for those that share what it returned. */
+  run(
+    key: string,
+    plugin: LoadedPlugin,
+    exchange: Exchange,
+    verdict: Verdict<Maybe<Ended>>,
+    joined: Verdict<Maybe<Ended>>,
+  ): Maybe<Ended> {
     const flying = this.#flights.get(key)
     if (flying !== undefined)
       return flying.then((landing) =>
-        landing === 'alone' ? this.run(key, plugin, exchange, verdict) : follow(landing, plugin, exchange, verdict),
+        landing === 'alone'
+          ? this.run(key, plugin, exchange, verdict, joined)
+          : follow(landing, plugin, exchange, joined),
       )
     let arrive: (landing: Landing) => void = () => undefined
     const flight = new Promise<Landing>((resolve) => (arrive = resolve))

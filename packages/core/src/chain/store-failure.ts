@@ -2,16 +2,8 @@ import { describe, GatewayError, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import type { Exchange } from './exchange.ts'
+import type { StoreFeature } from './store-failure-policy.ts'
 import { type Ended, errorAnswer } from './verdicts.ts'
-
-/** What needs the store. */
-export type StoreFeature = 'sessions' | 'quota' | 'rateLimit'
-
-/** What becomes of a request when the store cannot answer, by what was asked of it. */
-export type StoreFailurePolicy = { readonly [F in StoreFeature]: 'refuse' | 'pass' }
-
-/** Sessions and quotas are promises about somebody's rights and money; a rate limit only evens the load out. */
-export const STORE_FAILURE_DEFAULTS: StoreFailurePolicy = { sessions: 'refuse', quota: 'refuse', rateLimit: 'pass' }
 
 /** Runs what asks the store; `failed` says what to do without an answer. */
 export function asking<T, R>(
@@ -28,16 +20,33 @@ export function asking<T, R>(
   return answer instanceof Promise ? answer.then(then, failed) : then(answer)
 }
 
-/** The answer to a request whose store could not; undefined when it passes all the same. Anything else is a bug. */
+/** The answer to a request whose store could not, asked for `features`; undefined when it passes all the same. Anything else is a bug. */
 export function storeFailure(error: unknown, exchange: Exchange, features: readonly StoreFeature[]): Ended {
-  if (!isGatewayError(error) || (error.code !== 'PSTN_STORE_UNAVAILABLE' && error.code !== 'PSTN_SESSION_CORRUPT'))
-    throw error
+  if (!isStoreFailure(error)) throw error
   const { services, info } = exchange.api
   const refusing =
-    error.code === 'PSTN_SESSION_CORRUPT' || features.some((feature) => services.onStoreError[feature] === 'refuse')
-  for (const feature of features)
-    services.events.emit('storeError', { api: info, feature, outcome: refusing ? 'refused' : 'passed', error })
-  return refusing ? errorAnswer(error.code, exchange) : undefined
+    error.code === 'PSTN_SESSION_CORRUPT'
+      ? features[0]
+      : features.find((one) => services.onStoreError[one] === 'refuse')
+  if (refusing === undefined) {
+    services.events.emit('storeError', { api: info, feature: features[0]!, features, outcome: 'passed', error })
+    return undefined
+  }
+  services.events.emit('storeError', { api: info, feature: refusing, features, outcome: 'refused', error })
+  return errorAnswer(error.code, exchange)
+}
+
+/** Nobody knows whose key it is, so there is no passing, whatever was configured. */
+export function unknownForWantOfStore(error: unknown, exchange: Exchange): Ended {
+  if (!isStoreFailure(error)) throw error
+  const { services, info } = exchange.api
+  const told = { api: info, feature: 'sessions', features: ['sessions'], outcome: 'refused', error } as const
+  services.events.emit('storeError', told)
+  return errorAnswer(error.code, exchange)
+}
+
+function isStoreFailure(error: unknown): error is GatewayError {
+  return isGatewayError(error) && (error.code === 'PSTN_STORE_UNAVAILABLE' || error.code === 'PSTN_SESSION_CORRUPT')
 }
 
 /** A session could not be kept; the request it belongs to is answered as if it was. */
@@ -45,5 +54,11 @@ export function reportUnsaved(error: unknown, { services, info }: CompiledApi): 
   const reason = isGatewayError(error)
     ? error
     : new GatewayError('PSTN_INTERNAL', `Saving a session failed: ${describe(error)}.`, { cause: error })
-  services.events.emit('storeError', { api: info, feature: 'sessions', outcome: 'notSaved', error: reason })
+  services.events.emit('storeError', {
+    api: info,
+    feature: 'sessions',
+    features: ['sessions'],
+    outcome: 'notSaved',
+    error: reason,
+  })
 }

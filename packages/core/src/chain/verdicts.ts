@@ -77,12 +77,13 @@ export function dropRecord(error: GatewayError, { api }: Exchange): void {
 
 /** The answer a failure of ours becomes: the status and the fixed sentence of its code. */
 export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): GatewayResponse {
-  return refuse(
-    publicStatus(code),
-    publicMessage(code),
-    exchange.request.headers.get('content-type'),
-    exchange.api.definition.maxBufferedBytes,
-  )
+  exchange.code = code
+  const status = publicStatus(code)
+  const contentType = exchange.request.headers.get('content-type')
+  const response = refuse(status, publicMessage(code), contentType, exchange.api.definition.maxBufferedBytes)
+  // A 401 has to say how to come in (RFC 9110, section 15.5.2).
+  if (status === 401) response.headers.set('www-authenticate', 'Bearer')
+  return response
 }
 
 /** The answer to a request that was cancelled: by its client, who will not see it, or because the gateway is closing. */
@@ -122,10 +123,16 @@ function warnOfNothing(plugin: LoadedPlugin, { api }: Exchange): void {
   )
 }
 
-/** Nobody is let in: the answer of the code, and the event. `plugin` when it was a plugin's doing. */
-export function refuseCaller(code: GatewayErrorCode, exchange: Exchange, plugin?: LoadedPlugin): GatewayResponse {
-  const response = errorAnswer(code, exchange)
-  announceRefusal({ response, refusal: publicMessage(code) }, plugin, exchange, code)
+/** Nobody is let in, for the reason `code`: the answer of `told`, and the event. `plugin` when it was a plugin's doing. */
+export function refuseCaller(
+  code: GatewayErrorCode,
+  exchange: Exchange,
+  plugin?: LoadedPlugin,
+  told: GatewayErrorCode = code,
+): GatewayResponse {
+  const response = errorAnswer(told, exchange)
+  exchange.code = code
+  announceRefusal({ response, refusal: publicMessage(told) }, plugin, exchange, code)
   return response
 }
 

@@ -11,7 +11,8 @@ import type { Step } from './chain.ts'
 import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runSteps } from './steps.ts'
-import { asking, type StoreFeature, storeFailure } from './store-failure.ts'
+import { asking, storeFailure } from './store-failure.ts'
+import type { StoreFeature } from './store-failure-policy.ts'
 import { cancelledAnswer, type Ended, errorAnswer } from './verdicts.ts'
 
 /**
@@ -20,20 +21,19 @@ import { cancelledAnswer, type Ended, errorAnswer } from './verdicts.ts'
  */
 export function withinLimits(charging: Charging, again: readonly Step[]): Step[] {
   if (charging.idle) return []
-  const decide = (exchange: Exchange, tries: number): Maybe<Ended> => {
+  const decide = (exchange: Exchange, tries: number, changes = 0): Maybe<Ended> => {
     const { caller, api } = exchange
     const charges = charging.of(exchange)
-    const expected =
-      caller?.stored === undefined || caller.confirmed ? undefined : { id: caller.id, revision: caller.stored.revision }
-    if (charges.length === 0 && expected === undefined) return undefined
+    const expected = changes < MOST_CHANGES ? expectationOf(caller) : undefined
+    if (charges.length === 0 && (expected === undefined || caller?.confirmed !== false)) return undefined
     return asking(
       () => api.services.store.take(charges, expected),
       (taken) => {
         if (taken === 'changed') {
           const ended = runSteps(again, exchange)
           return ended instanceof Promise
-            ? ended.then((answer) => answer ?? decide(exchange, tries))
-            : (ended ?? decide(exchange, tries))
+            ? ended.then((answer) => answer ?? decide(exchange, tries, changes + 1))
+            : (ended ?? decide(exchange, tries, changes + 1))
         }
         if (taken.refusedBy === -1) return admitted(charges, taken, exchange)
         const retry = retryAfter(charges[taken.refusedBy]!, exchange, tries)
@@ -42,10 +42,19 @@ export function withinLimits(charging: Charging, again: readonly Step[]): Step[]
           exchange.cancellation.cancelled ? cancelledAnswer(exchange) : decide(exchange, tries + 1),
         )
       },
-      (error) => storeFailure(error, exchange, featuresOf(charges, expected !== undefined)),
+      (error) => storeFailure(error, exchange, featuresOf(charges, caller?.confirmed === false)),
     )
   }
   return [(exchange) => decide(exchange, 0)]
+}
+
+/** A session that changes all the time is taken as it was when it was last confirmed. */
+const MOST_CHANGES = 5
+
+/** What must still be stored: a key may be revoked while its request waits, or its plugins work. */
+function expectationOf(caller: Caller | undefined): { readonly id: string; readonly revision: string } | undefined {
+  const revision = caller?.stored?.revision ?? ''
+  return caller === undefined || revision === '' ? undefined : { id: caller.id, revision }
 }
 
 interface Made {
@@ -148,7 +157,7 @@ function refused(charges: readonly Charge[], taken: Taken, exchange: Exchange): 
     key: caller?.masked ?? '',
     max: charge.max,
     periodMs: charge.periodMs,
-    resetMs,
+    resetMs: Math.ceil(resetMs),
     method: request.method,
     path: request.path,
     clientAddress: request.clientAddress,
@@ -166,8 +175,13 @@ function refused(charges: readonly Charge[], taken: Taken, exchange: Exchange): 
 function retryAfter({ kind, subject }: Charge, { caller, api, request }: Exchange, tries: number): number | undefined {
   if (caller === undefined || subject !== caller.id || kind === 'quota') return undefined
   const { throttle } = limitsOfKey(caller, request, api.definition)
-  return throttle !== undefined && tries < throttle.retries ? throttle.intervalMs : undefined
+  return throttle !== undefined && tries < throttle.retries
+    ? Math.max(throttle.intervalMs, SHORTEST_WAIT_MS)
+    : undefined
 }
+
+/** Shorter pauses only cost the store questions. */
+const SHORTEST_WAIT_MS = 10
 
 /** Node fires a timer set further ahead at once. */
 const LONGEST_TIMER_MS = 2_147_483_647

@@ -81,7 +81,8 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
   const problems: Problem[] = []
   if (isFields(token) && token['header'] === false && token['query'] === undefined && token['cookie'] === undefined)
     problems.push({ path: 'authentication.token', message: 'names no place for the key; give header, query or cookie' })
-  if (!byToken && !byPlugin)
+  const misspelt = Object.keys(authentication).some((name) => !['token', 'idExtractor', 'baseIdentity'].includes(name))
+  if (!byToken && !byPlugin && !misspelt)
     problems.push({
       path: 'authentication',
       message: 'asks nobody who they are: expected token, or a plugin at hooks.auth; leave it out for a keyless API',
@@ -120,7 +121,9 @@ function limitProblems(input: Fields): Problem[] {
 function policyProblems({ policies }: Fields): Problem[] {
   if (!isFields(policies)) return []
   return Object.entries(policies).flatMap(([id, policy]) =>
-    attempt(`policies[${JSON.stringify(id)}]`, () => parsePolicies({ [id]: policy as PolicyInput })),
+    attempt(`policies[${JSON.stringify(id)}]`, () => parsePolicies({ [id]: policy as PolicyInput })).map(
+      ({ path, message }) => ({ path, message: message.replaceAll(`The policy "${id}"`, 'this policy') }),
+    ),
   )
 }
 

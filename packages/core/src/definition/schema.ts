@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
 /** A hundred years. */
@@ -93,10 +93,12 @@ const oneOf = <const T extends readonly [string, ...string[]]>(
 ): z.ZodEnum<z.core.util.ToEnum<T[number]>> =>
   z.enum(values, { error: expected(values.map((value) => `"${value}"`).join(' or ')) })
 
+const headerName = z.custom<string>((value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value), {
+  error: expected('a header name, or false'),
+})
+
 const token = strict('true, or { header, query, cookie, strip }', {
-  header: z
-    .union([z.literal(false), filled('a header name')], { error: expected('a header name, or false') })
-    .optional(),
+  header: z.union([z.literal(false), headerName], { error: expected('a header name, or false') }).optional(),
   query: filled('the name of a query parameter').optional(),
   cookie: filled('the name of a cookie').optional(),
   strip: oneOf('query', 'all', 'none').optional(),

@@ -23,7 +23,8 @@ export function quotaCharge(
   { max, renewalSeconds }: { readonly max: number; readonly renewalSeconds: number },
   { subject, scope }: QuotaName,
 ): Charge {
-  const periodMs = renewalSeconds > 0 ? milliseconds(renewalSeconds) : Infinity
+  const renews = renewalSeconds > 0 && Number.isFinite(renewalSeconds)
+  const periodMs = renews ? milliseconds(renewalSeconds) : Infinity
   return Object.freeze({ kind: 'quota', subject, scope, endpoint: '', max: wholeRequests(max), periodMs })
 }
 
@@ -33,5 +34,8 @@ function wholeRequests(count: number): number {
 
 /** Whole milliseconds, rounded up so that no limit gets wider; 1.1 s is 1100 ms although 1.1 * 1000 is a little more. */
 function milliseconds(seconds: number): number {
-  return Math.max(1, Math.ceil(seconds * 1000 - 1e-6))
+  return Math.min(LONGEST_MS, Math.max(1, Math.ceil(seconds * 1000 - 1e-6)))
 }
+
+/** A hundred years: more is no period any store could keep. */
+const LONGEST_MS = 3_155_760_000_000

@@ -1,6 +1,7 @@
 import {
   anything,
   type Extra,
+  type Fields,
   flag,
   integer,
   listOf,
@@ -14,7 +15,7 @@ import {
 } from './shape.ts'
 
 /** How a rate may change with the load. Kept for the real gateway; postern's limits do not change by themselves. */
-export interface Smoothing extends Extra {
+interface Smoothing extends Extra {
   readonly enabled: boolean
   readonly threshold: number
   readonly trigger: number
@@ -22,26 +23,31 @@ export interface Smoothing extends Extra {
   readonly delay: number
 }
 
-/** Limits of a key for one API. 0 says nothing: the key's own limit holds. */
-export interface AccessLimit extends Extra {
+/** What a session, an access right of it, and a policy say about limits in the same words. 0 says nothing. */
+export interface LimitFields extends Extra {
   /** Requests per `per` seconds; below 0: no limit. */
   readonly rate: number
   /** Seconds. */
   readonly per: number
-  readonly smoothing: Smoothing | undefined
   /** Seconds between two tries of a request that met the rate limit. */
   readonly throttleInterval: number
-  /** How often such a request is tried again before it is refused. */
+  /** How often such a request is tried again before it is refused; 0: at once. */
   readonly throttleRetryLimit: number
-  readonly maxQueryDepth: number
   /** Requests per `quotaRenewalRate` seconds; below 0: no limit. */
   readonly quotaMax: number
+  /** Seconds; 0: the quota never renews. */
+  readonly quotaRenewalRate: number
+  /** Of GraphQL: kept for the real gateway, not enforced here. */
+  readonly maxQueryDepth: number
+  readonly smoothing: Smoothing | undefined
+}
+
+/** Limits of a key for one API, in the place of the key's own. */
+export interface AccessLimit extends LimitFields {
   /** Unix seconds; a copy for display, never a decision. */
   readonly quotaRenews: number
   /** A copy for display, never a decision. */
   readonly quotaRemaining: number
-  /** Seconds; 0: the quota never renews. */
-  readonly quotaRenewalRate: number
 }
 
 /** Paths a key may use, with methods. */
@@ -100,19 +106,23 @@ const smoothing: Shape<Smoothing> = object('{ enabled, threshold, trigger, step,
   delay: ['delay', integer],
 })
 
-export const SMOOTHING = optional(smoothing)
+const SMOOTHING = optional(smoothing)
 
-const limit: Shape<AccessLimit> = object('an object of limits', {
+export const LIMIT_FIELDS: Fields<LimitFields> = {
   rate: ['rate', number],
   per: ['per', number],
-  smoothing: ['smoothing', SMOOTHING],
   throttleInterval: ['throttle_interval', number],
   throttleRetryLimit: ['throttle_retry_limit', integer],
-  maxQueryDepth: ['max_query_depth', integer],
   quotaMax: ['quota_max', integer],
+  quotaRenewalRate: ['quota_renewal_rate', integer],
+  maxQueryDepth: ['max_query_depth', integer],
+  smoothing: ['smoothing', SMOOTHING],
+}
+
+const limit: Shape<AccessLimit> = object('an object of limits', {
+  ...LIMIT_FIELDS,
   quotaRenews: ['quota_renews', seconds],
   quotaRemaining: ['quota_remaining', integer],
-  quotaRenewalRate: ['quota_renewal_rate', integer],
 })
 
 const texts = listOf(text, 'text')

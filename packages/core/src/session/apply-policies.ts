@@ -62,6 +62,16 @@ export function applyPolicies(
   })
 }
 
+/** Whether anything has to be applied. */
+export function hasPolicies(session: Session): boolean {
+  return idsIn(session).length > 0 || arePolicies(session.metadata['policies'])
+}
+
+/** Whole policies, as the real gateway takes them from metadata; a list of nothing but names is somebody else's field. */
+export function arePolicies(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.some((one) => typeof one === 'object')
+}
+
 function named(
   session: Session,
   find: (id: string) => Policy | undefined,
@@ -84,7 +94,7 @@ function idsIn({ applyPolicies: ids, applyPolicyId }: Session): readonly string[
 
 /** Undefined where nothing is written out: an empty list must not free a key from the policies it names. */
 function writtenOut({ policies }: Readonly<SessionMetadata>): readonly Policy[] | undefined {
-  return Array.isArray(policies) && policies.length > 0 ? policies.map(readPolicy) : undefined
+  return arePolicies(policies) ? (policies as readonly unknown[]).map(readPolicy) : undefined
 }
 
 function readPolicy(document: unknown, i: number): Policy {
@@ -94,7 +104,7 @@ function readPolicy(document: unknown, i: number): Policy {
     return policy.id === '' ? { ...policy, id: where } : policy
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
-    throw invalid(`The session's ${error.path} ${error.message}.`)
+    throw invalid(error.of('The session'))
   }
 }
 
@@ -130,18 +140,13 @@ function owns(policy: Policy): Owned {
 
 const EVERYTHING: Owned = { rate: true, quota: true, complexity: true, access: true }
 
-/** The limits over all APIs: the key's own where no policy decides, else the most generous. */
+/** The limits over all APIs: the most generous of the policies, and the key's own for what none of them says. */
 function rootLimits(session: Session, policies: readonly Policy[]): Limits {
-  const owned = policies.map(owns)
-  const own = limitsIn(session, {
-    rate: !owned.some(({ rate }) => rate),
-    quota: !owned.some(({ quota }) => quota),
-    complexity: !owned.some(({ complexity }) => complexity),
-  })
-  return policies.reduce(
+  const said = policies.reduce(
     (root, policy) => (policy.partitions.perApi ? root : moreGenerous(root, limitsIn(policy, owns(policy)))),
-    own,
+    NO_LIMITS,
   )
+  return completedBy(said, session)
 }
 
 /** What the policies so far say about one API. */

@@ -51,9 +51,18 @@ export function limitsOf(
   if (endpoints.length === 0) return anywhere
   const wanted = method.toUpperCase()
   const found = (name: string): EffectiveLimits | undefined =>
-    endpoints.find((one) => one.method === name && one.pattern.matches(path))?.limits
+    endpoints.find(({ method: of, pattern }) => of === name && meets(pattern, path))?.limits
   // HEAD does the work of GET: without a limit of its own it has GET's, and its counter.
   return found(wanted) ?? (wanted === 'HEAD' ? found('GET') : undefined) ?? anywhere
+}
+
+/**
+ * A slash at the end leads to the same place behind most gateways, so it must not lead past a limit. A pattern that nobody
+ * can read limits every path.
+ */
+function meets(pattern: UrlPattern, path: string): boolean {
+  if (pattern.problem !== undefined || pattern.matches(path)) return true
+  return path !== '/' && pattern.matches(path.endsWith('/') ? path.slice(0, -1) : `${path}/`)
 }
 
 /** The length of a rate's window. A rate above 0 without one is a mistake; a second keeps it a limit. */

@@ -6,6 +6,8 @@ import { surveyExpression } from './repetition.ts'
 export interface Expression {
   /** Whether it can match without taking a character, as `a*` and `^` can. */
   readonly matchesEmpty: boolean
+  /** How many steps a character may take. */
+  readonly steps: number
   /** Whether the whole text matches. */
   matchesAll(text: string): boolean
   /** Every match, in order, from left to right; at most `most`. */
@@ -40,6 +42,7 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
   }
   return {
     matchesEmpty,
+    steps: size,
     matchesAll: (text) => compiled.matcher(text).matches(),
     matches(text, most) {
       const matcher = compiled.matcher(text)

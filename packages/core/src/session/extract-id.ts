@@ -45,6 +45,8 @@ type Answer = Extracted | undefined
 const MAX_MATCH_INDEX = 99
 const MAX_ID = 8 * 1024
 const MAX_REGEX_TEXT = 64 * 1024
+// Some tens of milliseconds; an expression of ordinary size may read the longest text.
+const MAX_REGEX_STEPS = 8_000_000
 const MAX_FORM = 1024 * 1024
 
 /**
@@ -81,7 +83,8 @@ function compileMode(extractor: IdExpression): (text: string) => string | undefi
   if (extractor.mode === 'xpath') return compileXPath(extractor.expression, 'PSTN_DEFINITION_INVALID')
   const expression = compileExpression(extractor.expression, 'PSTN_DEFINITION_INVALID')
   const { matchIndex = 0 } = extractor
-  return (text) => (text.length > MAX_REGEX_TEXT ? undefined : expression.matches(text, matchIndex + 1)[matchIndex])
+  const longest = Math.min(MAX_REGEX_TEXT, Math.floor(MAX_REGEX_STEPS / expression.steps))
+  return (text) => (text.length > longest ? undefined : expression.matches(text, matchIndex + 1)[matchIndex])
 }
 
 /** The one value there is; two that differ name two callers, so nobody. */

@@ -1,5 +1,6 @@
 import { describe, GatewayError } from '../errors.ts'
 import { parseSession, type Session } from './session.ts'
+import { checkLimited } from './session-rules.ts'
 
 /** What an `auth` plugin let in. */
 export interface Granted {
@@ -18,6 +19,7 @@ export function grantedSession(value: unknown): Granted {
   // `keyId` is what a session the store held comes back with: it follows from the token and is not read.
   const { keyId: _, metadata, ...fields } = value as Readonly<Record<string, unknown>>
   const session = parseSession({ ...fields, metadata: metadata ?? {} }, 'PSTN_PLUGIN_BAD_RETURN')
+  checkLimited(session, 'The session', 'PSTN_PLUGIN_BAD_RETURN')
   const { token } = session.metadata as { readonly token?: unknown }
   return { session, token: typeof token === 'string' ? token : '' }
 }

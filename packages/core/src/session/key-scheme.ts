@@ -22,7 +22,14 @@ export function digest(text: string): string {
   return hash('sha256', text, 'hex')
 }
 
-/** What events and logs call a key: enough to tell keys apart, useless to get in with. */
+/**
+ * What events and logs call a key: the beginning of its id's hash, enough to tell keys apart and to find one again, useless
+ * to get in with. An id that may be the key itself is hashed first.
+ */
 export function maskKey(id: string): string {
-  return id === '' ? '' : `${digest(id).slice(0, 12)}…`
+  if (id === '') return ''
+  const last = id.slice(id.lastIndexOf(':') + 1)
+  return `${(HASH.test(last) ? last : digest(id)).slice(0, 12)}…`
 }
+
+const HASH = /^[0-9a-f]{64}$/

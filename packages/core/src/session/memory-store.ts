@@ -42,6 +42,7 @@ const CANDIDATES = 8
 
 /** Sessions and counters of this process. They end with it, and no other process sees them. */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  checkOptions(options)
   const sessionCapacity = capacity('sessionCapacity', options.sessionCapacity, 100_000)
   const clock = options.now ?? processClock
   const now = steadyClock(clock)
@@ -150,4 +151,20 @@ function capacity(name: string, value: number | undefined, ordinary: number): nu
     'PSTN_OPTIONS_INVALID',
     `memoryStore: \`${name}\` is ${describe(value)}; expected an integer, 1 or more.`,
   )
+}
+
+const KNOWN_OPTIONS = ['sessionCapacity', 'counterCapacity', 'now']
+
+function checkOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `memoryStore() was given ${describe(options)}; expected an object with ${KNOWN_OPTIONS.join(', ')}.`,
+    )
+  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.includes(name))
+  if (unknown !== undefined)
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `memoryStore() has no option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`,
+    )
 }

@@ -1,18 +1,8 @@
-import type { AccessLimit, EndpointLimit } from './access-right.ts'
+import type { EndpointLimit, LimitFields } from './access-right.ts'
 import { windowSeconds } from './effective-limits.ts'
 
 /** What policies, access rights and sessions all say about limits; 0 says nothing, below 0 means no limit. */
-export type Limits = Pick<
-  AccessLimit,
-  | 'rate'
-  | 'per'
-  | 'smoothing'
-  | 'throttleInterval'
-  | 'throttleRetryLimit'
-  | 'quotaMax'
-  | 'quotaRenewalRate'
-  | 'maxQueryDepth'
->
+export type Limits = Omit<LimitFields, 'extra'>
 
 /** What can be limited apart from the rest. */
 export interface Aspects {

@@ -1,7 +1,8 @@
 import { GatewayError } from '../errors.ts'
-import { ACCESS_RIGHTS, type AccessRight, type Smoothing, SMOOTHING } from './access-right.ts'
-import type { Given, SessionMetadata } from './session.ts'
-import { anything, data, type Extra, flag, integer, listOf, number, object, oneOf, type Shape, text } from './shape.ts'
+import { ACCESS_RIGHTS, type AccessRight, LIMIT_FIELDS, type LimitFields } from './access-right.ts'
+import type { AccessRightInput, Given, SessionMetadata } from './session.ts'
+import { anything, data, type Extra, flag, integer, listOf, object, oneOf, type Shape, text } from './shape.ts'
+import { checkLimited } from './session-rules.ts'
 import { ShapeError } from './shape-error.ts'
 
 /** Which parts of a policy count. None set: all of them. */
@@ -15,22 +16,11 @@ interface Partitions extends Extra {
 }
 
 /** Limits and access rights that many keys share; a session names it in `applyPolicies`. 0, empty and false say nothing. */
-export interface Policy extends Extra {
+export interface Policy extends LimitFields {
   readonly id: string
   readonly name: string
   /** A key of another organisation cannot have it. */
   readonly orgId: string
-  /** Requests per `per` seconds; below 0: no limit. */
-  readonly rate: number
-  /** Seconds. */
-  readonly per: number
-  readonly throttleInterval: number
-  readonly throttleRetryLimit: number
-  /** Requests per `quotaRenewalRate` seconds; below 0: no limit. */
-  readonly quotaMax: number
-  /** Seconds. */
-  readonly quotaRenewalRate: number
-  readonly maxQueryDepth: number
   /** What keys of this policy may do, by API id. */
   readonly accessRights: Readonly<Record<string, AccessRight>>
   readonly partitions: Partitions
@@ -42,7 +32,6 @@ export interface Policy extends Extra {
   readonly postExpiryAction: '' | 'retain' | 'delete'
   readonly postExpiryGracePeriod: number
   readonly lastUpdated: string
-  readonly smoothing: Smoothing | undefined
   readonly hmacEnabled: boolean
   readonly enableHttpSignatureValidation: boolean
   /** Kept for the real gateway, not acted upon there or here. */
@@ -51,9 +40,14 @@ export interface Policy extends Extra {
 }
 
 /** A policy as its author writes it. */
-export type PolicyInput = Given<Omit<Policy, 'id' | 'metadata'>> & { readonly metadata?: SessionMetadata | undefined }
+export interface PolicyInput extends Given<Omit<Policy, 'id' | 'metadata' | 'accessRights'>> {
+  /** By API id. */
+  readonly accessRights?: Readonly<Record<string, AccessRightInput>> | undefined
+  /** Copied into the session in effect; never its `token`. */
+  readonly metadata?: SessionMetadata | undefined
+}
 
-const partitions: Shape<Partitions> = object('an object of partitions', {
+const PARTITIONS: Shape<Partitions> = object('an object of partitions', {
   quota: ['quota', flag],
   rateLimit: ['rate_limit', flag],
   complexity: ['complexity', flag],
@@ -65,15 +59,9 @@ export const POLICY: Shape<Policy> = object('a policy', {
   id: ['id', text],
   name: ['name', text],
   orgId: ['org_id', text],
-  rate: ['rate', number],
-  per: ['per', number],
-  throttleInterval: ['throttle_interval', number],
-  throttleRetryLimit: ['throttle_retry_limit', integer],
-  quotaMax: ['quota_max', integer],
-  quotaRenewalRate: ['quota_renewal_rate', integer],
-  maxQueryDepth: ['max_query_depth', integer],
+  ...LIMIT_FIELDS,
   accessRights: ['access_rights', ACCESS_RIGHTS],
-  partitions: ['partitions', partitions],
+  partitions: ['partitions', PARTITIONS],
   isInactive: ['is_inactive', flag],
   tags: ['tags', listOf(text, 'text')],
   metadata: ['meta_data', data],
@@ -81,7 +69,6 @@ export const POLICY: Shape<Policy> = object('a policy', {
   postExpiryAction: ['post_expiry_action', oneOf('retain', 'delete')],
   postExpiryGracePeriod: ['post_expiry_grace_period', integer],
   lastUpdated: ['last_updated', text],
-  smoothing: ['smoothing', SMOOTHING],
   hmacEnabled: ['hmac_enabled', flag],
   enableHttpSignatureValidation: ['enable_http_signature_validation', flag],
   active: ['active', flag],
@@ -97,11 +84,32 @@ export function parsePolicies(input: Readonly<Record<string, PolicyInput>>): Pol
 }
 
 function parsePolicy(id: string, input: unknown): Policy {
+  const policy = readPolicy(id, input)
+  const what = `The policy "${id}"`
+  checkLimited(policy, what, 'PSTN_OPTIONS_INVALID')
+  const mistake = mistakeIn(policy)
+  if (mistake !== undefined) throw new GatewayError('PSTN_OPTIONS_INVALID', `${what} ${mistake}.`)
+  return policy
+}
+
+function readPolicy(id: string, input: unknown): Policy {
   try {
     return Object.freeze({ ...POLICY.parse(input ?? null, ''), id })
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
-    const where = error.path === '' ? '' : `'s ${error.path}`
-    throw new GatewayError('PSTN_OPTIONS_INVALID', `The policy "${id}"${where} ${error.message}.`)
+    throw new GatewayError('PSTN_OPTIONS_INVALID', error.of(`The policy "${id}"`))
   }
+}
+
+/** What would let nobody in, or let everybody through. */
+function mistakeIn({ partitions, accessRights }: Policy): string | undefined {
+  const { perApi, quota, rateLimit, complexity, acl } = partitions
+  const partitioned = quota || rateLimit || complexity || acl
+  if (perApi && partitioned) return 'has perApi together with other partitions; expected perApi alone'
+  const limited = Object.entries(accessRights).find(([, { limit }]) => limit !== undefined)
+  if (limited !== undefined && !perApi)
+    return `has accessRights.${limited[0]}.limit, which counts with partitions.perApi only; set that, or say the limit in the policy itself`
+  if (Object.keys(accessRights).length === 0 && (acl || !partitioned))
+    return 'gives access to no API; expected accessRights such as { orders: {} }, or partitions without acl'
+  return undefined
 }

@@ -1,24 +1,65 @@
-import { GatewayError } from '../errors.ts'
-import type { Session } from './session.ts'
-import { checkUrls } from './url-pattern.ts'
+import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts'
+import type { AccessRight, LimitFields } from './access-right.ts'
+import { checkUrl } from './url-pattern.ts'
 
-/** Refuses what no session may say because it could never mean anything: throws `PSTN_SESSION_INVALID`. */
-export function checkSession(session: Session): void {
-  for (const { path, rate, per } of ratesOf(session))
-    if (rate > 0 && per <= 0)
-      throw new GatewayError(
-        'PSTN_SESSION_INVALID',
-        `The session's ${path}rate is ${rate} per ${per} seconds; expected per above 0.`,
-      )
-  checkUrls(session.accessRights, 'PSTN_SESSION_INVALID')
+/** What sessions and policies both say. */
+interface Limited extends Pick<LimitFields, 'rate' | 'per'> {
+  readonly accessRights: Readonly<Record<string, AccessRight>>
 }
 
-function* ratesOf(session: Session): Iterable<{ readonly path: string; readonly rate: number; readonly per: number }> {
-  yield { path: '', rate: session.rate, per: session.per }
-  for (const [api, { limit, endpoints }] of Object.entries(session.accessRights)) {
-    if (limit !== undefined) yield { path: `accessRights.${api}.limit.`, rate: limit.rate, per: limit.per }
+/** Refuses what could never mean anything, with every mistake: throws `code`; `what` is "The session" or the like. */
+export function checkLimited(limited: Limited, what: string, code: GatewayErrorCode): void {
+  const mistakes = [...mistakesIn(limited)]
+  if (mistakes.length > 0) throw new GatewayError(code, mistakes.map((mistake) => `${what}'s ${mistake}.`).join(' '))
+}
+
+/** A rate needs its period. */
+function* rateMistakes(limited: Limited): Iterable<string> {
+  yield* rateMistake('', limited)
+  for (const [api, { limit, endpoints }] of Object.entries(limited.accessRights)) {
+    if (limit !== undefined) yield* rateMistake(`accessRights.${api}.limit.`, limit)
     for (const [i, { methods }] of endpoints.entries())
-      for (const method of methods)
-        yield { path: `accessRights.${api}.endpoints[${i}].`, rate: method.limit.rate, per: method.limit.per }
+      for (const method of methods) yield* rateMistake(`accessRights.${api}.endpoints[${i}].`, method.limit)
+  }
+}
+
+function* mistakesIn(limited: Limited): Iterable<string> {
+  yield* rateMistakes(limited)
+  for (const [api, { allowedUrls, endpoints }] of Object.entries(limited.accessRights)) {
+    for (const [i, { url, methods }] of allowedUrls.entries())
+      yield* pathMistakes(`accessRights.${api}.allowedUrls[${i}]`, 'url', url, methods)
+    for (const [i, { path, methods }] of endpoints.entries()) {
+      const names = methods.map(({ name }) => name)
+      yield* pathMistakes(`accessRights.${api}.endpoints[${i}]`, 'path', path, names)
+    }
+  }
+}
+
+function* rateMistake(path: string, { rate, per }: Pick<LimitFields, 'rate' | 'per'>): Iterable<string> {
+  if (rate > 0 && per <= 0) yield `${path}rate is ${rate} per ${per} seconds; expected per above 0`
+}
+
+/** Patterns that no path and methods that no request has. */
+function* pathMistakes(where: string, field: string, path: string, methods: readonly string[]): Iterable<string> {
+  const parameter = /\/:(\w+)/.exec(path)?.[1]
+  if (parameter !== undefined)
+    yield `${where}.${field} has "/:${parameter}", which is text here; write "/{${parameter}}"`
+  else yield* patternMistake(`${where}.${field}`, path)
+  if (methods.length === 0) yield `${where}.methods is empty, so no request meets it; expected methods such as "GET"`
+  if (methods.includes('*')) yield `${where}.methods has "*", which is no method; expected each by its name`
+  const small = methods.find((name) => name !== name.toUpperCase())
+  if (small !== undefined) yield `${where}.methods has "${small}"; expected "${small.toUpperCase()}"`
+}
+
+function* patternMistake(where: string, path: string): Iterable<string> {
+  if (/^\w/.test(path)) {
+    yield `${where} is ${JSON.stringify(path)}, which no path starts with; expected "/${path}"`
+    return
+  }
+  try {
+    checkUrl(path)
+  } catch (error) {
+    if (!isGatewayError(error)) throw error
+    yield `${where}: ${error.message.replace(/\.$/, '')}`
   }
 }

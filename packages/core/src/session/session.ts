@@ -1,5 +1,5 @@
 import { describe, GatewayError, type GatewayErrorCode } from '../errors.ts'
-import { ACCESS_RIGHTS, type AccessRight, type Smoothing, SMOOTHING } from './access-right.ts'
+import { ACCESS_RIGHTS, type AccessRight, LIMIT_FIELDS, type LimitFields } from './access-right.ts'
 import {
   data,
   type Extra,
@@ -46,24 +46,12 @@ interface Monitor extends Extra {
   readonly triggerLimits: readonly number[]
 }
 
-/** Everything a session says but its metadata, every default filled in: 0, empty and false say nothing. */
-export interface SessionFields extends Extra {
+/** Everything a session says but its metadata, every default filled in: 0, empty and false say nothing. Its limits count over all APIs. */
+export interface SessionFields extends LimitFields {
   /** A name for people, copied to the analytics record. */
   readonly alias: string
   /** Copied to the analytics record. */
   readonly tags: readonly string[]
-  /** Requests per `per` seconds, over all APIs; 0 or below: no limit. */
-  readonly rate: number
-  /** Seconds. */
-  readonly per: number
-  /** Seconds between two tries of a request that met the rate limit. */
-  readonly throttleInterval: number
-  /** How often such a request is tried again before it is refused; 0: at once. */
-  readonly throttleRetryLimit: number
-  /** Requests per `quotaRenewalRate` seconds, over all APIs; 0 or below: no limit. */
-  readonly quotaMax: number
-  /** Seconds; 0: the quota never renews. */
-  readonly quotaRenewalRate: number
   /** Unix seconds; a copy for display, never a decision. */
   readonly quotaRenews: number
   /** A copy for display, never a decision. */
@@ -97,7 +85,6 @@ export interface SessionFields extends Extra {
   readonly enableDetailRecording: boolean
   readonly lastCheck: number
   readonly allowance: number
-  readonly maxQueryDepth: number
   readonly oauthClientId: string
   readonly oauthKeys: Readonly<Record<string, string>>
   readonly certificate: string
@@ -109,7 +96,6 @@ export interface SessionFields extends Extra {
   readonly enableHttpSignatureValidation: boolean
   readonly rsaCertificateId: string
   readonly dataExpires: number
-  readonly smoothing: Smoothing | undefined
 }
 
 /** A stored session: frozen, metadata included. */
@@ -121,11 +107,16 @@ export interface Session extends SessionFields {
 export type Given<T> = T extends readonly (infer Item)[]
   ? readonly Given<Item>[]
   : T extends object
-    ? { readonly [K in keyof T]?: Given<T[K]> | undefined }
+    ? { readonly [K in keyof T as K extends 'extra' ? never : K]?: Given<T[K]> | undefined }
     : T
 
+/** What a key may do with one API; what is left out allows everything. */
+export interface AccessRightInput extends Given<AccessRight> {}
+
 /** A session as its author writes it: what is left out says nothing. */
-export interface KeyInput extends Given<SessionFields> {
+export interface KeyInput extends Given<Omit<SessionFields, 'accessRights'>> {
+  /** By API id. Left out or empty: every API of the gateway, everything. */
+  readonly accessRights?: Readonly<Record<string, AccessRightInput>> | undefined
   readonly metadata?: SessionMetadata | undefined
 }
 
@@ -153,12 +144,7 @@ const texts = listOf(text, 'text')
 const SESSION: Shape<Session> = object('a session', {
   alias: ['alias', text],
   tags: ['tags', texts],
-  rate: ['rate', number],
-  per: ['per', number],
-  throttleInterval: ['throttle_interval', number],
-  throttleRetryLimit: ['throttle_retry_limit', integer],
-  quotaMax: ['quota_max', integer],
-  quotaRenewalRate: ['quota_renewal_rate', integer],
+  ...LIMIT_FIELDS,
   quotaRenews: ['quota_renews', seconds],
   quotaRemaining: ['quota_remaining', integer],
   expires: ['expires', seconds],
@@ -183,7 +169,6 @@ const SESSION: Shape<Session> = object('a session', {
   enableDetailRecording: ['enable_detail_recording', flag],
   lastCheck: ['last_check', integer],
   allowance: ['allowance', number],
-  maxQueryDepth: ['max_query_depth', integer],
   oauthClientId: ['oauth_client_id', text],
   oauthKeys: ['oauth_keys', mapOf(text, 'text')],
   certificate: ['certificate', text],
@@ -200,7 +185,6 @@ const SESSION: Shape<Session> = object('a session', {
   enableHttpSignatureValidation: ['enable_http_signature_validation', flag],
   rsaCertificateId: ['rsa_certificate_id', text],
   dataExpires: ['data_expires', integer],
-  smoothing: ['smoothing', SMOOTHING],
   metadata: ['meta_data', data],
 })
 
@@ -238,6 +222,5 @@ export function decodeSession(document: string): Session {
 
 function explained(error: unknown, code: GatewayErrorCode): unknown {
   if (!(error instanceof ShapeError)) return error
-  const { path, message } = error
-  return new GatewayError(code, path === '' ? `The session ${message}.` : `The session's ${path} ${message}.`)
+  return new GatewayError(code, error.of('The session'))
 }

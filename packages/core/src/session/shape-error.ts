@@ -7,4 +7,10 @@ export class ShapeError extends Error {
     super(message)
     this.path = path
   }
+
+  /** As a sentence about `what`: "The session", say. */
+  of(what: string): string {
+    const where = this.path === '' ? what : `${what}'s ${this.path}`
+    return `${where} ${this.message}${this.message.endsWith('?') ? '' : '.'}`
+  }
 }

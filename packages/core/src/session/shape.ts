@@ -1,4 +1,5 @@
 import { describe } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import { copyData, freezeData } from './data.ts'
 import { ShapeError } from './shape-error.ts'
 
@@ -51,12 +52,13 @@ export function oneOf<T extends string>(...values: readonly T[]): Shape<T | ''> 
 
 /** Unix seconds. Milliseconds are refused: they would never come. What an author worked out may have a fraction. */
 export const seconds: Shape<number> = {
-  ...scalar(0, 'unix seconds (that looks like milliseconds)', isSeconds),
+  ...integer,
   parse: (value, path) => seconds.fromJson(typeof value === 'number' ? Math.floor(value) : value, path),
-}
-
-function isSeconds(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) <= LATEST_SECOND
+  fromJson(value, path) {
+    const found = integer.fromJson(value, path)
+    if (found > LATEST_SECOND) throw wrong(path, found, 'unix seconds (that looks like milliseconds)')
+    return found
+  },
 }
 
 /** The year 5138: later ones are milliseconds by mistake. */
@@ -156,7 +158,7 @@ export function object<T extends Extra>(what: string, fields: Fields<T>): Shape<
         const shape = byName.get(name)
         if (shape !== undefined) result[name] = shape.parse(given, join(path, name))
         else if (name === 'extra') result['extra'] = data.parse(given, join(path, name))
-        else throw new ShapeError(path, `has no field "${name}"; known: ${[...byName.keys()].join(', ')}`)
+        else throw new ShapeError(path, unknownField(name, [...byName.keys()]))
       }
       return Object.freeze(result) as T
     },
@@ -182,6 +184,11 @@ export function object<T extends Extra>(what: string, fields: Fields<T>): Shape<
     },
     emptyJson: {},
   }
+}
+
+function unknownField(name: string, known: readonly string[]): string {
+  const meant = nearest(name, known)
+  return `has no field "${name}"; ${meant === undefined ? `known: ${known.join(', ')}` : `did you mean "${meant}"?`}`
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

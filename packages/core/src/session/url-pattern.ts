@@ -1,5 +1,4 @@
 import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts'
-import type { AccessRight } from './access-right.ts'
 import { compileExpression } from './expression.ts'
 
 /** A path of `allowedUrls` or `endpoints`, ready to be asked. */
@@ -31,14 +30,6 @@ const MOST_COMPILED = 1000
 export function checkUrl(pattern: string, code: GatewayErrorCode = 'PSTN_SESSION_INVALID'): void {
   const { problem } = compileUrl(pattern)
   if (problem !== undefined) throw new GatewayError(code, problem.message, { cause: problem.cause })
-}
-
-/** Throws `code` for the first pattern of `rights` that is none. */
-export function checkUrls(rights: Readonly<Record<string, AccessRight>>, code: GatewayErrorCode): void {
-  for (const { allowedUrls, endpoints } of Object.values(rights)) {
-    for (const { url } of allowedUrls) checkUrl(url, code)
-    for (const { path } of endpoints) checkUrl(path, code)
-  }
 }
 
 function compile(pattern: string): UrlPattern {

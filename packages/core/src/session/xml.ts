@@ -66,9 +66,26 @@ export function compileXPath(source: string, code: GatewayErrorCode): (xml: stri
   }
 }
 
+/** A search within a predicate runs for every node; one within that makes the client's document cost the cube of its size. */
+function searchesWithin(source: string): boolean {
+  let depth = 0
+  for (let i = 0; i < source.length; i += 1) {
+    if (source[i] === '[') depth += 1
+    else if (source[i] === ']') depth -= 1
+    else if (depth > 1 && source.startsWith('//', i)) return true
+  }
+  return false
+}
+
 function parseSource(source: string, code: GatewayErrorCode, { parseXPath, emptyDocument }: Libraries): XPath {
   const name = `The XPath expression ${JSON.stringify(source)}`
-  const prefix = PREFIX.exec(source.replace(/"[^"]*"|'[^']*'/g, '""'))
+  const unquoted = source.replace(/"[^"]*"|'[^']*'/g, '""')
+  if (searchesWithin(unquoted))
+    throw new GatewayError(
+      code,
+      `${name} searches the document for each node of a search for each node ("//" within brackets within brackets); expected a path from the node itself.`,
+    )
+  const prefix = PREFIX.exec(unquoted)
   if (prefix !== null) {
     const hint = 'write names without one, they match in every namespace'
     throw new GatewayError(code, `${name} has a namespace prefix, ${JSON.stringify(prefix[0])}; ${hint}.`)

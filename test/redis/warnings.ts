@@ -1,0 +1,18 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** What this package warns of through the process while something runs. */
+export async function warningsDuring(run: () => unknown): Promise<readonly string[]> {
+  const warnings: string[] = []
+  const listen = ({ name, message }: Error): void => {
+    if (name === 'PosternWarning' && message.includes('Redis')) warnings.push(message)
+  }
+  process.on('warning', listen)
+  try {
+    await run()
+    // Warnings are given in the next turn.
+    await nextTurn()
+    return warnings
+  } finally {
+    process.off('warning', listen)
+  }
+}
