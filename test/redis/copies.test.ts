@@ -87,7 +87,7 @@ describe.skipIf(noServer).each(stores)('copies of sessions on %s', (_, options) 
     const here = open(shared)
     const id = newId()
     await open(shared).save(id, session(), Infinity, 'absent')
-    const loads = await Promise.all(Array.from({ length: 50 }, () => here.load(id, 'copy')))
+    const loads = await Promise.all(Array.from({ length: 50 }, async () => here.load(id, 'copy')))
     // Only whoever asks the store knows that nothing has changed since.
     expect(loads.map((found) => found?.confirmed)).toEqual([true, ...Array.from({ length: 49 }, () => false)])
   })

@@ -69,7 +69,7 @@ export function hasPolicies(session: Session): boolean {
 
 /** Whole policies, as the real gateway takes them from metadata; a list of nothing but names is somebody else's field. */
 export function arePolicies(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.some((one) => typeof one === 'object')
+  return Array.isArray(value) && value.some((one) => typeof one === 'object')
 }
 
 function named(
