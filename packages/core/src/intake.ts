@@ -201,7 +201,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   hostHeaders(): readonly LimitHeader[] {
-    return this.#exchange.limitHeaders
+    return this.#exchange.limitHeaders ?? []
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {

@@ -51,7 +51,7 @@ function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promi
 
 /** Tells the client where its limits stand; what the upstream says of limits of its own is not about ours. */
 function withLimits({ limitHeaders }: Exchange, response: GatewayResponse): GatewayResponse {
-  for (const [name, value] of limitHeaders) response.headers.set(name, value)
+  if (limitHeaders !== undefined) for (const [name, value] of limitHeaders) response.headers.set(name, value)
   return response
 }
 

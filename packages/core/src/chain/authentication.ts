@@ -38,7 +38,7 @@ export function reauthentication(steps: readonly Step[]): Step {
   return (exchange) => {
     const before = exchange.caller
     exchange.caller = undefined
-    exchange.others.length = 0
+    exchange.others = []
     exchange.reconfirming = true
     const resume = (ended: Ended): Ended => {
       // What plugins have noted so far is kept, unless somebody else is calling now.

@@ -1,4 +1,3 @@
-import type { AnalyticsRecord } from '../analytics/record.ts'
 import { copyData } from '../session/data.ts'
 import { arePolicies } from '../session/apply-policies.ts'
 import { maskKey } from '../session/key-scheme.ts'
@@ -96,11 +95,4 @@ export class Caller {
 /** What an `auth` plugin is shown of a session the store holds. */
 export function knownSession({ session }: StoredSession, keyId: string): KnownSession {
   return Object.freeze({ ...session, keyId })
-}
-
-/** What the record says of the caller. */
-export function recorded(caller: Caller | undefined): Pick<AnalyticsRecord, 'apiKey' | 'alias' | 'tags'> {
-  if (caller === undefined) return { apiKey: '', alias: '', tags: [] }
-  const { alias, tags } = caller.session
-  return { apiKey: caller.id, alias, tags: [...tags] }
 }

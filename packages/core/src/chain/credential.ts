@@ -35,13 +35,14 @@ export function presentedToken(request: GatewayRequest): string {
 
 /** A request target without the values of query parameters that carry credentials. */
 export function withoutCredentials(url: string, { token, idExtractor }: ApiDefinition['authentication']): string {
+  if (token?.query === undefined && idExtractor?.source !== 'form') return url
   const start = url.indexOf('?')
-  const names = [token?.query, idExtractor?.source === 'form' ? idExtractor.param : undefined]
-  if (start === -1 || names.every((name) => name === undefined)) return url
+  if (start === -1) return url
+  const names = new Set([token?.query, idExtractor?.source === 'form' ? idExtractor.param : undefined])
   const pairs = url
     .slice(start + 1)
     .split('&')
-    .map((pair) => (names.includes(nameOf(pair)) ? `${pair.split('=', 1)[0]!}=***` : pair))
+    .map((pair) => (names.has(nameOf(pair)) ? `${pair.split('=', 1)[0]!}=***` : pair))
   return `${url.slice(0, start)}?${pairs.join('&')}`
 }
 

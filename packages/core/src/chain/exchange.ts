@@ -15,6 +15,8 @@ const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
 /** Lets the rest of the host application answer, and brings its response back before the client sees any of it. */
 export type HostForwarder = (request: GatewayRequest) => Promise<GatewayResponse>
 
+const NOBODY: readonly Caller[] = Object.freeze([])
+
 const OVER = new GatewayError('PSTN_CLIENT_CLOSED', 'The request that made this call is over.')
 
 /** Everything known about one request on its way through one API. */
@@ -30,7 +32,7 @@ export class Exchange {
   /** Whose session counts; undefined before authentication and on a keyless API. */
   caller: Caller | undefined
   /** Those who were let in beside the caller, where several methods have to agree. */
-  readonly others: Caller[] = []
+  others: readonly Caller[] = NOBODY
   /** The key as it was presented; stripping it later does not lose it. */
   credential: Credential | undefined
   /** What the store holds for the credential, before the `auth` plugin has decided. */
@@ -40,7 +42,7 @@ export class Exchange {
   /** Why the gateway itself answered; undefined when it did not. */
   code: GatewayErrorCode | undefined
   /** What the client is told about its limits. */
-  limitHeaders: readonly LimitHeader[] = []
+  limitHeaders: readonly LimitHeader[] | undefined
   params: PathParams = NO_PARAMS
   upstreamStartedAt = 0
   /** Milliseconds until the upstream's headers arrived. */

@@ -18,7 +18,7 @@ export function letIn(exchange: Exchange, by: LoadedPlugin<'auth'> | 'token', id
     const caller = new Caller(identity, effective(identity.session, api))
     const asked = by === 'token' ? 'token' : 'plugin'
     if (api.definition.authentication.baseIdentity === asked) exchange.caller = caller
-    else exchange.others.push(caller)
+    else exchange.others = [...exchange.others, caller]
     return undefined
   } catch (error) {
     if (!isGatewayError(error) || error.code !== 'PSTN_POLICY_INVALID') throw error

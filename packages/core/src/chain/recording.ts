@@ -2,7 +2,6 @@ import type { AnalyticsRecord } from '../analytics/record.ts'
 import { describe, GatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { withoutCredentials } from './credential.ts'
-import { recorded } from './caller.ts'
 import { saveSession } from './save-session.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
@@ -71,7 +70,9 @@ function recordOf(
     apiId: info.id,
     apiName: info.name,
     orgId: info.orgId,
-    ...recorded(caller),
+    apiKey: caller?.id ?? '',
+    alias: caller?.session.alias ?? '',
+    tags: caller === undefined ? [] : [...caller.session.tags],
     method: request.method,
     host: request.host,
     path: request.path,
