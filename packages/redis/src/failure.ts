@@ -27,6 +27,10 @@ const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/^NOAUTH/, 'NOAUTH: the server wants a password; write redis://:password@host'],
   [/^MOVED/, 'MOVED: the server belongs to a Redis Cluster; write redisStore({ cluster })'],
   [/cluster support disabled/, 'the server belongs to no Redis Cluster; write redisStore({ url })'],
+  [
+    /^(self-signed certificate|unable to (verify|get))/,
+    "self-signed certificate or unknown CA; write the CA's certificate in options: { tls: { ca } } (in redisOptions of a Cluster)",
+  ],
   [/as reply type byte/, 'what answered is no Redis, or one that expects TLS; write rediss:// then'],
 ]
 
