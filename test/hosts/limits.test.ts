@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ApiDefinitionInput, memoryStore, respond } from '@postern/core'
+import { type ApiDefinitionInput, type KeyInput, memoryStore, respond } from '@postern/core'
 import { createGateway } from '@postern/koa'
 import Koa from 'koa'
 import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
 import { EventReader, open, type Reply, send } from '../support/client.ts'
-import { applications, frameworks, type Host, hosts } from '../support/hosts.ts'
+import { applications, frameworks, type Host, hosts, type Mounted } from '../support/hosts.ts'
 import { valuesOf } from '../support/lines.ts'
 import { settled, watchProcess } from '../support/process.ts'
 import { signalled } from '../support/promises.ts'
@@ -301,6 +301,35 @@ describe.each(applications)('%s as the upstream', (_, mount) => {
       const { url } = await mount(definition, { route })
       expect(limitLines(await send(url))).toEqual(['x-ratelimit-limit: 77'])
     }
+  })
+
+  it.each<[string, Partial<ApiDefinitionInput>, KeyInput]>([
+    ['the API', { limits: { endpoints: { 'GET /export': { rate: 1, per: 3600 } } } }, {}],
+    [
+      'a key',
+      {},
+      {
+        accessRights: {
+          a: { endpoints: [{ path: '/export', methods: [{ name: 'GET', limit: { rate: 1, per: 3600 } }] }] },
+        },
+      },
+    ],
+  ])('is reached past no limit of %s at an endpoint, however the path is spelled', async (__, limited, session) => {
+    const definition: ApiDefinitionInput = { name: 'a', authentication: { token: true }, ...limited }
+    const here = await mount(definition, { route: () => ({ body: 'host' }) })
+    const upstream = await startUpstream()
+    const elsewhere = await mount({ ...definition, upstream: upstream.url })
+    const statuses = async (to: Mounted, paths: readonly string[]): Promise<number[]> => {
+      const { key } = await to.gateway.sessions.create(session)
+      const met: number[] = []
+      for (const path of paths) met.push((await send(to.url, path, { headers: { authorization: key } })).status)
+      return met
+    }
+    expect(await statuses(here, ['/export', '/EXPORT', '/export/', '/Export/', '/other'])).toEqual([
+      200, 429, 429, 429, 200,
+    ])
+    // To an upstream `/EXPORT` is another place; with a slash at the end it is the same one.
+    expect(await statuses(elsewhere, ['/export', '/EXPORT', '/export/'])).toEqual([200, 200, 429])
   })
 
   it('still says when to come back', async () => {

@@ -1,8 +1,15 @@
+import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { respond } from '@postern/core'
 import type { Charge, StoredSession, Taken } from '@postern/core/store'
+import { createGateway } from '@postern/http'
 import type { RedisStoreOptions } from '@postern/redis'
+import { Cluster } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll } from '../support/cleanup.ts'
+import { closeAll, closeLater } from '../support/cleanup.ts'
+import { send } from '../support/client.ts'
+import { signalled } from '../support/promises.ts'
+import { listen } from '../support/server.ts'
 import { ask, charge, cluster, eventually, newId, noServer, open, session, single } from './harness.ts'
 
 afterEach(closeAll)
@@ -223,5 +230,124 @@ describe.skipIf(noServer)('names', () => {
       expect(Number(ttl.slice(1))).toBeGreaterThan(0)
     }
     expect(await ask(`PTTL tidy:{${subject}}:q:Infinity::`)).toBe(':-1')
+  })
+})
+
+describe.skipIf(noServer)('a clock that is set back', () => {
+  const TIME = Date.UTC(2030, 0, 1)
+
+  it.each(kinds)('keeps nobody out who has something left, and begins no period anew: %s', async (kind) => {
+    let now = TIME
+    const store = open({ ...single, now: () => now })
+    const limit = charge({ subject: newId(), kind, max: 3 })
+    const passes = async (): Promise<boolean> => ((await store.take([limit])) as Taken).refusedBy === -1
+    expect(await passes()).toBe(true)
+    now = TIME - 600_000
+    expect([await passes(), await passes(), await passes()]).toEqual([true, true, false])
+    now = TIME + 1000
+    expect(await passes()).toBe(false)
+    now = TIME + 120_000
+    expect(await passes()).toBe(true)
+  })
+
+  it('frees nothing in a window that slides before it would have been free', async () => {
+    let now = TIME
+    const store = open({ ...single, now: () => now })
+    const limit = charge({ subject: newId(), max: 3 })
+    for (const at of [-40_000, 0, -50_000]) {
+      now = TIME + at
+      expect(await store.take([limit])).toMatchObject({ refusedBy: -1 })
+    }
+    now = TIME + 25_000
+    expect(await store.take([limit])).toMatchObject({ refusedBy: -1, standings: [{ remaining: 0 }] })
+    expect(await store.take([limit])).toMatchObject({ refusedBy: 0 })
+  })
+})
+
+describe.skipIf(noServer)('what one slot of a cluster counted before another', () => {
+  /** A client of the cluster that keeps the next answer to a script about a name back until it is told to let go. */
+  function holding(about: string): { client: Cluster; answered: Promise<void>; letGo: () => void } {
+    const client = new Cluster([...cluster.cluster!.nodes])
+    closeLater(() => client.disconnect())
+    const [answered, go] = [signalled(), signalled()]
+    const call = client.call.bind(client) as (command: string, ...args: string[]) => Promise<unknown>
+    let held = false
+    client.call = async (command: string, ...args: unknown[]) => {
+      const answer = await call(command, ...(args as string[]))
+      if (held || !command.startsWith('eval') || !args.some((arg) => String(arg).includes(about))) return answer
+      held = true
+      answered.signal()
+      await go.promise
+      return answer
+    }
+    return { client, answered: answered.promise, letGo: go.signal }
+  }
+
+  it.each(kinds)('could not is given back: %s', async (kind) => {
+    const prefix = newId()
+    const store = open({ ...cluster, prefix })
+    const [key, api] = [newId(), newId()]
+    const perKey = charge({ subject: key, kind, max: 5, periodMs: 3_600_000 })
+    const perApi = charge({ subject: `api:${api}` })
+    const client = new Cluster([...cluster.cluster!.nodes])
+    closeLater(() => client.disconnect())
+    // No list, as somebody else's data would be.
+    await client.set(`${prefix}:{api:${api}}:r:60000::`, 'something else')
+    await expect(store.take([perKey, perApi])).rejects.toMatchObject({ code: 'PSTN_STORE_UNAVAILABLE' })
+    expect(await store.peek([perKey])).toMatchObject([{ remaining: 5 }])
+    await client.del(`${prefix}:{api:${api}}:r:60000::`)
+    expect(await store.take([perKey, perApi])).toMatchObject({ standings: [{ remaining: 4 }, { remaining: 1 }] })
+  })
+
+  it.each(['sliding-window', 'fixed-window', 'quota'] as const)(
+    'refused is not given back to a period that began since: %s',
+    async (kind) => {
+      let now = Date.UTC(2030, 0, 1)
+      const [key, api] = [newId(), newId()]
+      const { client, answered, letGo } = holding(key)
+      const store = open({ client, prefix: newId(), now: () => now })
+      const perKey = charge({ subject: key, kind, max: 5 })
+      const perApi = charge({ subject: `api:${api}`, max: 1, periodMs: 3_600_000 })
+      await store.take([perApi])
+      const taking = store.take([perKey, perApi])
+      await answered
+      now += 61_000
+      expect(await store.take([perKey])).toMatchObject({ standings: [{ remaining: 4 }] })
+      letGo()
+      expect(await taking).toMatchObject({ refusedBy: 1 })
+      expect(await store.peek([perKey])).toMatchObject([{ remaining: 4 }])
+    },
+  )
+})
+
+describe.skipIf(noServer)('the id of a session that a plugin made', () => {
+  it.each<[string, RedisStoreOptions]>([
+    ['the names of postern', single],
+    ['the names of a real gateway', { ...single, layout: 'tyk' }],
+    ['the names of a real gateway with keys as they are', { ...single, layout: 'tyk', tyk: { hashKeys: false } }],
+  ])('is nobody’s key: %s', async (_, options) => {
+    const name = newId()
+    const gateway = createGateway(
+      [
+        {
+          name,
+          listenPath: '/plugin',
+          hooks: { auth: (request) => ({ metadata: { token: request.headers.get('authorization') ?? '' } }) },
+        },
+        { name: `${name}-keys`, listenPath: '/keys', authentication: { token: true } },
+      ],
+      { store: open(options), forward: () => respond(200, 'ok') },
+    )
+    closeLater(() => gateway.close({ timeoutMs: 1 }))
+    const { url } = await listen(createServer(gateway))
+    const status = async (path: string, authorization: string): Promise<number> =>
+      (await send(url, path, { headers: { authorization } })).status
+    const { key } = await gateway.sessions.create()
+    expect([await status('/keys', key), await status('/plugin', 'ann')]).toEqual([200, 200])
+    const callers = (): readonly string[] => gateway.records.list().map(({ apiKey }) => apiKey)
+    await eventually(() => expect(callers()).toContainEqual(expect.stringMatching(/^caller:/)))
+    const id = callers().find((one) => one.startsWith('caller:'))!
+    await eventually(async () => expect(await gateway.sessions.get({ id })).toMatchObject({ id }))
+    expect([await status('/keys', id), await status('/keys', `Bearer ${id}`)]).toEqual([403, 403])
   })
 })

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,6 +12,8 @@ export interface RedisServer {
   /** On 127.0.0.1; one unless it is a cluster. */
   readonly ports: readonly number[]
   readonly port: number
+  /** Where it speaks TLS too; none without `tls`. */
+  readonly tlsPorts: readonly number[]
   /** Stops answering: connections stay open, and new ones are accepted, by the kernel. */
   pause(): void
   resume(): void
@@ -27,6 +29,13 @@ export interface RedisSettings {
   readonly nodes?: number
   /** `['--maxmemory', '2mb']` */
   readonly args?: readonly string[]
+  /** In PEM; beside TLS, plain connections stay possible on other ports. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+}
+
+export interface Sentinel {
+  readonly port: number
+  stop(): Promise<void>
 }
 
 const running = new Set<ChildProcess>()
@@ -48,12 +57,12 @@ export async function findServer(): Promise<string | undefined> {
 }
 
 /** An ephemeral server on the loopback interface, without persistence. */
-export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): Promise<RedisServer> {
-  const binary = await findServer()
-  if (binary === undefined) throw new Error('no redis-server: run scripts/get-redis')
+export async function startRedis({ nodes = 1, args = [], tls }: RedisSettings = {}): Promise<RedisServer> {
+  const binary = await serverBinary()
   const directory = await mkdtemp(path.join(tmpdir(), 'postern-redis-'))
   const children: ChildProcess[] = []
   const ports: number[] = []
+  const tlsPorts: number[] = []
   const chosen = (node: number | undefined): number[] => (node === undefined ? [...children.keys()] : [node])
   const stop = async (): Promise<void> => {
     await Promise.all(children.map((child) => end(child)))
@@ -65,17 +74,23 @@ export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): 
     const cluster = `--cluster-enabled yes --cluster-config-file nodes-${port}.conf --cluster-node-timeout 2000`.split(
       ' ',
     )
-    const all = [...plain, '--dir', directory, '--save', '', ...(nodes > 1 ? cluster : []), ...args]
-    const child = spawn(binary, all, { stdio: 'ignore' })
-    running.add(child)
-    child.once('exit', () => running.delete(child))
+    const secure = tls === undefined ? [] : ['--tls-port', String(tlsPorts[i]), ...certificateIn(directory)]
+    const shared = ['--dir', directory, '--save', '', ...(nodes > 1 ? cluster : []), ...secure]
+    const child = launch(binary, [...plain, ...shared, ...args])
     children[i] = child
-    await until(async () => /^\+PONG|^-NOAUTH/.test(await redisCommand(port, 'PING')))
+    await answers(child, port)
   }
   try {
     while (ports.length < nodes) ports.push(await freePort(ports))
+    if (tls !== undefined) {
+      await Promise.all([
+        writeFile(path.join(directory, 'cert.pem'), tls.cert),
+        writeFile(path.join(directory, 'key.pem'), tls.key),
+      ])
+      while (tlsPorts.length < nodes) tlsPorts.push(await freePort([...ports, ...tlsPorts]))
+    }
     await Promise.all(ports.map((_, i) => start(i)))
-    if (nodes > 1) await formCluster(ports)
+    if (nodes > 1) await formCluster(ports, tls === undefined ? ports : tlsPorts)
   } catch (error) {
     await stop()
     throw error
@@ -83,6 +98,7 @@ export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): 
   return {
     ports,
     port: ports[0]!,
+    tlsPorts,
     pause: () => children.forEach((child) => child.kill('SIGSTOP')),
     resume: () => children.forEach((child) => child.kill('SIGCONT')),
     kill: async (node) => void (await Promise.all(chosen(node).map((i) => end(children[i]!)))),
@@ -92,6 +108,65 @@ export async function startRedis({ nodes = 1, args = [] }: RedisSettings = {}): 
     },
     stop,
   }
+}
+
+/** A Sentinel that watches one master under the name `main`, and needs nobody's consent to replace it. */
+export async function startSentinel(masterPort: number): Promise<Sentinel> {
+  const binary = await serverBinary()
+  const directory = await mkdtemp(path.join(tmpdir(), 'postern-sentinel-'))
+  const port = await freePort([masterPort])
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${directory}`,
+    `sentinel monitor main 127.0.0.1 ${masterPort} 1`,
+    'sentinel down-after-milliseconds main 300',
+    'sentinel failover-timeout main 2000',
+  ]
+  const config = path.join(directory, 'sentinel.conf')
+  await writeFile(config, `${lines.join('\n')}\n`)
+  const child = launch(binary, [config, '--sentinel'])
+  const stop = async (): Promise<void> => {
+    await end(child)
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    await answers(child, port)
+    // Else it looks for replicas every ten seconds, and leaves a replaced master alone for eight, as Redis 6 always does.
+    await redisCommand(port, 'SENTINEL DEBUG INFO-PERIOD 200 PUBLISH-PERIOD 200')
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { port, stop }
+}
+
+async function serverBinary(): Promise<string> {
+  const binary = await findServer()
+  if (binary === undefined) throw new Error('no redis-server: run scripts/get-redis')
+  return binary
+}
+
+function launch(binary: string, args: readonly string[]): ChildProcess {
+  const child = spawn(binary, args, { stdio: 'ignore' })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
+/** At once when it ends instead, as with settings it does not know. */
+function answers(child: ChildProcess, port: number): Promise<void> {
+  const ended = new Promise<never>((_, reject) =>
+    child.once('exit', () => reject(new Error('redis-server ended at its start'))),
+  )
+  return Promise.race([until(async () => /^\+PONG|^-NOAUTH/.test(await redisCommand(port, 'PING'))), ended])
+}
+
+/** The certificate is its own authority, for the other nodes of a cluster and for clients. */
+function certificateIn(directory: string): readonly string[] {
+  const [cert, key] = [path.join(directory, 'cert.pem'), path.join(directory, 'key.pem')]
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert]
+  return [...files, '--tls-auth-clients', 'no', '--tls-cluster', 'yes']
 }
 
 /** One inline command, the start of its reply: needs no client library. */
@@ -125,9 +200,10 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-async function formCluster(ports: readonly number[]): Promise<void> {
+/** `meetingPorts`: where nodes look for each other. */
+async function formCluster(ports: readonly number[], meetingPorts: readonly number[]): Promise<void> {
   const share = Math.ceil(16_384 / ports.length)
-  const [first = 0, ...others] = ports
+  const [first = 0] = ports
   await Promise.all(
     ports.map(async (port, i) => {
       const last = Math.min(16_384, (i + 1) * share) - 1
@@ -136,7 +212,7 @@ async function formCluster(ports: readonly number[]): Promise<void> {
       await redisCommand(port, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`)
     }),
   )
-  for (const port of others) await redisCommand(first, `CLUSTER MEET 127.0.0.1 ${port}`)
+  for (const port of meetingPorts.slice(1)) await redisCommand(first, `CLUSTER MEET 127.0.0.1 ${port}`)
   const joined = async (port: number): Promise<boolean> => {
     const info = await redisCommand(port, 'CLUSTER INFO')
     return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${ports.length}`)

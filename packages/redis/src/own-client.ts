@@ -17,13 +17,13 @@ export interface Client extends Origin {
 export function clientOf(options: CheckedOptions, report: Report): Client {
   const { client } = options
   if (client === undefined) return ownClient(options, report)
-  const where = isCluster(client) ? 'the cluster handed in' : addressOf(client as SingleClient)
+  const where = isCluster(client) ? 'the cluster handed in' : placeOf(client as SingleClient)
   return { client, where, lastError: () => undefined, close: () => Promise.resolve() }
 }
 
 function ownClient(options: CheckedOptions, report: Report): Client {
   const client = options.cluster === undefined ? single(options) : cluster(options, options.cluster)
-  const where = options.cluster === undefined ? placeOf(client as Redis) : nodesOf(options.cluster.nodes)
+  const where = options.cluster === undefined ? placeOf(client as SingleClient) : nodesOf(options.cluster.nodes)
   const outages: Outages = options.onError === undefined ? outageWarnings() : { failed: report, over: () => undefined }
   let lastError: string | undefined
   let closing = false
@@ -66,14 +66,25 @@ function ownClient(options: CheckedOptions, report: Report): Client {
 /** Why connecting failed. */
 function explained(error: Error & { readonly command?: { readonly name: string } }, client: Redis | Cluster): string {
   const reason = reasonOf(error)
-  const { db, tls } = client.options as RedisOptions
+  const { db, tls, name } = client.options as RedisOptions
   if (isAnswer(error) && error.command?.name === 'select')
     return `database ${String(db)} could not be selected: ${reason}`
   // A server that does not speak TLS answers nothing that can be read, or nothing.
   if (tls !== undefined && /ETIMEDOUT|wrong version number|before secure TLS/.test(reason))
     return `${reason} (the server may not speak TLS; write redis:// then)`
+  if (reason.startsWith('All sentinels are unreachable')) {
+    const [, last = ''] = /Last error: (.*)/.exec(reason) ?? []
+    // Of those that answer with nothing there is no last error.
+    if (last === '' || last.includes('No such master')) return `the sentinels know no master named "${name ?? ''}"`
+    return last === CLOSED ? 'no sentinel could be reached' : `no sentinel answered: ${last}`
+  }
+  if (client.isCluster && reason === CLOSED)
+    return 'no node could be connected to (the client does not say why: an address, TLS or a certificate may be wrong)'
   return reason
 }
+
+/** What ioredis says where it keeps the reason to itself. */
+const CLOSED = 'Connection is closed'
 
 /** Why a connection was closed that nobody could use yet. */
 function closedEarly(client: Redis | Cluster): string {
@@ -118,17 +129,17 @@ function cluster(
 const REPLIES = { replyMapping: 'legacy', stringNumbers: false } as const
 
 function tuned(commandTimeoutMs: number): {
-  readonly [K in 'connectTimeout' | 'socketTimeout' | 'maxLoadingRetryTime']: number
+  readonly [K in 'connectTimeout' | 'socketTimeout' | 'maxLoadingRetryTime' | 'sentinelCommandTimeout']: number
 } {
   // A server that says nothing for several deadlines is as good as gone: a new connection may lead to a live one.
   const silenceMs = Math.max(1000, 4 * commandTimeoutMs)
-  return { connectTimeout: 1000, socketTimeout: silenceMs, maxLoadingRetryTime: 500 }
+  // A sentinel that says nothing would keep the others from being asked.
+  return { connectTimeout: 1000, socketTimeout: silenceMs, maxLoadingRetryTime: 500, sentinelCommandTimeout: 500 }
 }
 
-function placeOf({ options }: Redis): string {
-  const { sentinels, name, path, host, port } = options
-  if (sentinels !== undefined && sentinels !== null) return `sentinel ${nodesOf(sentinels)} (${name ?? ''})`
-  return path ?? `${host ?? 'localhost'}:${port ?? 6379}`
+function placeOf(client: SingleClient): string {
+  const { sentinels, name } = client.options ?? {}
+  return sentinels ? `sentinel ${nodesOf(sentinels)} (${name ?? ''})` : addressOf(client)
 }
 
 function nodesOf(nodes: readonly unknown[]): string {

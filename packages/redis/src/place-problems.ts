@@ -112,11 +112,19 @@ function* serverProblems(where: string, options: unknown): Generator<string> {
     yield `${where}: found ${kindOf(options)}; expected options of ioredis, such as { host, port }`
     return
   }
-  const { keyPrefix, db } = options
+  const { keyPrefix, db, sentinels, name, tls, enableTLSForSentinelMode } = options
   if (keyPrefix)
     yield `${where}.keyPrefix: found ${describe(keyPrefix)}; expected none: names start with what prefix says`
   if (db !== undefined && !(typeof db === 'number' && Number.isInteger(db) && db >= 0))
     yield `${where}.db: found ${describe(db)}; expected a whole number, 0 or more`
+  if (!sentinels) return
+  // Without it ioredis asks the sentinels in the clear, and the master it is told of as well.
+  if (tls !== undefined && enableTLSForSentinelMode !== true)
+    yield `${where}.enableTLSForSentinelMode: found ${describe(enableTLSForSentinelMode)}; expected true beside tls: without it nothing is encrypted`
+  if (!Array.isArray(sentinels) || sentinels.length === 0 || !sentinels.every(isGiven))
+    yield `${where}.sentinels: found ${Array.isArray(sentinels) ? describe(sentinels) : kindOf(sentinels)}; expected one or more, such as { host, port }`
+  if (typeof name !== 'string' || name === '')
+    yield `${where}.name: found ${describe(name)}; expected the name the sentinels know the master by`
 }
 
 function* clusterProblems(cluster: unknown): Generator<string> {

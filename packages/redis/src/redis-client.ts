@@ -17,6 +17,8 @@ export interface SingleClient extends RedisClient {
     readonly host?: string | undefined
     readonly port?: number | undefined
     readonly path?: string | null | undefined
+    readonly sentinels?: readonly unknown[] | null | undefined
+    readonly name?: string | undefined
   }
   duplicate(override: { lazyConnect: true; retryStrategy: null; enableOfflineQueue: true }): Subscriber
 }

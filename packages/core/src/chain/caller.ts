@@ -79,7 +79,17 @@ export class Caller {
   takeOver(before: Caller): void {
     if (before.#metadata === undefined) return
     const noted = this.#writable()
-    for (const [name, value] of before.metadataChanges()) if (name !== 'token') noted[name] = value
+    for (const [name, value] of before.#noted()) if (name !== 'token') noted[name] = value
+  }
+
+  /** What is no data stays noted as it is: that it cannot be saved is said when it is saved. */
+  #noted(): Iterable<readonly [string, unknown]> {
+    try {
+      return this.metadataChanges()
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error
+      return Object.entries(this.#metadata ?? {})
+    }
   }
 
   #writable(): SessionMetadata {
