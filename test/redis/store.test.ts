@@ -299,25 +299,22 @@ describe.skipIf(noServer)('what one slot of a cluster counted before another', (
     expect(await store.take([perKey, perApi])).toMatchObject({ standings: [{ remaining: 4 }, { remaining: 1 }] })
   })
 
-  it.each(['sliding-window', 'fixed-window', 'quota'] as const)(
-    'refused is not given back to a period that began since: %s',
-    async (kind) => {
-      let now = Date.UTC(2030, 0, 1)
-      const [key, api] = [newId(), newId()]
-      const { client, answered, letGo } = holding(key)
-      const store = open({ client, prefix: newId(), now: () => now })
-      const perKey = charge({ subject: key, kind, max: 5 })
-      const perApi = charge({ subject: `api:${api}`, max: 1, periodMs: 3_600_000 })
-      await store.take([perApi])
-      const taking = store.take([perKey, perApi])
-      await answered
-      now += 61_000
-      expect(await store.take([perKey])).toMatchObject({ standings: [{ remaining: 4 }] })
-      letGo()
-      expect(await taking).toMatchObject({ refusedBy: 1 })
-      expect(await store.peek([perKey])).toMatchObject([{ remaining: 4 }])
-    },
-  )
+  it.each(kinds)('refused is not given back to a period that began since: %s', async (kind) => {
+    let now = Date.UTC(2030, 0, 1)
+    const [key, api] = [newId(), newId()]
+    const { client, answered, letGo } = holding(key)
+    const store = open({ client, prefix: newId(), now: () => now })
+    const perKey = charge({ subject: key, kind, max: 5 })
+    const perApi = charge({ subject: `api:${api}`, max: 1, periodMs: 3_600_000 })
+    await store.take([perApi])
+    const taking = store.take([perKey, perApi])
+    await answered
+    now += 61_000
+    expect(await store.take([perKey])).toMatchObject({ standings: [{ remaining: 4 }] })
+    letGo()
+    expect(await taking).toMatchObject({ refusedBy: 1 })
+    expect(await store.peek([perKey])).toMatchObject([{ remaining: 4 }])
+  })
 })
 
 describe.skipIf(noServer)('the id of a session that a plugin made', () => {

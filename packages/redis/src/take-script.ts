@@ -186,10 +186,12 @@ const GCRA: Kind = {
   look: OWED + STANDING,
   count: `
   owed$ = owed$ + period$ / max$
+  mark$ = at$
   ${SET_OWED}
   ${STANDING}`,
+  // What has drained since it was counted is gone: more would be given back at the cost of others.
   refund: `${OWED}
-  owed$ = owed$ - period$ / max$
+  owed$ = owed$ - math.max(0, period$ / max$ - (at$ - mark$))
   if owed$ > 0 then ${SET_OWED} else call('DEL', key$) end
 `,
 }

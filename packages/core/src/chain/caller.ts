@@ -82,13 +82,16 @@ export class Caller {
     for (const [name, value] of before.#noted()) if (name !== 'token') noted[name] = value
   }
 
-  /** What is no data stays noted as it is: that it cannot be saved is said when it is saved. */
+  /** What cannot be read as data stays noted as it is: that it cannot be saved is said when it is saved. */
   #noted(): Iterable<readonly [string, unknown]> {
     try {
       return this.metadataChanges()
-    } catch (error) {
-      if (!(error instanceof ShapeError)) throw error
-      return Object.entries(this.#metadata ?? {})
+    } catch {
+      const noted = this.#metadata ?? {}
+      return Object.keys(noted).flatMap((name) => {
+        const value: unknown = Object.getOwnPropertyDescriptor(noted, name)?.value
+        return value === undefined ? [] : [[name, value] as const]
+      })
     }
   }
 
