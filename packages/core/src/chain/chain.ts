@@ -3,13 +3,14 @@ import type { Hook, Maybe, Plugins } from '../hooks.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LogTarget } from '../plugins/log.ts'
 import { type LoadedPlugin, loadPlugin } from '../plugins/plugin.ts'
+import { Charging } from './charging.ts'
 import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
 import { bodyLimit, onEndpoint, plugged } from './steps.ts'
 import { type Ended, passOrEnd } from './verdicts.ts'
-import { Charging, withinLimits } from './within-limits.ts'
+import { withinLimits } from './within-limits.ts'
 
 /** One thing done to a request. Undefined goes on to the next. */
 export type Step = (exchange: Exchange) => Maybe<Ended>
