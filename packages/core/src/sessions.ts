@@ -1,7 +1,8 @@
 import type { CompiledApi } from './chain/compiled-api.ts'
 import { quotasOf } from './chain/key-quotas.ts'
-import { canApplyPolicies, effective } from './chain/let-in.ts'
+import { underPolicies } from './chain/let-in.ts'
 import { describe, GatewayError, isGatewayError } from './errors.ts'
+import { policyIds } from './session/apply-policies.ts'
 import { maskKey } from './session/key-scheme.ts'
 import { remainingLifetime } from './session/lifetime.ts'
 import type { Policy } from './session/policy.ts'
@@ -228,23 +229,13 @@ class StoredSessions implements Sessions {
         `The session names the policy ${describe(unknown)}, which nobody defined; known: ${names === '' ? 'none' : names}.`,
       )
     }
-    if (this.#apis.some((api) => canApplyPolicies(session, api))) return
+    const applied = this.#apis.map((api) => underPolicies(session, api))
+    const [reason] = applied
+    if (!applied.every(isGatewayError) || !isGatewayError(reason)) return
     throw new GatewayError(
       'PSTN_SESSION_INVALID',
-      `No API of this gateway can apply the session's policies: ${this.#reason(session)}`,
+      `No API of this gateway can apply the session's policies: ${reason.message}`,
     )
-  }
-
-  /** Why the first API cannot; all of them have the same policies but for their own. */
-  #reason(session: Session): string {
-    try {
-      const [api] = this.#apis
-      if (api !== undefined) effective(session, api)
-      return ''
-    } catch (error) {
-      if (isGatewayError(error)) return error.message
-      throw error
-    }
   }
 
   #trialEnd(session: Session, now: Date): number {
@@ -271,11 +262,6 @@ function checkThresholds({ monitor }: Session): void {
       'PSTN_SESSION_INVALID',
       `The session's monitor.triggerLimits has ${small}; expected percent, such as 80.`,
     )
-}
-
-function policyIds({ applyPolicies, applyPolicyId }: Session): readonly string[] {
-  if (applyPolicies.length > 0) return applyPolicies
-  return applyPolicyId === '' ? [] : [applyPolicyId]
 }
 
 function existing(id: string): GatewayError {

@@ -11,7 +11,7 @@ const MAX_KEY_LENGTH = 4_096
 export function readKey(token: Token, request: GatewayRequest): Credential {
   let key: string | undefined
   for (const found of presented(token, request)) {
-    const stripped = found.replace(/^bearer /i, '')
+    const stripped = withoutBearer(found)
     if (stripped === '') continue
     if (key !== undefined && key !== stripped) return 'ambiguous'
     key = stripped
@@ -30,7 +30,7 @@ export function stripKey({ header, query, cookie, strip }: Token, request: Gatew
 
 /** The credential under which the store may already know a caller whom an `auth` plugin lets in. */
 export function presentedToken(request: GatewayRequest): string {
-  return (request.headers.get('authorization') ?? '').replace(/^bearer /i, '')
+  return withoutBearer(request.headers.get('authorization') ?? '')
 }
 
 /** A request target without the values of query parameters that carry credentials. */
@@ -77,6 +77,10 @@ function pairsOf(request: GatewayRequest): readonly string[] {
 
 function unquoted(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
+}
+
+function withoutBearer(credential: string): string {
+  return credential.replace(/^bearer /i, '')
 }
 
 function nameOf(pair: string): string {

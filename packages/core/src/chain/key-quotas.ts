@@ -5,7 +5,7 @@ import { mayUseApi } from '../session/access.ts'
 import { limitsOf } from '../session/effective-limits.ts'
 import type { Session } from '../session/session.ts'
 import type { CompiledApi } from './compiled-api.ts'
-import { effective } from './let-in.ts'
+import { underPolicies } from './let-in.ts'
 
 /** The quotas of a key, each with the APIs that count against it. */
 export function quotasOf(session: Session, id: string, apis: readonly CompiledApi[]): Map<Charge, string[]> {
@@ -21,14 +21,9 @@ export function quotasOf(session: Session, id: string, apis: readonly CompiledAp
 }
 
 function quotaOf(session: Session, id: string, api: CompiledApi): Charge | undefined {
-  try {
-    const counted = effective(session, api)
-    if (!mayUseApi(counted, api.info.id, '')) return undefined
-    const { quota } = limitsOf(counted, api.info.id, '', '/')
-    return quota === undefined ? undefined : quotaCharge(quota, { subject: id, scope: quota.scope })
-  } catch (error) {
-    // Policies that cannot be applied to this API keep the key out of it: there it has no quota.
-    if (isGatewayError(error) && error.code === 'PSTN_POLICY_INVALID') return undefined
-    throw error
-  }
+  const counted = underPolicies(session, api)
+  // Policies that cannot be applied to this API keep the key out of it: there it has no quota.
+  if (isGatewayError(counted) || !mayUseApi(counted, api.info.id, '')) return undefined
+  const { quota } = limitsOf(counted, api.info.id, '', '/')
+  return quota === undefined ? undefined : quotaCharge(quota, { subject: id, scope: quota.scope })
 }

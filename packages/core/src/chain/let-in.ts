@@ -14,34 +14,37 @@ import { type Ended, refuseCaller } from './verdicts.ts'
  */
 export function letIn(exchange: Exchange, by: LoadedPlugin<'auth'> | 'token', identity: Identity): Ended {
   const { api } = exchange
-  try {
-    const caller = new Caller(identity, effective(identity.session, api))
-    const asked = by === 'token' ? 'token' : 'plugin'
-    if (api.definition.authentication.baseIdentity === asked) exchange.caller = caller
-    else exchange.others = [...exchange.others, caller]
-    return undefined
-  } catch (error) {
-    if (!isGatewayError(error) || error.code !== 'PSTN_POLICY_INVALID') throw error
-    api.services.events.warn(`policy ${api.info.id} ${error.message}`, `[${error.code}] ${error.message}`)
+  const session = underPolicies(identity.session, api)
+  if (isGatewayError(session)) {
+    api.services.events.warn(`policy ${api.info.id} ${session.message}`, `[${session.code}] ${session.message}`)
     return by === 'token'
-      ? refuseCaller(error.code, exchange)
-      : refuseCaller(error.code, exchange, by, 'PSTN_SESSION_MISSING')
+      ? refuseCaller(session.code, exchange)
+      : refuseCaller(session.code, exchange, by, 'PSTN_SESSION_MISSING')
+  }
+  const caller = new Caller(identity, session)
+  const asked = by === 'token' ? 'token' : 'plugin'
+  if (api.definition.authentication.baseIdentity === asked) exchange.caller = caller
+  else exchange.others = [...exchange.others, caller]
+  return undefined
+}
+
+/** The session as it counts for an API, or the `PSTN_POLICY_INVALID` that says why its policies cannot be applied there. */
+export function underPolicies(session: Session, api: CompiledApi): Session | GatewayError {
+  try {
+    return effective(session, api)
+  } catch (error) {
+    if (isGatewayError(error) && error.code === 'PSTN_POLICY_INVALID') return error
+    throw error
   }
 }
 
 /** Whether the session's policies can be applied; where it has none they can. */
 export function canApplyPolicies(session: Session, api: CompiledApi): boolean {
-  try {
-    effective(session, api)
-    return true
-  } catch (error) {
-    if (isGatewayError(error) && error.code === 'PSTN_POLICY_INVALID') return false
-    throw error
-  }
+  return !isGatewayError(underPolicies(session, api))
 }
 
 /** A stored session is one object as long as nothing changes: its policies are applied once for each API. */
-export function effective(session: Session, api: CompiledApi): Session {
+function effective(session: Session, api: CompiledApi): Session {
   if (!hasPolicies(session)) return session
   const known = api.effective.get(session)
   if (known !== undefined) return known

@@ -28,20 +28,25 @@ export function storeFailure(error: unknown, exchange: Exchange, features: reado
     error.code === 'PSTN_SESSION_CORRUPT'
       ? features[0]
       : features.find((one) => services.onStoreError[one] === 'refuse')
-  if (refusing === undefined) {
-    services.events.emit('storeError', { api: info, feature: features[0]!, features, outcome: 'passed', error })
-    return undefined
-  }
-  services.events.emit('storeError', { api: info, feature: refusing, features, outcome: 'refused', error })
-  return errorAnswer(error.code, exchange)
+  if (refusing !== undefined) return refused(error, exchange, refusing, features)
+  services.events.emit('storeError', { api: info, feature: features[0]!, features, outcome: 'passed', error })
+  return undefined
 }
 
 /** Nobody knows whose key it is, so there is no passing, whatever was configured. */
 export function unknownForWantOfStore(error: unknown, exchange: Exchange): Ended {
   if (!isStoreFailure(error)) throw error
+  return refused(error, exchange, 'sessions', ['sessions'])
+}
+
+function refused(
+  error: GatewayError,
+  exchange: Exchange,
+  feature: StoreFeature,
+  features: readonly StoreFeature[],
+): Ended {
   const { services, info } = exchange.api
-  const told = { api: info, feature: 'sessions', features: ['sessions'], outcome: 'refused', error } as const
-  services.events.emit('storeError', told)
+  services.events.emit('storeError', { api: info, feature, features, outcome: 'refused', error })
   return errorAnswer(error.code, exchange)
 }
 

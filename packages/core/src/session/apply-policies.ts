@@ -64,7 +64,7 @@ export function applyPolicies(
 
 /** Whether anything has to be applied. */
 export function hasPolicies(session: Session): boolean {
-  return idsIn(session).length > 0 || arePolicies(session.metadata['policies'])
+  return policyIds(session).length > 0 || arePolicies(session.metadata['policies'])
 }
 
 /** Whole policies, as the real gateway takes them from metadata; a list of nothing but names is somebody else's field. */
@@ -77,7 +77,7 @@ function named(
   find: (id: string) => Policy | undefined,
   onUnknown: ((id: string) => void) | undefined,
 ): readonly Policy[] {
-  const ids = idsIn(session)
+  const ids = policyIds(session)
   const found = ids.map((id) => find(id))
   const policies = found.filter((policy) => policy !== undefined)
   const unknown = ids.filter((_, i) => found[i] === undefined)
@@ -87,7 +87,8 @@ function named(
   return policies
 }
 
-function idsIn({ applyPolicies: ids, applyPolicyId }: Session): readonly string[] {
+/** The policies a session names, each once. */
+export function policyIds({ applyPolicies: ids, applyPolicyId }: Session): readonly string[] {
   if (ids.length > 0) return [...new Set(ids)]
   return applyPolicyId === '' ? [] : [applyPolicyId]
 }

@@ -1,4 +1,5 @@
 import type { AccessRight, AllowedUrl } from './access-right.ts'
+import { isRecord } from './shape.ts'
 
 /** What two policies together allow with one API; limits are merged elsewhere. An empty list means everything, so it wins. */
 export function mergeRights(one: AccessRight, other: AccessRight): AccessRight {
@@ -63,8 +64,4 @@ function nameOf(item: unknown): string {
 function deeper(one: unknown, other: unknown): unknown {
   if (typeof one !== 'number' || typeof other !== 'number') return one ?? other
   return one < 0 || other < 0 ? -1 : Math.max(one, other)
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
