@@ -28,6 +28,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
       { extends: true, test: { name: 'hosts', include: ['test/hosts/**/*.test.ts'], pool: 'forks' } },
+      { extends: true, test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], pool: 'forks' } },
       { extends: true, test: { name: 'repository', include: ['test/repository/**/*.test.ts'] } },
       {
         extends: true,

@@ -9,6 +9,8 @@ const call: HostCall = {
   originalUrl: '/orders/stock/7?full=1',
   target: '/orders/stock/7?full=1',
   basePath: '',
+  httpVersion: '1.1',
+  truncated: false,
   rawHeaders: HEADERS,
   peer: { address: '127.0.0.1', encrypted: false },
   body: () => undefined,

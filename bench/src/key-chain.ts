@@ -95,6 +95,8 @@ function callWith(key: string): HostCall {
     originalUrl: '/orders/stock/7?full=1',
     target: '/orders/stock/7?full=1',
     basePath: '',
+    httpVersion: '1.1',
+    truncated: false,
     rawHeaders: ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'Authorization', key],
     peer: { address: '127.0.0.1', encrypted: false },
     body: () => undefined,

@@ -25,7 +25,7 @@ interface RouteAnswer {
 /** A host application in one function; `body` is what the host's parser made of the request, if there is one. */
 type Route = (req: IncomingMessage, body: unknown) => RouteAnswer | Promise<RouteAnswer>
 
-interface Setup {
+export interface Setup {
   readonly options?: GatewayOptions
   /** Mount path of the gateway, such as `/v1`. Not under node:http. */
   readonly at?: string
@@ -38,6 +38,10 @@ interface Setup {
   readonly above?: RequestListener
   /** The host speaks HTTPS, with the certificate of `tls.ts`. */
   readonly secure?: boolean
+  /** Behind `createServer` of `@postern/http` instead of Node's own. */
+  readonly safe?: boolean
+  /** Options of that server. */
+  readonly server?: forHttp.ServerOptions
   /** The host application behind the gateway; without it the host's own 404. */
   readonly route?: Route
   /** The same, writing to `res` itself. */
@@ -112,12 +116,18 @@ export const applications: readonly Host[] = [
   ['Koa 3 with ctx.respond = false', onKoa(() => new Koa(), 'res')],
 ]
 
-async function started(gateway: Gateway, host: RequestListener, { above, secure = false }: Setup): Promise<Mounted> {
+async function started(
+  gateway: Gateway,
+  host: RequestListener,
+  { above, secure = false, safe = false, server = {} }: Setup,
+): Promise<Mounted> {
   const listener: RequestListener = (req, res) => {
     above?.(req, res)
     host(req, res)
   }
-  const listening = await listen(secure ? createSecureServer(SELF_SIGNED, listener) : createServer(listener))
+  const safely = (): Server => forHttp.createServer(listener, secure ? { tls: SELF_SIGNED, ...server } : server)
+  const plainly = (): Server => (secure ? createSecureServer(SELF_SIGNED, listener) : createServer(listener))
+  const listening = await listen(safe ? safely() : plainly())
   closeLater(() => gateway.close({ timeoutMs: 1 }))
   return { ...listening, gateway }
 }

@@ -165,6 +165,19 @@ export interface ApiDefinitionInput {
   readonly maxBufferedBytes?: number | undefined
   /** Bytes of a request body, read or not; 413 above. Default: no limit. */
   readonly maxBodyBytes?: number | undefined
+  /** Milliseconds a client may pause in its request body. Default 30,000; 408 above. */
+  readonly bodyTimeoutMs?: number | undefined
+  /** Milliseconds from accepting a request to the head of its answer, plugins and upstream included. Default 300,000; 504 above. */
+  readonly requestTimeoutMs?: number | undefined
+  /** Milliseconds a client may leave its answer unread. Default 300,000; the connection is cut above. */
+  readonly sendTimeoutMs?: number | undefined
+  /** Milliseconds an upgraded connection (WebSocket) may be silent both ways. Default 300,000; it is cut above. */
+  readonly upgradeIdleTimeoutMs?: number | undefined
+  /**
+   * Fields with `_` in their names: many servers read `x_user` and `x-user` as one variable, so a client could write what
+   * only the gateway may. Default `drop`: nobody sees them.
+   */
+  readonly underscoreHeaders?: 'drop' | 'keep' | undefined
   /** Addresses and CIDR ranges whose `X-Forwarded-*` are believed. Default: nobody. */
   readonly trustedProxies?: readonly string[] | undefined
   /** False: no analytics records. Default true. */
@@ -219,6 +232,11 @@ export interface ApiDefinition {
   readonly pluginTimeoutMs: number
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
+  readonly bodyTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly sendTimeoutMs: number
+  readonly upgradeIdleTimeoutMs: number
+  readonly underscoreHeaders: 'drop' | 'keep'
   readonly trustedProxies: readonly string[]
   readonly records: boolean
 }

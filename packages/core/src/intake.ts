@@ -1,7 +1,9 @@
+import type { ApiDefinition } from './api.ts'
 import { answer, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
 import type { ApiIndex, ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
+import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, publicMessage, publicStatus, stackOf } from './errors.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
@@ -10,6 +12,7 @@ import { Client, type Peer } from './http/client.ts'
 import { refuse } from './http/decision.ts'
 import { GatewayHeaders } from './http/headers.ts'
 import type { LimitHeader } from './limits/limit-headers.ts'
+import { headProblem, visibleLines } from './http/incoming-head.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
@@ -17,6 +20,8 @@ import type { GatewayResponse } from './http/response.ts'
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
   readonly method: string
+  /** `1.1` */
+  readonly httpVersion: string
   /** The request target as the client sent it. */
   readonly originalUrl: string
   /** The one the host routes by, the mount path included: another one where a middleware above rewrote it. */
@@ -26,9 +31,16 @@ export interface HostCall {
   /** Flat `[name, value, ...]`, as Node has it. */
   readonly rawHeaders: readonly string[]
   readonly peer: Peer
-  /** Called once, when somebody needs it. `limitBytes` bounds what may come out of a stream. */
-  readonly body: (limitBytes: number) => Buffer | ByteStream | undefined
+  /** Some fields are not in `rawHeaders` because the server shows no more. */
+  readonly truncated: boolean
+  /** Called once, when somebody needs it. */
+  readonly body: (limits: BodyLimits) => Buffer | ByteStream | undefined
+  /** What the client sends once its connection is upgraded; undefined for a request that asks for no upgrade. */
+  readonly tunnel?: ByteStream | undefined
 }
+
+/** What a request body may cost. */
+export type BodyLimits = Pick<ApiDefinition, 'maxBodyBytes' | 'bodyTimeoutMs'>
 
 /** A request the gateway has taken; the adapter asks for its answer, and says when it is out. */
 export interface Acceptance {
@@ -38,6 +50,8 @@ export interface Acceptance {
   readonly method: string
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
+  /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
+  readonly closes: boolean
   /**
    * The request target the host application is to see, relative to the mount; undefined when it is to see the one it
    * has. What was matched and what the host sees is one spelling.
@@ -59,11 +73,13 @@ export interface Acceptance {
 export class Intake {
   readonly #apis: ApiIndex
   readonly #passive: boolean
-  readonly #running = new Set<Cancellation>()
+  readonly #running = new Set<Exchange>()
   /** Records still with their analytics plugins. */
   readonly #concluding = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
   #idle: (() => void) | undefined
+  /** One timer for the deadlines of all requests. */
+  #sweep: NodeJS.Timeout | undefined
 
   constructor(apis: ApiIndex) {
     this.#apis = apis
@@ -116,38 +132,59 @@ export class Intake {
   async #close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
-    for (const cancellation of this.#running)
+    for (const { cancellation } of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
+    clearInterval(this.#sweep)
     await withinTime(Promise.all(this.#concluding), timeoutMs)
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
   }
 
   #exchange(call: HostCall, target: RequestTarget, { api, path, respelled }: ApiMatch): Acceptance {
-    const { maxBodyBytes, maxBufferedBytes } = api.definition
+    const { maxBufferedBytes, underscoreHeaders } = api.definition
     const cancellation = new Cancellation()
+    const lines = visibleLines(call.rawHeaders, underscoreHeaders)
     const request = new GatewayRequest({
       method: call.method,
       path,
       search: target.search,
       originalUrl: call.originalUrl,
-      headers: new GatewayHeaders(call.rawHeaders),
-      body: () => call.body(maxBodyBytes),
-      client: new Client(call.peer, call.rawHeaders, api.trust),
+      headers: new GatewayHeaders(lines),
+      body: () => call.body(api.definition),
+      client: new Client(call.peer, lines, api.trust),
       upstream: api.upstream,
       cancellation,
       maxBufferedBytes,
+      tunnel: call.tunnel,
     })
-    this.#running.add(cancellation)
-    const asRouted = !respelled && isPathOf(call.target, target.path)
-    return new AcceptedRequest(new Exchange(api, request, cancellation, 0), call, asRouted, (exchange, status) =>
-      this.#finish(exchange, status),
-    )
+    const exchange = new Exchange(api, request, cancellation, 0)
+    this.#running.add(exchange)
+    this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
+    return new AcceptedRequest(exchange, {
+      problem: call.truncated ? 'PSTN_HEAD_TOO_LARGE' : headProblem(call),
+      asRouted: !respelled && isPathOf(call.target, target.path),
+      closing: () => this.#closing !== undefined,
+      finish: (status) => this.#finish(exchange, status),
+    })
+  }
+
+  /** Ends what has found no answer in its time; stops looking when there is nothing to look at. */
+  #endLate(): void {
+    const now = performance.now()
+    for (const exchange of this.#running) {
+      const { requestTimeoutMs } = exchange.api.definition
+      if (exchange.answered || now - exchange.startedAt < requestTimeoutMs) continue
+      const message = `No answer within ${requestTimeoutMs} ms (requestTimeoutMs).`
+      exchange.cancellation.cancel(new GatewayError('PSTN_REQUEST_TIMEOUT', message))
+    }
+    if (this.#running.size > 0) return
+    clearInterval(this.#sweep)
+    this.#sweep = undefined
   }
 
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
   #finish(exchange: Exchange, status: number): void {
-    if (!this.#running.delete(exchange.cancellation)) return
+    if (!this.#running.delete(exchange)) return
     try {
       const concluding = conclude(exchange, { status })
       if (concluding instanceof Promise) this.#track(concluding)
@@ -167,34 +204,43 @@ export class Intake {
   }
 }
 
+/** Often enough for deadlines of minutes, too seldom to be seen in a profile. */
+const SWEEP_MS = 500
+
+interface Settings {
+  /** Why its head was refused. */
+  readonly problem: GatewayErrorCode | undefined
+  /** What was matched is what the host has. */
+  readonly asRouted: boolean
+  /** Whether the gateway takes no more requests by now. */
+  readonly closing: () => boolean
+  readonly finish: (status: number) => void
+}
+
 class AcceptedRequest implements Acceptance {
   readonly request: GatewayRequest
   readonly method: string
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
   readonly #exchange: Exchange
-  /** What was matched is what the host has. */
-  readonly #asRouted: boolean
-  readonly #finish: (exchange: Exchange, status: number) => void
+  readonly #settings: Settings
 
-  constructor(
-    exchange: Exchange,
-    call: HostCall,
-    asRouted: boolean,
-    finish: (exchange: Exchange, status: number) => void,
-  ) {
+  constructor(exchange: Exchange, settings: Settings) {
     this.request = exchange.request
-    this.method = call.method
+    this.method = exchange.method
     this.maxBufferedBytes = exchange.api.definition.maxBufferedBytes
     this.maxBodyBytes = exchange.api.definition.maxBodyBytes
     this.#exchange = exchange
-    this.#asRouted = asRouted
-    this.#finish = finish
+    this.#settings = settings
+  }
+
+  get closes(): boolean {
+    return this.#settings.problem !== undefined || this.#settings.closing()
   }
 
   hostTarget(): string | undefined {
     const { api, request } = this.#exchange
-    if (api.passive || (this.#asRouted && !GatewayRequest.targetTouched(request))) return undefined
+    if (api.passive || (this.#settings.asRouted && !GatewayRequest.targetTouched(request))) return undefined
     const { listenPath } = api.definition
     const search = GatewayRequest.search(request)
     return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
@@ -205,6 +251,8 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
+    const { problem } = this.#settings
+    if (problem !== undefined) return errorAnswer(problem, this.#exchange)
     return answer(this.#exchange, host)
   }
 
@@ -217,7 +265,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   conclude(status: number): void {
-    this.#finish(this.#exchange, status)
+    this.#settings.finish(status)
   }
 }
 
@@ -241,6 +289,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     method: call.method,
     maxBufferedBytes: 0,
     maxBodyBytes: 0,
+    closes: true,
     hostTarget: () => undefined,
     hostHeaders: () => [],
     answer: () => response,

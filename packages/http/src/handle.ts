@@ -5,11 +5,14 @@ import {
   type GatewayCore,
   type GatewayResponse,
   HANDED_OVER,
+  type HostCall,
 } from '@postern/core/host'
 import { announceToClient } from './announce.ts'
 import { applyToHost } from './apply-to-host.ts'
 import { captureResponse } from './capture-response.ts'
+import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
+import { checkServer } from './server-settings.ts'
 import { isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
@@ -29,13 +32,33 @@ export interface HostContext {
 
 /** One request of a host that answers through `res`. What the gateway does not take, and what is a bug, goes to `next`. */
 export function handle(core: GatewayCore, req: IncomingMessage, res: ServerResponse, host: HostContext): void {
-  const accepted = core.accept(hostCall(req, host))
+  const accepted = accept(core, hostCall(req, host), req, res)
+  if (accepted === DROPPED) return
   if (accepted === undefined) {
     host.next()
     return
   }
-  watch(req, res, accepted)
   new HostExchange(accepted, req, res, host).run()
+}
+
+/** What nobody answers: it was pipelined behind a request that ended its connection. */
+export const DROPPED = 'dropped'
+
+/** Asks the gateway, and ties what it takes to the client's connection. */
+export function accept(
+  core: GatewayCore,
+  call: HostCall,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Acceptance | typeof DROPPED | undefined {
+  if (isEnding(req)) return DROPPED
+  checkServer(req)
+  const accepted = core.accept(call)
+  if (accepted === undefined) return undefined
+  if (accepted.closes) endConnectionWith(req, res)
+  lingerAfter(req, res)
+  watch(req, res, accepted)
+  return accepted
 }
 
 /** One accepted request between the gateway and a host that answers through `res`. */
@@ -82,6 +105,7 @@ class HostExchange {
   }
 
   #deliver(answer: ExchangeAnswer): void {
+    if (this.#accepted.closes) endConnectionWith(this.#req, this.#res)
     if (answer === HANDED_OVER) this.#handOver()
     else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
   }
@@ -110,7 +134,7 @@ class HostExchange {
  * Ties the exchange to the client's connection: it ends with the answer, or with the client. A pipelined response gets its
  * socket, and so its `close`, only when its turn comes; the request hears of a lost connection in any case.
  */
-export function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
+function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
     const delivered = res.writableFinished
     if (!delivered) accepted.cancel()

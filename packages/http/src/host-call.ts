@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { HostCall } from '@postern/core/host'
 import { requestBody } from './request-body.ts'
+import { isTruncated } from './server-settings.ts'
 
 /** Where a host has the request's target; see `HostCall`. */
 export type Targets = Pick<HostCall, 'originalUrl' | 'target' | 'basePath'>
@@ -10,13 +11,15 @@ export type Targets = Pick<HostCall, 'originalUrl' | 'target' | 'basePath'>
 export function hostCall(req: IncomingMessage, { originalUrl, target, basePath }: Targets): HostCall {
   return {
     method: req.method ?? 'GET',
+    httpVersion: req.httpVersion,
     originalUrl,
     target,
     basePath,
     rawHeaders: decodedHeaders(req),
+    truncated: isTruncated(req),
     // Asked now: a socket that is closed has forgotten.
     peer: { address: req.socket.remoteAddress ?? '', encrypted: (req.socket as Partial<TLSSocket>).encrypted === true },
-    body: (limitBytes) => requestBody(req, limitBytes),
+    body: (limits) => requestBody(req, limits),
   }
 }
 

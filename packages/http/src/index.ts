@@ -4,6 +4,9 @@ import { createCore, refuse } from '@postern/core/host'
 import { handle } from './handle.ts'
 import { writeResponse } from './write-response.ts'
 
+export { createServer, type ServerOptions } from './create-server.ts'
+export { stopOnSignals, type StopOptions } from './stop-on-signals.ts'
+
 /** A request listener for `node:http`; `next` is called for a request no API accepts, and for APIs without an upstream. */
 export interface HttpGateway extends Gateway {
   (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void

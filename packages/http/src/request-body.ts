@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { ByteStream, firstValue, GatewayError } from '@postern/core/host'
+import { type BodyLimits, ByteStream, firstValue, GatewayError } from '@postern/core/host'
 
 /** What body parsers leave on a request: Express on `req`, Koa on `ctx.request`, which its adapter passes on. */
 export interface ParsedRequest {
@@ -23,10 +23,14 @@ export function setParsedRequest(req: IncomingMessage, parsed: ParsedRequest): v
  * The body of a request: its stream, or, where a parser above has read that, the raw bytes it kept, or else the parsed
  * value written out again. A request without a body has none.
  */
-export function requestBody(req: IncomingMessage, limitBytes: number): Buffer | ByteStream | undefined {
+export function requestBody(
+  req: IncomingMessage,
+  { maxBodyBytes, bodyTimeoutMs }: BodyLimits,
+): Buffer | ByteStream | undefined {
   const chunked = firstValue(req.rawHeaders, 'transfer-encoding') !== undefined
   if (!chunked && (firstValue(req.rawHeaders, 'content-length') ?? '0') === '0') return undefined
-  if (!req.readableDidRead) return ByteStream.from(req, { release: 'drain', limitBytes })
+  if (!req.readableDidRead)
+    return ByteStream.from(req, { release: 'drain', limitBytes: maxBodyBytes, pauseTimeoutMs: bodyTimeoutMs })
   const { body, rawBody } = parsedRequest(req)
   return writtenOut(rawBody ?? body, req.headers['content-type'] ?? '') ?? consumed()
 }

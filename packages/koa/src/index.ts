@@ -10,12 +10,14 @@ import {
   withoutAuthority,
 } from '@postern/core/host'
 import {
+  accept,
   announceToClient,
   applyToHost,
+  DROPPED,
+  endConnectionWith,
   hostCall,
   markBrokenOff,
   setParsedRequest,
-  watch,
   writeResponse,
   type Targets,
 } from '@postern/http/bridge'
@@ -43,12 +45,15 @@ export function createGateway(
   const core = createCore(definition, options)
   const middleware = async (ctx: Context, next: Next): Promise<void> => {
     setParsedRequest(ctx.req, ctx.request as object)
-    const accepted = core.accept(hostCall(ctx.req, targetsOf(ctx)))
+    const accepted = accept(core, hostCall(ctx.req, targetsOf(ctx)), ctx.req, ctx.res)
+    if (accepted === DROPPED) {
+      ctx.respond = false
+      return
+    }
     if (accepted === undefined) {
       await next()
       return
     }
-    watch(ctx.req, ctx.res, accepted)
     let ofHost: HostAnswer | undefined
     const answer = await answering(ctx, accepted, async () => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
@@ -56,6 +61,7 @@ export function createGateway(
       ctx.req.method = accepted.method
       return ofHost.response
     })
+    if (accepted.closes) endConnectionWith(ctx.req, ctx.res)
     if (answer === HANDED_OVER) {
       announceToClient(accepted, ctx.res)
       return handOver(ctx, accepted, next)

@@ -1,5 +1,6 @@
 import { describe, GatewayError, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
+import { ByteStream } from '../http/byte-stream.ts'
 import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -36,7 +37,13 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   if (host === undefined) return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
-  return api.chain.response.length === 0 && !reframe ? HANDED_OVER : fromBehind(exchange, host(request))
+  // What comes after an upgrade is no answer that could be caught.
+  const upgrading = GatewayRequest.tunnel(request) !== undefined
+  if (upgrading || (api.chain.response.length === 0 && !reframe)) {
+    exchange.answered = true
+    return HANDED_OVER
+  }
+  return fromBehind(exchange, host(request))
 }
 
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
@@ -105,6 +112,9 @@ function replacedOr(
 
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
+  exchange.answered = true
+  const content = GatewayResponse.body(response).content()
+  if (content instanceof ByteStream) content.limitStall(exchange.api.definition.sendTimeoutMs)
   GatewayRequest.seal(exchange.request, exchange)
   GatewayResponse.seal(response, exchange)
   return response

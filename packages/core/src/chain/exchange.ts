@@ -29,6 +29,8 @@ export class Exchange {
   /** The client's own method. */
   readonly method: string
   readonly startedAt: number = performance.now()
+  /** The head of the answer is decided, or the host application has the request: the rest has limits of its own. */
+  answered = false
   /** Whose session counts; undefined before authentication and on a keyless API. */
   caller: Caller | undefined
   /** Those who were let in beside the caller, where several methods have to agree. */

@@ -86,12 +86,10 @@ export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): Gateway
   return response
 }
 
-/** The answer to a request that was cancelled: by its client, who will not see it, or because the gateway is closing. */
+/** The answer to a request that was cancelled: by its client, who will not see it, or because its time is up. */
 export function cancelledAnswer(exchange: Exchange): GatewayResponse {
   const { reason } = exchange.cancellation
-  return isGatewayError(reason) && reason.code === 'PSTN_CLOSED'
-    ? errorAnswer('PSTN_CLOSED', exchange)
-    : errorAnswer('PSTN_CLIENT_CLOSED', exchange)
+  return errorAnswer(isGatewayError(reason) ? reason.code : 'PSTN_CLIENT_CLOSED', exchange)
 }
 
 function decided(value: unknown, plugin: LoadedPlugin, exchange: Exchange): Ended {

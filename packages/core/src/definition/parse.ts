@@ -99,6 +99,11 @@ function normalise(input: ApiDefinitionInput): ApiDefinition {
     pluginTimeoutMs: input.pluginTimeoutMs ?? 5_000,
     maxBufferedBytes: input.maxBufferedBytes ?? 10 * 1024 * 1024,
     maxBodyBytes: input.maxBodyBytes ?? Number.POSITIVE_INFINITY,
+    bodyTimeoutMs: input.bodyTimeoutMs ?? 30_000,
+    requestTimeoutMs: input.requestTimeoutMs ?? 300_000,
+    sendTimeoutMs: input.sendTimeoutMs ?? 300_000,
+    upgradeIdleTimeoutMs: input.upgradeIdleTimeoutMs ?? 300_000,
+    underscoreHeaders: input.underscoreHeaders ?? 'drop',
     trustedProxies: [...(input.trustedProxies ?? [])],
     records: input.records ?? true,
   })

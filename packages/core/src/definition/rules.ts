@@ -24,6 +24,7 @@ export function ruleProblems(input: unknown): Problem[] {
     ...limitProblems(input),
     ...policyProblems(input),
     ...trustProblems(input),
+    ...underscoreProblems(input),
     ...configProblems(input),
   ]
 }
@@ -157,6 +158,18 @@ function trustProblems({ trustedProxies }: Fields): Problem[] {
   return trustedProxies.flatMap((range: unknown, i) =>
     typeof range === 'string' && range !== '' ? attempt(`trustedProxies[${i}]`, () => compileTrust([range])) : [],
   )
+}
+
+/** A field nobody would ever see: who reads it has to say that it is wanted. */
+function underscoreProblems({ authentication, underscoreHeaders }: Fields): Problem[] {
+  if (underscoreHeaders === 'keep' || !isFields(authentication)) return []
+  return ['token', 'idExtractor'].flatMap((where) => {
+    const reader = authentication[where]
+    const header = isFields(reader) ? reader['header'] : undefined
+    if (typeof header !== 'string' || !header.includes('_')) return []
+    const message = `found ${describe(header)}, but fields with "_" are dropped; set underscoreHeaders: "keep"`
+    return [{ path: `authentication.${where}.header`, message }]
+  })
 }
 
 function configProblems({ config }: Fields): Problem[] {

@@ -179,6 +179,11 @@ export const definitionSchema = strict('an object: the definition of an API', {
   pluginTimeoutMs: timeout.optional(),
   maxBufferedBytes: bytes.optional(),
   maxBodyBytes: bytes.optional(),
+  bodyTimeoutMs: timeout.optional(),
+  requestTimeoutMs: timeout.optional(),
+  sendTimeoutMs: timeout.optional(),
+  upgradeIdleTimeoutMs: timeout.optional(),
+  underscoreHeaders: oneOf('drop', 'keep').optional(),
   trustedProxies: z
     .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
     .optional(),

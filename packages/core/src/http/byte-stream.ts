@@ -31,6 +31,8 @@ export class ByteStream {
   #ended = false
   #error: Error | undefined
   #paused = false
+  #stallMs = 0
+  #stall: NodeJS.Timeout | undefined
 
   constructor(producer: ByteProducer) {
     this.#producer = producer
@@ -41,11 +43,17 @@ export class ByteStream {
     return this.#sink !== undefined
   }
 
+  /** From now on a consumer that has had enough may stay so for that long; then the stream fails for it. */
+  limitStall(ms: number): void {
+    this.#stallMs = ms
+    if (this.#paused && this.#sink !== undefined) this.#waitForConsumer()
+  }
+
   /** Producer's side. False: stop until `resume`. */
   push(chunk: Uint8Array): boolean {
     if (this.#ended || this.#error !== undefined) return true
     if (this.#sink !== undefined) {
-      if (!this.#sink.write(chunk)) this.#paused = true
+      if (!this.#sink.write(chunk)) this.#pause()
     } else {
       this.#queue.push(chunk)
       this.#queuedBytes += chunk.length
@@ -85,20 +93,41 @@ export class ByteStream {
     else if (this.#ended) sink.end()
     else if (this.#producer.start !== undefined) this.#producer.start(this)
     else if (this.#paused && more) this.resume()
-    if (!more) this.#paused = true
+    if (!more) this.#pause()
   }
 
   /** The consumer has room again. */
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    clearTimeout(this.#stall)
+    this.#stall = undefined
     this.#producer.resume()
+  }
+
+  #pause(): void {
+    this.#paused = true
+    if (this.#stallMs > 0) this.#waitForConsumer()
+  }
+
+  #waitForConsumer(): void {
+    this.#stall ??= setTimeout(() => {
+      if (this.#error !== undefined || !this.#paused) return
+      const error = new GatewayError(
+        'PSTN_CLIENT_STALLED',
+        `The client left its answer unread for ${this.#stallMs} ms (sendTimeoutMs).`,
+      )
+      // All may have arrived by now, and wait in the buffers of the connection: it is cut all the same.
+      this.#sink?.fail(error)
+      this.cancel(error)
+    }, this.#stallMs).unref()
   }
 
   /** Nobody wants the rest. */
   cancel(reason?: Error): void {
     this.#sink ??= DISCARD
     this.#queue = []
+    clearTimeout(this.#stall)
     if (this.#ended || this.#error !== undefined) return
     this.#error = reason ?? new GatewayError('PSTN_CLIENT_CLOSED', 'The body was cancelled.')
     this.#producer.cancel(reason)
@@ -168,17 +197,26 @@ interface ReadableSettings {
   readonly release?: 'destroy' | 'drain'
   /** More bytes than this fail the stream with `PSTN_BODY_TOO_LARGE`. */
   readonly limitBytes?: number
+  /** A longer pause while somebody waits for more fails the stream with `PSTN_BODY_TIMEOUT`. */
+  readonly pauseTimeoutMs?: number
 }
 
 class ReadableProducer implements ByteProducer {
   readonly #readable: Readable
   readonly #drain: boolean
   readonly #limitBytes: number
+  readonly #pauseTimeoutMs: number | undefined
+  #stream: ByteStream | undefined
+  #timer: NodeJS.Timeout | undefined
   #detach: () => void = () => undefined
   #early: Error | undefined
 
-  constructor(readable: Readable, { release = 'destroy', limitBytes = Number.POSITIVE_INFINITY }: ReadableSettings) {
+  constructor(
+    readable: Readable,
+    { release = 'destroy', limitBytes = Number.POSITIVE_INFINITY, pauseTimeoutMs }: ReadableSettings,
+  ) {
     this.#readable = readable
+    this.#pauseTimeoutMs = pauseTimeoutMs
     this.#drain = release === 'drain'
     this.#limitBytes = limitBytes
     // A stream of the plugin's own may fail before anybody reads it; unheard, that would end the process.
@@ -193,8 +231,11 @@ class ReadableProducer implements ByteProducer {
       )
       return
     }
+    this.#stream = stream
+    this.#waitForMore()
     let bytes = 0
     const onData = (data: unknown): void => {
+      this.#timer?.refresh()
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (!(chunk instanceof Uint8Array)) {
         stream.fail(
@@ -210,6 +251,8 @@ class ReadableProducer implements ByteProducer {
         )
         this.cancel()
       } else if (!stream.push(chunk)) {
+        // As long as nobody takes more, the sender cannot be late.
+        this.#stopWaiting()
         readable.pause()
       }
     }
@@ -222,13 +265,33 @@ class ReadableProducer implements ByteProducer {
       stream.fail(new GatewayError('PSTN_BODY_ABORTED', 'The body broke off.', { cause }))
     }
     const onClose = (): void => onBroken()
-    this.#detach = () => void readable.off('data', onData).off('end', onEnd).off('close', onClose)
+    this.#detach = () => {
+      this.#stopWaiting()
+      readable.off('data', onData).off('end', onEnd).off('close', onClose)
+    }
     // The error listener stays as a guard: an error after the end must not become an uncaught exception.
     readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
   }
 
   resume(): void {
+    this.#waitForMore()
     this.#readable.resume()
+  }
+
+  #waitForMore(): void {
+    const ms = this.#pauseTimeoutMs
+    if (ms === undefined) return
+    this.#timer ??= setTimeout(() => {
+      this.#stream?.fail(
+        new GatewayError('PSTN_BODY_TIMEOUT', `The client paused its body for ${ms} ms (bodyTimeoutMs).`),
+      )
+      this.cancel()
+    }, ms).unref()
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   cancel(): void {

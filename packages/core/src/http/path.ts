@@ -1,3 +1,5 @@
+import { isAuthority } from './authority.ts'
+
 // What may stand in a path as it is: pchar and "/" of RFC 3986 3.3, without a leading "//" and without any "/.".
 const PLAIN = /^\/(?!\/)[\w\-.~!$&'()*+,;=:@/]*$/
 const UNRESERVED = /[\w\-.~]/
@@ -79,13 +81,17 @@ export interface RequestTarget {
   readonly search: string
 }
 
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i
+
 /** A target without the scheme and the host an absolute-form one (RFC 9112 3.2.2) begins with. */
 export function withoutAuthority(target: string): string {
-  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
+  return target.startsWith('/') ? target : target.replace(ABSOLUTE, '')
 }
 
-/** Splits a request target (RFC 9112 3.2); undefined when it has no path or no canonical spelling. */
+/** Splits a request target (RFC 9112 3.2); undefined when it has no path, no canonical spelling or no proper authority. */
 export function parseTarget(target: string): RequestTarget | undefined {
+  const authority = target.startsWith('/') ? undefined : ABSOLUTE.exec(target)?.[1]
+  if (authority !== undefined && !isAuthority(authority)) return undefined
   const origin = withoutAuthority(target)
   const rooted = origin.startsWith('?') || origin === '' ? `/${origin}` : origin
   const mark = rooted.indexOf('?')

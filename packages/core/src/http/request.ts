@@ -1,6 +1,7 @@
 import { METHODS } from 'node:http'
 import { describe, GatewayError } from '../errors.ts'
 import { Body, type BodyInput, type BodySource, encodeBody } from './body.ts'
+import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
@@ -26,6 +27,8 @@ export interface GatewayRequestInit {
   readonly upstream: UpstreamUrl | undefined
   readonly cancellation: Cancellation
   readonly maxBufferedBytes: number
+  /** What the client sends once the connection is upgraded; undefined for a request that asks for no upgrade. */
+  readonly tunnel?: ByteStream | undefined
 }
 
 /**
@@ -208,6 +211,11 @@ export class GatewayRequest {
   /** @internal */
   static client(request: GatewayRequest): Client {
     return request.#init.client
+  }
+
+  /** @internal What the client sends after an upgrade; undefined where it asked for none. */
+  static tunnel(request: GatewayRequest): ByteStream | undefined {
+    return request.#init.tunnel
   }
 
   /** @internal */

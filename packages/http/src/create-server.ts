@@ -1,0 +1,83 @@
+import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
+import type { Socket } from 'node:net'
+import { isIPv6 } from 'node:net'
+import { guardServer } from './guard-server.ts'
+
+/** What `createServer` takes; milliseconds and bytes. */
+export interface ServerOptions {
+  /** A request head may take. Default 15,000; 408 above. */
+  readonly headersTimeoutMs?: number
+  /** A whole request may take to come in. Default 300,000; 408 above. */
+  readonly requestTimeoutMs?: number
+  /** A connection may wait for its next request. Default 5,000. */
+  readonly keepAliveTimeoutMs?: number
+  /** A connection may be silent both ways while a request is worked on. Default 320,000. */
+  readonly idleTimeoutMs?: number
+  /** All header fields of a request together. Default 16,384; 431 above. */
+  readonly maxHeaderBytes?: number
+  /** Connections at once. Default: no limit. */
+  readonly maxConnections?: number
+  /** Connections at once from one address; an IPv6 network of 64 bits is one. Default: no limit. */
+  readonly maxConnectionsPerAddress?: number
+  /** Certificate and key: the server speaks HTTPS. */
+  readonly tls?: TlsOptions
+}
+
+/**
+ * `http.createServer` with settings that are safe for a server strangers can reach, for any listener: a gateway, an
+ * Express app, `app.callback()` of Koa. Node's own defaults leave some of them open; `docs/budgets.md` lists all.
+ *
+ * @example
+ * createServer(app).listen(8080)
+ */
+export function createServer(listener: RequestListener, options: ServerOptions = {}): Server {
+  const settings = {
+    ...options.tls,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    maxHeaderSize: options.maxHeaderBytes ?? 16_384,
+    headersTimeout: options.headersTimeoutMs ?? 15_000,
+    requestTimeout: options.requestTimeoutMs ?? 300_000,
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? 5_000,
+    // Node looks for late requests every 30 seconds: a deadline is kept to this.
+    connectionsCheckingInterval: 500,
+  }
+  const server = options.tls === undefined ? createPlainServer(settings) : createSecureServer(settings)
+  // None: the size of the head bounds their number, and above a number Node drops fields without a word.
+  server.maxHeadersCount = 0
+  server.timeout = options.idleTimeoutMs ?? 320_000
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+  if (options.maxConnectionsPerAddress !== undefined) limitPerAddress(server, options.maxConnectionsPerAddress)
+  guardServer(server, listener)
+  return server
+}
+
+function limitPerAddress(server: Server, most: number): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const network = networkOf(socket.remoteAddress ?? '')
+    const count = (open.get(network) ?? 0) + 1
+    if (count > most) {
+      socket.destroy()
+      return
+    }
+    open.set(network, count)
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1
+      if (left === 0) open.delete(network)
+      else open.set(network, left)
+    })
+  })
+}
+
+/** One subscriber has 64 bits of IPv6 to himself, and an IPv4 address whatever it is written as. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:/i, '')
+  if (!isIPv6(plain)) return plain
+  const [head = '', tail] = plain.split('%', 1)[0]!.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0')
+  return [...left, ...zeros, ...right].slice(0, 4).join(':')
+}

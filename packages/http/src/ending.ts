@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+const ending = new WeakSet<Socket>()
+
+/** Whether the connection ends with an answer that was decided already: what was pipelined behind it is nobody's. */
+export function isEnding(req: IncomingMessage): boolean {
+  return ending.has(req.socket)
+}
+
+/** The connection ends with this answer, and what the client has sent behind its request is not looked at any more. */
+export function endConnectionWith(req: IncomingMessage, res: ServerResponse): void {
+  res.shouldKeepAlive = false
+  ending.add(req.socket)
+}
+
+/** How much of a body nobody wants is still taken, and for how long, so that its sender reads the answer first (RFC 9112 9.6). */
+const LINGER_BYTES = 1_048_576
+const LINGER_MS = 2_000
+
+/**
+ * An answer that is out while its request still comes in: the rest is thrown away, up to a limit. Closed at once, the
+ * connection would be reset, and the client would lose the answer.
+ */
+export function lingerAfter(req: IncomingMessage, res: ServerResponse): void {
+  // Before Node's own listener, which ends the connection of an answer that says so.
+  res.prependOnceListener('finish', () => {
+    const { socket } = req
+    if (req.complete || socket.destroyed) return
+    if (!res.shouldKeepAlive) socket.destroySoon = () => void socket.end()
+    req.resume()
+    const last = socket.bytesRead + LINGER_BYTES
+    const deadline = performance.now() + LINGER_MS
+    const timer = setInterval(() => {
+      const over = socket.bytesRead > last || performance.now() > deadline
+      if (over) socket.destroy()
+      if (over || socket.destroyed || (req.complete && res.shouldKeepAlive)) clearInterval(timer)
+    }, 50).unref()
+    socket.once('close', () => clearInterval(timer))
+  })
+}

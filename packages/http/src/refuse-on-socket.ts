@@ -1,0 +1,16 @@
+import type { Duplex } from 'node:stream'
+import { refuse, takeOutgoing } from '@postern/core/host'
+import { STATUS_CODES } from 'node:http'
+
+/** An answer where there is no response object to write it with; the connection ends behind it. */
+export function refuseOnSocket(socket: Duplex, status: number, message: string): void {
+  const answer = takeOutgoing(refuse(status, message, null, 0), 'GET')
+  if (!socket.writable || answer instanceof Promise || !(answer.body instanceof Buffer)) {
+    socket.destroy()
+    return
+  }
+  const { lines, body } = answer
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n`
+  for (let i = 0; i < lines.length; i += 2) head += `${String(lines[i])}: ${String(lines[i + 1])}\r\n`
+  socket.end(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]))
+}
