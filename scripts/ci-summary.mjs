@@ -8,13 +8,43 @@ const passed = new Set()
 const failed = new Set()
 const skipped = new Set()
 const explained = new Set()
+/** Ids of the catalogue of hostile traffic, and the hosts on which each was green. */
+const attacks = new Map()
 
+function note(id, place, status) {
+  const places = attacks.get(id) ?? new Map()
+  attacks.set(id, places)
+  places.set(place, places.get(place) === 'failed' || status === 'failed' ? 'failed' : (places.get(place) ?? status))
+  if (status === 'passed' && places.get(place) !== 'failed') places.set(place, 'passed')
+}
+
+/** Every id of the page has to be green everywhere the page says. */
+function countAttacks() {
+  const rows = readFileSync('docs/hostile-traffic.md', 'utf8').matchAll(
+    /^\| ([A-M]\d\d) \|.*\| (every host|[a-z ]+) \|$/gmu,
+  )
+  let green = 0
+  let total = 0
+  for (const [, id, where] of rows) {
+    total += 1
+    const places = [...(attacks.get(id)?.values() ?? [])]
+    const expected = where === 'every host' ? HOSTS : 1
+    if (places.length === expected && places.every((status) => status === 'passed')) green += 1
+    else
+      failed.add(`the attack ${id} is green on ${places.filter((status) => status === 'passed').length} of ${expected}`)
+  }
+  console.log(`${green} of ${total} ids of docs/hostile-traffic.md green, those of hosts on ${HOSTS} hosts`)
+}
+
+const HOSTS = 5
 const reports = existsSync('.out') ? readdirSync('.out').filter((name) => /^vitest-.+\.json$/u.test(name)) : []
 for (const report of reports) {
   for (const file of JSON.parse(readFileSync(`.out/${report}`, 'utf8')).testResults) {
-    for (const [index, { status }] of file.assertionResults.entries()) {
+    for (const [index, { status, ancestorTitles }] of file.assertionResults.entries()) {
       const bucket = { passed, failed }[status] ?? skipped
       bucket.add(`${file.name} ${index}`)
+      const [, id, place] = /^([A-M]\d\d) on (.+)$/u.exec(ancestorTitles[0] ?? '') ?? []
+      if (id !== undefined) note(id, place, status)
     }
     if (file.status === 'failed') {
       explained.add(report.slice('vitest-'.length, -'.json'.length))
@@ -26,6 +56,7 @@ for (const report of reports) {
 for (const step of process.argv.slice(2)) {
   if (!explained.has(step)) failed.add(`step ${step}`)
 }
+if (attacks.size > 0) countAttacks()
 if (passed.size === 0) failed.add('no test ran')
 for (const test of failed) passed.delete(test)
 

@@ -70,7 +70,7 @@ export interface Acceptance {
 }
 
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
-export class Intake {
+export class Intake implements Life {
   readonly #apis: ApiIndex
   readonly #passive: boolean
   readonly #running = new Set<Exchange>()
@@ -160,12 +160,8 @@ export class Intake {
     const exchange = new Exchange(api, request, cancellation, 0)
     this.#running.add(exchange)
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
-    return new AcceptedRequest(exchange, {
-      problem: call.truncated ? 'PSTN_HEAD_TOO_LARGE' : headProblem(call),
-      asRouted: !respelled && isPathOf(call.target, target.path),
-      closing: () => this.#closing !== undefined,
-      finish: (status) => this.#finish(exchange, status),
-    })
+    const problem = call.truncated ? 'PSTN_HEAD_TOO_LARGE' : headProblem(call)
+    return new AcceptedRequest(exchange, this, problem, !respelled && isPathOf(call.target, target.path))
   }
 
   /** Ends what has found no answer in its time; stops looking when there is nothing to look at. */
@@ -182,8 +178,12 @@ export class Intake {
     this.#sweep = undefined
   }
 
+  get closing(): boolean {
+    return this.#closing !== undefined
+  }
+
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
-  #finish(exchange: Exchange, status: number): void {
+  finish(exchange: Exchange, status: number): void {
     if (!this.#running.delete(exchange)) return
     try {
       const concluding = conclude(exchange, { status })
@@ -207,14 +207,11 @@ export class Intake {
 /** Often enough for deadlines of minutes, too seldom to be seen in a profile. */
 const SWEEP_MS = 500
 
-interface Settings {
-  /** Why its head was refused. */
-  readonly problem: GatewayErrorCode | undefined
-  /** What was matched is what the host has. */
-  readonly asRouted: boolean
-  /** Whether the gateway takes no more requests by now. */
-  readonly closing: () => boolean
-  readonly finish: (status: number) => void
+/** What an accepted request has to do with the gateway as a whole. */
+interface Life {
+  /** No more requests are taken by now. */
+  readonly closing: boolean
+  finish(exchange: Exchange, status: number): void
 }
 
 class AcceptedRequest implements Acceptance {
@@ -223,24 +220,30 @@ class AcceptedRequest implements Acceptance {
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
   readonly #exchange: Exchange
-  readonly #settings: Settings
+  readonly #life: Life
+  /** Why its head was refused. */
+  readonly #problem: GatewayErrorCode | undefined
+  /** What was matched is what the host has. */
+  readonly #asRouted: boolean
 
-  constructor(exchange: Exchange, settings: Settings) {
+  constructor(exchange: Exchange, life: Life, problem: GatewayErrorCode | undefined, asRouted: boolean) {
     this.request = exchange.request
     this.method = exchange.method
     this.maxBufferedBytes = exchange.api.definition.maxBufferedBytes
     this.maxBodyBytes = exchange.api.definition.maxBodyBytes
     this.#exchange = exchange
-    this.#settings = settings
+    this.#life = life
+    this.#problem = problem
+    this.#asRouted = asRouted
   }
 
   get closes(): boolean {
-    return this.#settings.problem !== undefined || this.#settings.closing()
+    return this.#problem !== undefined || this.#life.closing
   }
 
   hostTarget(): string | undefined {
     const { api, request } = this.#exchange
-    if (api.passive || (this.#settings.asRouted && !GatewayRequest.targetTouched(request))) return undefined
+    if (api.passive || (this.#asRouted && !GatewayRequest.targetTouched(request))) return undefined
     const { listenPath } = api.definition
     const search = GatewayRequest.search(request)
     return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
@@ -251,8 +254,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
-    const { problem } = this.#settings
-    if (problem !== undefined) return errorAnswer(problem, this.#exchange)
+    if (this.#problem !== undefined) return errorAnswer(this.#problem, this.#exchange)
     return answer(this.#exchange, host)
   }
 
@@ -265,7 +267,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   conclude(status: number): void {
-    this.#settings.finish(status)
+    this.#life.finish(this.#exchange, status)
   }
 }
 

@@ -13,6 +13,9 @@ export interface IncomingHead {
 
 const MOST_NOMINATIONS = 100
 
+/** Nearly every request names the host the one before named. */
+let knownHost = ''
+
 /**
  * The one place a request head is judged, whatever server has parsed it: what two servers could read in two ways is
  * refused before anything is decided by it (RFC 9112 3.2, 6.1, 6.3; RFC 9110 8.6, 10.1.1). Undefined when it has one
@@ -33,7 +36,9 @@ export function headProblem({ method, httpVersion, rawHeaders }: IncomingHead): 
       case 4: {
         if (!sameName(name, 'host')) break
         hosts += 1
+        if (value === knownHost) break
         if (value !== '' && !isAuthority(value)) return 'PSTN_HEAD_INVALID'
+        knownHost = value
         break
       }
       case 6: {
@@ -41,7 +46,8 @@ export function headProblem({ method, httpVersion, rawHeaders }: IncomingHead): 
         break
       }
       case 10: {
-        if (sameName(name, 'connection')) nominations += value.split(',').length
+        // Of a short list one need not know how many names it has.
+        if (sameName(name, 'connection')) nominations += value.length < 12 ? 1 : value.split(',').length
         break
       }
       case 14: {
