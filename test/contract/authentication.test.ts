@@ -427,8 +427,8 @@ describe('a protected API decides for', () => {
       const { port } = await withKeys(definition)
       const refused = await (await connect(port)).request(method, target, headers)
       const bodies = method === 'HEAD' ? [401, ''] : MISSING
-      // A target without a path belongs to no API; nobody is let in by it either.
-      const expected = target === '*' ? [400, envelope('Malformed request path')] : bodies
+      // A question about the server as a whole belongs to no API; nobody is let in by it either.
+      const expected = target === '*' ? [404, envelope('Not Found')] : bodies
       expect([refused.status, refused.body]).toEqual(expected)
       expect(upstream.received).toEqual([])
     }

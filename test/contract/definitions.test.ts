@@ -16,7 +16,8 @@ const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, or { plugin, name, timeoutMs }'
 const MILLISECONDS = 'expected an integer of milliseconds from 1 to 2147483647'
-const UPSTREAM_KEYS = 'url, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls'
+const UPSTREAM_KEYS =
+  'url, targets, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls, balance, retries, ejectAfter, ejectMs, health, circuitBreaker, maxConnections, maxQueued, queueTimeoutMs'
 const HOOKS = 'pre, auth, postAuth, post, response, analytics'
 
 function errorOf(build: () => unknown): GatewayError {
@@ -87,7 +88,69 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   [{ upstream: 'http://u:password@h/' }, `upstream: "http://***@h/" is no upstream; ${URL_WANTED}`],
   [{ upstream: 'http://h/?a=1' }, `upstream: "http://h/?a=1" is no upstream; ${URL_WANTED}`],
   [{ upstream: 'http://h/#a' }, `upstream: "http://h/#a" is no upstream; ${URL_WANTED}`],
-  [{ upstream: {} }, 'upstream.url: missing, expected an http: or https: URL such as "http://127.0.0.1:9000"'],
+  [
+    { upstream: {} },
+    'upstream.url: missing, expected an http: or https: URL such as "http://127.0.0.1:9000", or targets: several of them',
+  ],
+  [{ upstream: 'http://h:0' }, `upstream: "http://h:0" is no upstream; ${URL_WANTED}`],
+  [
+    { upstream: { url: 'http://h', targets: ['http://i'] } },
+    'upstream.targets: found beside upstream.url; put all URLs here, or leave this out',
+  ],
+  [{ upstream: { targets: 'http://h' } }, 'upstream.targets: found "http://h", expected an array of URLs'],
+  [{ upstream: { targets: [] } }, 'upstream.targets: found an array of 0, expected at least one URL'],
+  [
+    { upstream: { targets: ['http://h', 7] } },
+    'upstream.targets[1]: found 7, expected an http: or https: URL, or { url, weight }',
+  ],
+  [{ upstream: { targets: ['http://h', 'ws://h'] } }, `upstream.targets[1]: "ws://h" is no upstream; ${URL_WANTED}`],
+  [
+    { upstream: { targets: [{ url: 'http://u:p@h' }, 'http://i'] } },
+    `upstream.targets[0].url: "http://***@h" is no upstream; ${URL_WANTED}`,
+  ],
+  [
+    { upstream: { targets: ['http://h/a', { url: 'http://H:80/a/' }] } },
+    'upstream.targets[1].url: found "http://H:80/a/", which upstream.targets[0] already is; give a target a weight',
+  ],
+  [
+    { upstream: { targets: [{ url: 'http://h', weight: 0 }] } },
+    'upstream.targets[0].weight: found 0, expected an integer from 1 to 1000',
+  ],
+  [
+    { upstream: { targets: [{ url: 'http://h', wieght: 2 }] } },
+    'upstream.targets[0].wieght: unknown key; did you mean "weight"? known keys are url, weight',
+  ],
+  [
+    { upstream: { url: 'http://h', balance: 'random' } },
+    'upstream.balance: found "random", expected "round-robin" or "least-pending"',
+  ],
+  [{ upstream: { url: 'http://h', retries: 11 } }, 'upstream.retries: found 11, expected an integer from 0 to 10'],
+  [{ upstream: { url: 'http://h', ejectAfter: 0 } }, 'upstream.ejectAfter: found 0, expected an integer, 1 or more'],
+  [{ upstream: { url: 'http://h', ejectMs: 0 } }, `upstream.ejectMs: found 0, ${MILLISECONDS}`],
+  [{ upstream: { url: 'http://h', health: true } }, 'upstream.health: found true, expected an object: { path, ... }'],
+  [{ upstream: { url: 'http://h', health: {} } }, 'upstream.health.path: missing, expected a path such as "/health"'],
+  [
+    { upstream: { url: 'http://h', health: { path: 'health' } } },
+    'upstream.health.path: found "health", expected a path such as "/health"',
+  ],
+  [
+    { upstream: { url: 'http://h', health: { path: '/health', interval: 5 } } },
+    'upstream.health.interval: unknown key; did you mean "intervalMs"? known keys are path, intervalMs, timeoutMs, unhealthyAfter, healthyAfter',
+  ],
+  [
+    { upstream: { url: 'http://h', circuitBreaker: 'on' } },
+    'upstream.circuitBreaker: found "on", expected true, or { failureRatio, minRequests, windowMs, openMs }',
+  ],
+  [
+    { upstream: { url: 'http://h', circuitBreaker: { failureRatio: 50 } } },
+    'upstream.circuitBreaker.failureRatio: found 50, expected a number above 0, up to 1',
+  ],
+  [
+    { upstream: { url: 'http://h', maxConnections: 0 } },
+    'upstream.maxConnections: found 0, expected an integer, 1 or more',
+  ],
+  [{ upstream: { url: 'http://h', maxQueued: -1 } }, 'upstream.maxQueued: found -1, expected an integer, 0 or more'],
+  [{ upstream: { url: 'http://h', queueTimeoutMs: 0 } }, `upstream.queueTimeoutMs: found 0, ${MILLISECONDS}`],
   [{ upstream: { url: 'ws://h' } }, `upstream.url: "ws://h" is no upstream; ${URL_WANTED}`],
   [
     { upstream: { url: 'http://h', connectTimeout: 4 } },
@@ -433,6 +496,36 @@ describe('the validated definition', () => {
       headersTimeoutMs: 60_000,
       bodyTimeoutMs: 300_000,
       verifyTls: true,
+      targets: [{ url: 'http://127.0.0.1:9000/api', weight: 1 }],
+      balance: 'round-robin',
+      retries: 1,
+      ejectAfter: 3,
+      ejectMs: 10_000,
+      health: undefined,
+      circuitBreaker: undefined,
+      maxConnections: 1_024,
+      maxQueued: 1_024,
+      queueTimeoutMs: 5_000,
+    })
+  })
+
+  it('has the defaults of health checks and of the circuit breaker filled in, and its targets in one shape', async () => {
+    const { upstream } = await validated({
+      name: 'orders',
+      upstream: {
+        targets: ['http://127.0.0.1:9000/', { url: 'http://127.0.0.1:9001', weight: 2 }],
+        health: { path: '/health', timeoutMs: 500, intervalMs: undefined },
+        circuitBreaker: true,
+      },
+    })
+    expect(upstream).toMatchObject({
+      url: 'http://127.0.0.1:9000',
+      targets: [
+        { url: 'http://127.0.0.1:9000', weight: 1 },
+        { url: 'http://127.0.0.1:9001', weight: 2 },
+      ],
+      health: { path: '/health', intervalMs: 5_000, timeoutMs: 500, unhealthyAfter: 2, healthyAfter: 2 },
+      circuitBreaker: { failureRatio: 0.5, minRequests: 20, windowMs: 10_000, openMs: 10_000 },
     })
   })
 

@@ -1,6 +1,7 @@
 import { type ApiDefinitionInput, type AuthPlugin, deny, type KeyInput, respond } from '@postern/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { rawExchange } from '../support/raw-client.ts'
 import { envelope, listenTo } from './harness.ts'
 import { type Limited, remaining, runLimited, times, told } from './limits-harness.ts'
 
@@ -441,7 +442,6 @@ describe('a request that does not come as far as the limits', () => {
       [{ path: '/pre', key }, 400],
       [{ path: '/post-auth', key }, 400],
       [{ key, method: 'DELETE' }, 403],
-      [{ key, body: 'eleven long' }, 413],
       [{}, 401],
       [{ key: 'nobody made this' }, 403],
       [{ key: inactive }, 403],
@@ -449,6 +449,12 @@ describe('a request that does not come as far as the limits', () => {
       [{ key: elsewhere }, 403],
     ] as const
     for (const [ask, status] of asks) expect([ask, (await limited.ask(ask)).status]).toEqual([ask, status])
+    // Its connection ends with it.
+    const tooLong = await rawExchange(
+      limited.port,
+      `POST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${key}\r\nContent-Length: 11\r\n\r\neleven long`,
+    )
+    expect(tooLong.status).toBe(413)
     expect(remaining(await limited.ask({ key }))).toEqual({ key: 1, api: 1 })
   })
 })

@@ -40,6 +40,7 @@ describe.each(hosts)('%s', (_, mount) => {
       'x-forwarded-for',
       'x-forwarded-host',
       'x-forwarded-proto',
+      'cdn-loop',
     )
     expect(names).toEqual([['X-Kept', '3']])
     expect(valuesOf(upstream.only().lines, 'connection')).toEqual(['keep-alive'])

@@ -1,10 +1,8 @@
 import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { Vite } from 'vitest/node'
+import { bundle } from '../support/bundle.mjs'
 import type { Orders, Received, Sent } from './worker.ts'
 
 /** A gateway process. */
@@ -23,7 +21,7 @@ export interface Workers {
 /** Processes that run `worker.ts` on the sources of the packages, as they are now. */
 export async function startWorkers(): Promise<Workers> {
   const folder = await mkdtemp(path.join(tmpdir(), 'postern-worker-'))
-  const script = await bundled(folder)
+  const script = await bundle(path.join(import.meta.dirname, 'worker.ts'), folder)
   const workers: Worker[] = []
   return {
     async start(shiftMs = 0) {
@@ -36,29 +34,6 @@ export async function startWorkers(): Promise<Workers> {
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** Node 20 runs no TypeScript: the worker and all it imports become one file, made by what runs the tests. */
-async function bundled(folder: string): Promise<string> {
-  const ofVitest = createRequire(createRequire(import.meta.url).resolve('vitest/package.json'))
-  const vite = (await import(/* @vite-ignore */ pathToFileURL(ofVitest.resolve('vite')).href)) as typeof Vite
-  const conditions = ['@postern/source', 'module', 'node', 'production']
-  await vite.build({
-    configFile: false,
-    logLevel: 'error',
-    root: import.meta.dirname,
-    resolve: { conditions },
-    ssr: { noExternal: true, target: 'node', resolve: { conditions } },
-    build: {
-      ssr: 'worker.ts',
-      outDir: folder,
-      emptyOutDir: false,
-      minify: false,
-      target: 'node20',
-      rolldownOptions: { output: { entryFileNames: 'worker.mjs' } },
-    },
-  })
-  return path.join(folder, 'worker.mjs')
 }
 
 async function started(script: string, shiftMs: number): Promise<Worker> {

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:http'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createServer } from '@postern/http'
+import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
 import { definitionSchema } from '../../packages/core/src/definition/schema.ts'
 import { ERRORS } from '../../packages/core/src/errors.ts'
 import { deafPort } from '../support/server.ts'
@@ -31,6 +34,9 @@ function blocksOf(text: string): Block[] {
     file: /^\/\/ ([\w.-]+)\n/.exec(code)?.[1] ?? `block-${i}.${language}`,
   }))
 }
+
+const prefixed = (fields: object = {}): object =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [`upstream.${name}`, value as unknown]))
 
 const folderOf = (file: string): string => path.join(work, file.replaceAll(/[/.]/g, '-'))
 
@@ -106,6 +112,37 @@ describe('tables', () => {
       answer === null ? '–' : `\`${answer}\``,
     ])
     expect(shown).toEqual(real)
+  })
+
+  it('docs/budgets.md shows the defaults there are', () => {
+    const server = createServer(() => undefined)
+    const [api] = parseDefinitions({ name: 'a', upstream: 'http://127.0.0.1:9000' })
+    const ofServer: Record<string, number> = {
+      headersTimeoutMs: server.headersTimeout,
+      requestTimeoutMs: server.requestTimeout,
+      keepAliveTimeoutMs: server.keepAliveTimeout,
+      idleTimeoutMs: server.timeout,
+      maxHeaderBytes: (server as Server & { readonly maxHeaderSize?: number }).maxHeaderSize ?? 0,
+    }
+    const ofDefinition = { ...api, ...prefixed(api?.upstream) } as Record<string, unknown>
+    const compared = [...read('docs/budgets.md').matchAll(/^\| [^|]+ \| ([^|]+?) +\| ([^|]+?) +\|/gm)].flatMap(
+      ([, setting = '', shown = '']) => {
+        const names = [...setting.matchAll(/`([\w.]+)`/g)].map(([, name = '']) => name)
+        const values = names[0] === 'createServer' ? ofServer : ofDefinition
+        return names
+          .filter((name) => Object.hasOwn(values, name))
+          .map((name) => ({
+            name,
+            shown,
+            is: values[name] === Infinity ? 'no limit' : values[name]?.toLocaleString('en'),
+          }))
+      },
+    )
+    expect(compared.filter(({ shown, is }) => shown !== is)).toEqual([])
+    const timed = Object.keys(ofDefinition).filter((name) => /TimeoutMs$|^(?:upstream\.)?max[A-Z]/.test(name))
+    const named = new Set(compared.map(({ name }) => name))
+    expect(timed.filter((name) => !named.has(name))).toEqual([])
+    expect(Object.keys(ofServer).filter((name) => !named.has(name))).toEqual([])
   })
 
   it('docs/definition.md lists the keys there are', () => {

@@ -42,6 +42,8 @@ export interface Setup {
   readonly safe?: boolean
   /** Options of that server. */
   readonly server?: forHttp.ServerOptions
+  /** Upgrades go to the gateway; as a function, to what it makes of the gateway. */
+  readonly upgrade?: boolean | ((gateway: Gateway) => Gateway['upgrade'])
   /** The host application behind the gateway; without it the host's own 404. */
   readonly route?: Route
   /** The same, writing to `res` itself. */
@@ -119,7 +121,7 @@ export const applications: readonly Host[] = [
 async function started(
   gateway: Gateway,
   host: RequestListener,
-  { above, secure = false, safe = false, server = {} }: Setup,
+  { above, secure = false, safe = false, server = {}, upgrade = false }: Setup,
 ): Promise<Mounted> {
   const listener: RequestListener = (req, res) => {
     above?.(req, res)
@@ -128,6 +130,7 @@ async function started(
   const safely = (): Server => forHttp.createServer(listener, secure ? { tls: SELF_SIGNED, ...server } : server)
   const plainly = (): Server => (secure ? createSecureServer(SELF_SIGNED, listener) : createServer(listener))
   const listening = await listen(safe ? safely() : plainly())
+  if (upgrade !== false) listening.server.on('upgrade', upgrade === true ? gateway.upgrade : upgrade(gateway))
   closeLater(() => gateway.close({ timeoutMs: 1 }))
   return { ...listening, gateway }
 }

@@ -144,6 +144,28 @@ describe('a byte stream', () => {
   })
 })
 
+describe('a stream nobody wanted', () => {
+  it('fails for whoever comes for it afterwards, before and after its end', () => {
+    for (const ended of [false, true]) {
+      const stream = new ByteStream(producer())
+      if (ended) stream.end()
+      stream.cancel(new Error('gone'))
+      const late = sink()
+      stream.consume(late)
+      expect(late.seen).toEqual(['<fail gone>'])
+    }
+  })
+
+  it('ends no process where its reader has let go', async () => {
+    const stream = new ByteStream(producer())
+    const readable = stream.toReadable()
+    stream.cancel()
+    readable.read(0)
+    await new Promise((resolve) => readable.once('close', resolve))
+    expect(readable.errored).toMatchObject({ code: 'PSTN_CLIENT_CLOSED' })
+  })
+})
+
 describe('takeComplete', () => {
   it('gives everything when the end has come and nobody consumes', () => {
     const one = new ByteStream(producer())

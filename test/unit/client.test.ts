@@ -66,9 +66,9 @@ describe('the address of a client', () => {
       '10.0.0.1',
     ],
     [
-      'is never one with a port',
+      'is the same with a port',
       { peer: '10.0.0.1', trust: ['10.0.0.0/8'], forwardedFor: '198.51.100.7:4711' },
-      '10.0.0.1',
+      '198.51.100.7',
     ],
     ['is one and the same on a dual-stack socket', { peer: '::ffff:203.0.113.9' }, '203.0.113.9'],
     ['is one and the same in capitals', { peer: '::FFFF:203.0.113.9' }, '203.0.113.9'],

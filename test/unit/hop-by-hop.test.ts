@@ -41,6 +41,8 @@ describe('what Connection nominates', () => {
     ['several, in any spelling', ['CONNECTION', ' X-A,x-b ,, close'], ['x-a', 'x-b']],
     ['several lines', ['Connection', 'x-a', 'Host', 'a', 'connection', 'x-b'], ['x-a', 'x-b']],
     ['never Host and the length', ['Connection', 'host, Content-Length, x-a'], ['x-a']],
+    ['never what says who is calling', ['Connection', 'Authorization, cookie, x-a'], ['x-a']],
+    ['quoted', ['Connection', '"X-A", "x-b, x-c"'], ['x-a', 'x-b', 'x-c']],
     ['only names, not the values of other fields', ['X-Connection', 'x-a'], undefined],
   ])('can be %s', (_, lines, names) => {
     const nominated = nominatedFields(lines)

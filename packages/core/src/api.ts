@@ -42,9 +42,10 @@ export interface HooksInput {
  */
 export type ForwardedPolicy = 'append' | 'set' | 'remove' | 'off'
 
-export interface UpstreamInput {
-  /** `http:` or `https:` base URL; the request's path is put behind its path. */
-  readonly url: string
+/** A target as a definition names it: its base URL, or the URL with how much of the traffic it takes. */
+export type TargetInput = string | { readonly url: string; readonly weight?: number | undefined }
+
+interface UpstreamSettingsInput {
   /** Send the client's Host header instead of the upstream's. Default false. */
   readonly preserveHost?: boolean | undefined
   /** Default `append`. */
@@ -57,6 +58,67 @@ export interface UpstreamInput {
   readonly bodyTimeoutMs?: number | undefined
   /** False accepts any certificate. Default true. */
   readonly verifyTls?: boolean | undefined
+  /** How several targets are chosen among: in turn by weight (default), or the one with the fewest requests under way. */
+  readonly balance?: 'round-robin' | 'least-pending' | undefined
+  /** How often a request is sent again that no upstream can have acted on. Default 1; 0 is never. */
+  readonly retries?: number | undefined
+  /** Failures in a row after which one of several targets is left out. Default 3. */
+  readonly ejectAfter?: number | undefined
+  /** Milliseconds it is left out, twice as long each further time, up to ten times this. Default 10,000. */
+  readonly ejectMs?: number | undefined
+  /** Asks every target how it is. Default: nobody asks. */
+  readonly health?: HealthCheckInput | undefined
+  /** Stops asking a target that mostly fails; 503 while that holds for all. Default false; true is all defaults. */
+  readonly circuitBreaker?: boolean | CircuitBreakerInput | undefined
+  /** Connections this API may use at once to one target. Default 1,024. */
+  readonly maxConnections?: number | undefined
+  /** Requests that may wait for one. Default 1,024; 503 above. */
+  readonly maxQueued?: number | undefined
+  /** Milliseconds a request may wait for one. Default 5,000; 503 above. */
+  readonly queueTimeoutMs?: number | undefined
+}
+
+/** An upstream of one target. */
+export interface SingleUpstreamInput extends UpstreamSettingsInput {
+  /** `http:` or `https:` base URL; the request's path is put behind its path. */
+  readonly url: string
+  readonly targets?: undefined
+}
+
+/** An upstream of several targets. */
+export interface BalancedUpstreamInput extends UpstreamSettingsInput {
+  /** `http:` or `https:` base URLs, or `{ url, weight }`; all different. A weight is an integer from 1 (default) to 1,000. */
+  readonly targets: readonly TargetInput[]
+  readonly url?: undefined
+}
+
+/** Either `url` or `targets`, and how they are talked to. */
+export type UpstreamInput = SingleUpstreamInput | BalancedUpstreamInput
+
+/** A GET that says how a target is: 2xx is well, everything else is not. */
+export interface HealthCheckInput {
+  /** Put behind the target's own path, such as `/health`. */
+  readonly path: string
+  /** Milliseconds from one check to the next. Default 5,000. */
+  readonly intervalMs?: number | undefined
+  /** Milliseconds until the head of the answer. Default 2,000. */
+  readonly timeoutMs?: number | undefined
+  /** Bad checks in a row after which a target is not asked any more. Default 2. */
+  readonly unhealthyAfter?: number | undefined
+  /** Good checks in a row after which it is asked again. Default 2. */
+  readonly healthyAfter?: number | undefined
+}
+
+/** When a target's circuit opens: a 5xx, no answer, and no connection are failures. */
+export interface CircuitBreakerInput {
+  /** Above 0, up to 1: this part of the requests of the window has failed. Default 0.5. */
+  readonly failureRatio?: number | undefined
+  /** Fewer requests in the window decide nothing. Default 20. */
+  readonly minRequests?: number | undefined
+  /** Milliseconds that are looked back on. Default 10,000. */
+  readonly windowMs?: number | undefined
+  /** Milliseconds until one request may ask whether it works again. Default 10,000. */
+  readonly openMs?: number | undefined
 }
 
 /** Where a key comes from. A request that gives two different keys is refused with 400. */
@@ -192,6 +254,22 @@ export interface Token {
   readonly strip: 'query' | 'all' | 'none'
 }
 
+/** Every setting filled in. */
+type Filled<T> = { readonly [K in keyof T]-?: NonNullable<T[K]> }
+
+/** @internal */
+export type HealthCheckSettings = Filled<HealthCheckInput>
+/** @internal */
+export type CircuitBreakerSettings = Filled<CircuitBreakerInput>
+
+export interface Upstream extends Filled<Omit<UpstreamSettingsInput, 'health' | 'circuitBreaker'>> {
+  /** The first of the targets. */
+  readonly url: string
+  readonly targets: readonly { readonly url: string; readonly weight: number }[]
+  readonly health: HealthCheckSettings | undefined
+  readonly circuitBreaker: CircuitBreakerSettings | undefined
+}
+
 /** The validated definition: every default filled in, frozen. */
 export interface ApiDefinition {
   readonly name: string
@@ -200,7 +278,7 @@ export interface ApiDefinition {
   /** Canonical, with a leading and without a trailing slash; `/` at the root. */
   readonly listenPath: string
   readonly stripListenPath: boolean
-  readonly upstream: Required<{ readonly [K in keyof UpstreamInput]: NonNullable<UpstreamInput[K]> }> | undefined
+  readonly upstream: Upstream | undefined
   /** Neither keys nor an `auth` plugin: nobody is asked who they are. */
   readonly keyless: boolean
   readonly authentication: {

@@ -89,7 +89,7 @@ export class GatewayError extends Error {
     this.code = code
     const { status } = ERRORS[code]
     this.status = status
-    this.expose = status === 400 || status === 413
+    this.expose = status === 400 || status === 408 || status === 413
   }
 }
 

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { ApiDefinition, ApiDefinitionInput, ApiInfo } from './api.ts'
 import { RecordBuffer } from './analytics/record.ts'
 import { ApiIndex } from './chain/api-index.ts'
@@ -12,9 +14,12 @@ import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
 import { compileTrust } from './http/client.ts'
 import type { RequestInput } from './http/create.ts'
-import { parseUpstreamUrl } from './http/upstream-url.ts'
+import { Leases } from './forward/leases.ts'
 import { Pools } from './forward/pools.ts'
+import { undiciCheck } from './forward/undici-check.ts'
+import type { TargetReport } from './forward/targets.ts'
 import { undiciForwarder } from './forward/undici-forwarder.ts'
+import { upgradeForwarder, withUpgrades } from './forward/upgrade-forwarder.ts'
 import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import type { LogTarget } from './plugins/log.ts'
 import { memoryStore } from './session/memory-store.ts'
@@ -43,6 +48,14 @@ export interface GatewayOptions {
   readonly recordCapacity?: number | undefined
 }
 
+/** What an `upgrade` may be told besides what Node says. */
+export interface UpgradeOptions {
+  /** Lets somebody else take the connection: one no API accepts, or one of an API without an upstream. */
+  readonly next?: (() => void) | undefined
+  /** Where the gateway is mounted in the host application, such as `/v1`. */
+  readonly basePath?: string | undefined
+}
+
 /** What every host's `createGateway` returns besides being the host's middleware. */
 export interface Gateway {
   /** Resolves when every API can answer. */
@@ -52,6 +65,13 @@ export interface Gateway {
    * upstream connections. Calling it again waits for the same end.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
+  /**
+   * Takes WebSocket handshakes through the whole chain, on every host the same way.
+   *
+   * @example
+   * server.on('upgrade', gateway.upgrade)
+   */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, options?: UpgradeOptions) => void
   /** Says which API, hooks and endpoint a request would meet, and why not; runs nothing. Prints as text. */
   explain(method: string, url: string, init?: RequestInput): Explanation
   /** Listens to what goes wrong and who is refused; returns the function that stops it. */
@@ -66,8 +86,11 @@ export interface Gateway {
 export interface GatewayCore {
   accept(call: HostCall): Acceptance | undefined
   /** What the adapter puts on its middleware. */
-  readonly facade: Gateway
+  readonly facade: GatewayFacade
 }
+
+/** @internal What every host has in common; how an upgrade comes in is the adapter's. */
+export type GatewayFacade = Omit<Gateway, 'upgrade'>
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 const KNOWN_OPTIONS = ['log', 'forward', 'store', 'policies', 'onStoreError', 'recordCapacity']
@@ -101,7 +124,10 @@ export function createCore(
     facade: {
       ready: async () => store.ready(),
       close: ({ timeoutMs = 10_000 } = {}) =>
-        intake.close(timeoutMs, () => Promise.all([pools.close(), use.end()]).then(() => undefined)),
+        intake.close(timeoutMs, async () => {
+          for (const { leases } of apis.all) leases.close()
+          await Promise.all([pools.close(), use.end()])
+        }),
       explain: (method, url, init) => explain(apis, method, url, init),
       on: (event, listener) => events.on(event, listener),
       sessions: sessionsOf(store, apis.all),
@@ -115,13 +141,24 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
   const info: ApiInfo = Object.freeze({ id, orgId, name, definition })
   const chain = compileChain(info, options.log)
   const customForwarder = options.forward !== undefined
+  const leases = new Leases(definition, targetReport(info, services.events))
+  if (!customForwarder && definition.upstream !== undefined) {
+    leases.watch(undiciCheck(pools, definition.upstream))
+    if (!definition.upstream.verifyTls)
+      services.events.warn(
+        `verifyTls ${id}`,
+        `API "${name}" accepts any certificate of its upstream (upstream.verifyTls: false): whoever is in between reads and writes as it pleases.`,
+      )
+  }
   return {
     info,
     definition,
     chain,
-    upstream: definition.upstream === undefined ? undefined : parseUpstreamUrl(definition.upstream.url),
+    upstream: leases.own,
+    leases,
     trust: compileTrust(definition.trustedProxies),
-    forward: options.forward ?? undiciForwarder(pools, definition),
+    forward:
+      options.forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
     customForwarder,
     services,
     forgets: { count: 0 },
@@ -130,6 +167,13 @@ function compileApi(definition: ApiDefinition, options: GatewayOptions, pools: P
       chain.request.length + chain.response.length + chain.analytics.length === 0 &&
       definition.upstream === undefined &&
       !customForwarder,
+  }
+}
+
+function targetReport(api: ApiInfo, events: Events): TargetReport {
+  return {
+    circuitBreaker: (target, state) => events.emit('circuitBreaker', { api, target, state }),
+    targetHealth: (target, healthy, reason) => events.emit('targetHealth', { api, target, healthy, reason }),
   }
 }
 

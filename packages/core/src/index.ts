@@ -5,15 +5,21 @@ export type {
   ApiDefinitionInput,
   ApiInfo,
   AuthenticationInput,
+  BalancedUpstreamInput,
+  CircuitBreakerInput,
   EndpointKey,
   ForwardedPolicy,
+  HealthCheckInput,
   HooksInput,
   IdExtractorInput,
   LimitsInput,
   PluginEntry,
   PluginSettings,
   RateLimitInput,
+  SingleUpstreamInput,
+  TargetInput,
   TokenInput,
+  Upstream,
   UpstreamInput,
 } from './api.ts'
 export { createContext } from './create-context.ts'
@@ -25,7 +31,7 @@ export type { Problem } from './definition/problems.ts'
 export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'
 export type { Forwarder } from './forward/forwarder.ts'
-export type { Gateway, GatewayOptions } from './gateway.ts'
+export type { Gateway, GatewayOptions, UpgradeOptions } from './gateway.ts'
 export type { KeyInfo, KeyPage, KeyQuota, KeyRef, NewKey, Sessions } from './sessions.ts'
 export type { StoreFailurePolicy, StoreFeature } from './chain/store-failure-policy.ts'
 export type {

@@ -5,6 +5,7 @@ import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
 import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, publicMessage, publicStatus, stackOf } from './errors.ts'
+import { upgradeProblem } from './forward/upgrade-handshake.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
 import { Cancellation } from './http/cancellation.ts'
@@ -13,6 +14,7 @@ import { refuse } from './http/decision.ts'
 import { GatewayHeaders } from './http/headers.ts'
 import type { LimitHeader } from './limits/limit-headers.ts'
 import { headProblem, visibleLines } from './http/incoming-head.ts'
+import { goesInCircles } from './http/loop.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
@@ -50,6 +52,8 @@ export interface Acceptance {
   readonly method: string
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
+  /** Whether the host application is to answer, as the definition says: `freely` where nothing here decides about it. */
+  readonly leadsToHost: 'never' | 'guarded' | 'freely'
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
   /**
@@ -90,6 +94,9 @@ export class Intake implements Life {
   accept(call: HostCall): Acceptance | undefined {
     const target = parseTarget(call.target)
     const path = target === undefined ? undefined : belowMount(call.basePath, target.path)
+    // No host has routed an upgrade: one that is not below the mount is nobody's here.
+    const elsewhere = call.tunnel !== undefined && target !== undefined && path === undefined
+    if (elsewhere && !this.#leadsAstray(call)) return undefined
     if (target === undefined || path === undefined) return this.#unreadable(call)
     const match = this.#apis.find(path)
     if (match === undefined) {
@@ -108,8 +115,10 @@ export class Intake implements Life {
 
   /** A path with two readings is dangerous where something is decided by it, and the host's own affair elsewhere. */
   #unreadable(call: HostCall): Acceptance | undefined {
-    const nobodys = call.target === '*' && this.#apis.find('/') === undefined
-    return this.#passive || nobodys ? undefined : refused('PSTN_PATH_INVALID', call)
+    const ofServer = call.target === '*'
+    if (this.#passive || (ofServer && this.#apis.find('/') === undefined)) return undefined
+    // The one request that may ask about a server as a whole (RFC 9112 3.2.4); a gateway has nothing to say.
+    return refused(ofServer && call.method === 'OPTIONS' ? 'PSTN_NOT_FOUND' : 'PSTN_PATH_INVALID', call)
   }
 
   /** Mounted at `/orders` with the listen path `/orders`, an API listens at `/orders/orders` and guards nothing else. */
@@ -134,6 +143,8 @@ export class Intake implements Life {
     await withinTime(idle, timeoutMs)
     for (const { cancellation } of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
+    // What was cut has to be cut and recorded before anybody takes the process away.
+    await withinTime(idle, Math.min(timeoutMs, CUTTING_MS))
     clearInterval(this.#sweep)
     await withinTime(Promise.all(this.#concluding), timeoutMs)
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
@@ -160,7 +171,7 @@ export class Intake implements Life {
     const exchange = new Exchange(api, request, cancellation, 0)
     this.#running.add(exchange)
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
-    const problem = call.truncated ? 'PSTN_HEAD_TOO_LARGE' : headProblem(call)
+    const problem = problemOf(call)
     return new AcceptedRequest(exchange, this, problem, !respelled && isPathOf(call.target, target.path))
   }
 
@@ -207,12 +218,22 @@ export class Intake implements Life {
 /** Often enough for deadlines of minutes, too seldom to be seen in a profile. */
 const SWEEP_MS = 500
 
+/** How long connections that are cut may take to be gone. */
+const CUTTING_MS = 1_000
+
 /** What an accepted request has to do with the gateway as a whole. */
 interface Life {
   /** No more requests are taken by now. */
   readonly closing: boolean
   finish(exchange: Exchange, status: number): void
 }
+
+/** Behind a body that was refused, or never came, nobody knows where the next request begins. */
+const LEAVES_BODY: ReadonlySet<GatewayErrorCode> = new Set([
+  'PSTN_BODY_TOO_LARGE',
+  'PSTN_BODY_TIMEOUT',
+  'PSTN_BODY_ABORTED',
+])
 
 class AcceptedRequest implements Acceptance {
   readonly request: GatewayRequest
@@ -238,7 +259,14 @@ class AcceptedRequest implements Acceptance {
   }
 
   get closes(): boolean {
-    return this.#problem !== undefined || this.#life.closing
+    const { code } = this.#exchange
+    return this.#problem !== undefined || this.#life.closing || (code !== undefined && LEAVES_BODY.has(code))
+  }
+
+  get leadsToHost(): Acceptance['leadsToHost'] {
+    const { upstream, customForwarder, passive } = this.#exchange.api
+    if (upstream !== undefined || customForwarder) return 'never'
+    return passive ? 'freely' : 'guarded'
   }
 
   hostTarget(): string | undefined {
@@ -271,6 +299,12 @@ class AcceptedRequest implements Acceptance {
   }
 }
 
+function problemOf(call: HostCall): GatewayErrorCode | undefined {
+  if (call.truncated) return 'PSTN_HEAD_TOO_LARGE'
+  const problem = headProblem(call) ?? (call.tunnel === undefined ? undefined : upgradeProblem(call))
+  return problem ?? (goesInCircles(call.rawHeaders) ? 'PSTN_LOOP' : undefined)
+}
+
 function isPathOf(url: string, path: string): boolean {
   return url.startsWith(path) && (url.length === path.length || url[path.length] === '?')
 }
@@ -291,6 +325,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     method: call.method,
     maxBufferedBytes: 0,
     maxBodyBytes: 0,
+    leadsToHost: 'never',
     closes: true,
     hostTarget: () => undefined,
     hostHeaders: () => [],

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
-import { createCore } from '@postern/core/host'
-import { handle } from '@postern/http/bridge'
+import { createCore, withBasePath } from '@postern/core/host'
+import { handle, upgradeListener } from '@postern/http/bridge'
 import type { Request } from 'express'
 
 /** Middleware for `app.use`, of Express 4 and of Express 5. */
@@ -28,14 +28,14 @@ export function createGateway(
     handle(core, req, res, {
       originalUrl: req.originalUrl,
       // Not the original: a middleware above may have sent the request elsewhere, and Express routes by this one.
-      target: req.baseUrl + req.url,
+      target: withBasePath(req.baseUrl, req.url),
       basePath: req.baseUrl,
       next,
       standsBehind: true,
       onMoved: () => refreshQuery(req),
     })
   }
-  return Object.assign(middleware, core.facade)
+  return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
 }
 
 /** Express 4 parses the query once, before any middleware; Express 5 on every look. */

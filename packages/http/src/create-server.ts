@@ -1,8 +1,8 @@
 import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import { isIPv6 } from 'node:net'
 import { guardServer } from './guard-server.ts'
+import { networkOf } from './network.ts'
 
 /** What `createServer` takes; milliseconds and bytes. */
 export interface ServerOptions {
@@ -32,13 +32,16 @@ export interface ServerOptions {
  * createServer(app).listen(8080)
  */
 export function createServer(listener: RequestListener, options: ServerOptions = {}): Server {
+  const requestTimeout = options.requestTimeoutMs ?? 300_000
   const settings = {
     ...options.tls,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Asked for by the guard, which ends the connection as well.
+    requireHostHeader: false,
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
-    headersTimeout: options.headersTimeoutMs ?? 15_000,
-    requestTimeout: options.requestTimeoutMs ?? 300_000,
+    // Node refuses one that is longer than the whole request may take.
+    headersTimeout: options.headersTimeoutMs ?? Math.min(15_000, requestTimeout || 15_000),
+    requestTimeout,
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 5_000,
     // Node looks for late requests every 30 seconds: a deadline is kept to this.
     connectionsCheckingInterval: 500,
@@ -69,15 +72,4 @@ function limitPerAddress(server: Server, most: number): void {
       else open.set(network, left)
     })
   })
-}
-
-/** One subscriber has 64 bits of IPv6 to himself, and an IPv4 address whatever it is written as. */
-function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:/i, '')
-  if (!isIPv6(plain)) return plain
-  const [head = '', tail] = plain.split('%', 1)[0]!.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0')
-  return [...left, ...zeros, ...right].slice(0, 4).join(':')
 }

@@ -18,6 +18,9 @@ export function endConnectionWith(req: IncomingMessage, res: ServerResponse): vo
 const LINGER_BYTES = 1_048_576
 const LINGER_MS = 2_000
 
+/** A client may take the last bytes of its connection as slowly as this: longer without one, and it is cut. */
+export const STALL_MS = 30_000
+
 /**
  * An answer that is out while its request still comes in: the rest is thrown away, up to a limit. Closed at once, the
  * connection would be reset, and the client would lose the answer.
@@ -26,16 +29,30 @@ export function lingerAfter(req: IncomingMessage, res: ServerResponse): void {
   // Before Node's own listener, which ends the connection of an answer that says so.
   res.prependOnceListener('finish', () => {
     const { socket } = req
+    if (!res.shouldKeepAlive) ending.add(socket)
     if (req.complete || socket.destroyed) return
-    if (!res.shouldKeepAlive) socket.destroySoon = () => void socket.end()
+    if (!res.shouldKeepAlive) endGently(socket)
     req.resume()
-    const last = socket.bytesRead + LINGER_BYTES
-    const deadline = performance.now() + LINGER_MS
-    const timer = setInterval(() => {
-      const over = socket.bytesRead > last || performance.now() > deadline
-      if (over) socket.destroy()
-      if (over || socket.destroyed || (req.complete && res.shouldKeepAlive)) clearInterval(timer)
-    }, 50).unref()
-    socket.once('close', () => clearInterval(timer))
+    cutLater(socket, () => req.complete && res.shouldKeepAlive)
   })
+}
+
+/** When Node ends this connection it only says so: what was written arrives, whatever the client still sends. */
+export function endGently(socket: Socket): void {
+  socket.destroySoon = () => {
+    socket.end()
+    cutLater(socket)
+  }
+}
+
+/** Cuts a connection that still sends what nobody reads, when it has sent enough. */
+export function cutLater(socket: Socket, isOver: () => boolean = () => false): void {
+  const last = socket.bytesRead + LINGER_BYTES
+  const deadline = performance.now() + LINGER_MS
+  const timer = setInterval(() => {
+    const enough = socket.bytesRead > last || performance.now() > deadline
+    if (enough) socket.destroy()
+    if (enough || isOver()) clearInterval(timer)
+  }, 50).unref()
+  socket.once('close', () => clearInterval(timer))
 }

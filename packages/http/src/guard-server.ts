@@ -1,35 +1,80 @@
 import { IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { isEnding } from './ending.ts'
+import { GatewayError, namesBrokenHost, refuse } from '@postern/core/host'
+import { cutLater, endConnectionWith, endGently, isEnding, lingerAfter } from './ending.ts'
 import { refuseOnSocket } from './refuse-on-socket.ts'
+import { asksForHost } from './server-settings.ts'
+import { writeResponse } from './write-response.ts'
 
-/** What is being worked on, by connection. */
-type InFlight = WeakMap<Duplex, Set<IncomingMessage>>
+/** What is being worked on, by connection, in the order it came. */
+type InFlight = WeakMap<Duplex, Set<ServerResponse>>
 
 /** Puts a listener behind a server, past what Node's own defaults would let through. */
 export function guardServer(server: Server, listener: RequestListener): void {
   const inFlight: InFlight = new WeakMap()
-  const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
-    // Pipelined behind a request that was refused: where it begins is the word of somebody who lied about that.
-    if (isEnding(req)) return
-    track(inFlight, req, res)
-    listener(req, res)
-  }
-  server.on('request', onRequest)
-  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
-    continueOnRead(req, res)
-    onRequest(req, res)
+  const meet =
+    (take: RequestListener): RequestListener =>
+    (req, res) => {
+      const run = (): void => {
+        // Pipelined behind a request that was refused: where it begins is the word of somebody who lied about that.
+        if (isEnding(req) || req.socket.destroyed) return
+        if (isUnroutable(req)) refuseRequest(req, res, 400, 'Malformed request')
+        else take(req, res)
+      }
+      const before = track(inFlight, res)
+      if (before === undefined) run()
+      // One at a time: what ends the connection keeps what stands behind it from running (RFC 9112 9.3.2).
+      else before.once('close', run)
+    }
+  asksForHost(server)
+  server.on('request', meet(listener))
+  server.on(
+    'checkContinue',
+    meet((req, res) => {
+      continueOnRead(req, res)
+      listener(req, res)
+    }),
+  )
+  server.on(
+    'checkExpectation',
+    meet((req, res) => refuseRequest(req, res, 417, 'Expectation failed')),
+  )
+  server.on('connect', (_: IncomingMessage, socket: Duplex) => {
+    const before = [...(inFlight.get(socket) ?? [])]
+    if (before.length === 0) refuseOnSocket(socket, 405, 'Method not allowed')
+    // Node has let go of the connection: an answer written now would be taken for the one to an earlier request.
+    else for (const { req } of before) req.destroy()
   })
-  server.on('connect', (_: IncomingMessage, socket: Duplex) => refuseOnSocket(socket, 405, 'Method not allowed'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuseClient(inFlight, error, socket))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+    refuseClient(inFlight, error, socket as Socket),
+  )
 }
 
-function track(inFlight: InFlight, req: IncomingMessage, res: ServerResponse): void {
-  const requests = inFlight.get(req.socket) ?? new Set()
-  inFlight.set(req.socket, requests)
-  requests.add(req)
-  res.once('close', () => requests.delete(req))
+/** What Node would refuse and run what is pipelined behind, and what frameworks answer before any middleware sees it. */
+function isUnroutable({ headers, httpVersion, url = '' }: IncomingMessage): boolean {
+  return (headers.host === undefined && httpVersion === '1.1') || namesBrokenHost(url)
+}
+
+/** More than any client pipelines; what waits for its turn is held in memory. */
+const MOST_PIPELINED = 1_000
+
+/** The response that has to be out before this one may begin. */
+function track(inFlight: InFlight, res: ServerResponse): ServerResponse | undefined {
+  const { socket } = res.req
+  const responses = inFlight.get(socket) ?? new Set()
+  inFlight.set(socket, responses)
+  const before = [...responses].at(-1)
+  responses.add(res)
+  res.once('close', () => responses.delete(res))
+  if (responses.size > MOST_PIPELINED) socket.destroy()
+  return before
+}
+
+function refuseRequest(req: IncomingMessage, res: ServerResponse, status: number, message: string): void {
+  endConnectionWith(req, res)
+  lingerAfter(req, res)
+  writeResponse(res, refuse(status, message, req.headers['content-type'] ?? null, 0), req.method ?? 'GET')
 }
 
 /**
@@ -47,6 +92,7 @@ function continueOnRead(req: IncomingMessage, res: ServerResponse): void {
     }
     req._read(size)
   }
+  lingerAfter(req, res)
 }
 
 const STATUS: Readonly<Record<string, readonly [status: number, message: string]>> = {
@@ -55,30 +101,54 @@ const STATUS: Readonly<Record<string, readonly [status: number, message: string]
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
 }
 
+/** Connections that were told already; their parser complains of every piece that still comes. */
+const told = new WeakSet<Duplex>()
+
 /**
  * What is no HTTP ends its connection. Where it came behind requests that are whole, those are answered first: Node would
  * cut them off.
  */
-function refuseClient(inFlight: InFlight, error: NodeJS.ErrnoException, socket: Duplex): void {
-  const before = [...(inFlight.get(socket) ?? [])]
-  if (before.length > 0 && before.every((req) => req.complete)) {
-    waitFor(before, inFlight, socket)
+function refuseClient(inFlight: InFlight, error: NodeJS.ErrnoException, socket: Socket): void {
+  const { code = '' } = error
+  if (!socket.writable || !(code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT')) {
+    socket.destroy()
     return
   }
-  // Half an answer may be out: nothing can be put behind it.
-  const { _httpMessage: current } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null }
-  const [status, message] = STATUS[error.code ?? ''] ?? [400, 'Malformed request']
-  if (current?.headersSent === true || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-  else refuseOnSocket(socket, status, message)
+  if (told.has(socket)) return
+  told.add(socket)
+  const last = [...(inFlight.get(socket) ?? [])].at(-1)
+  if (last === undefined) {
+    refuseOnSocket(socket, ...(STATUS[code] ?? ([400, 'Malformed request'] as const)))
+    return
+  }
+  // Half an answer is out: nothing can be put behind it.
+  if (last.headersSent && !last.req.complete) {
+    socket.destroy()
+    return
+  }
+  endGently(socket)
+  last.shouldKeepAlive = false
+  last.once('close', () => socket.destroySoon())
+  if (last.req.complete) return
+  breakBody(last.req, bodyError(code, error))
+  cutLater(socket)
 }
 
-function waitFor(requests: readonly IncomingMessage[], inFlight: InFlight, socket: Duplex): void {
-  const { _httpMessage: current } = socket as Socket & { readonly _httpMessage?: ServerResponse | null }
-  if (current?.headersSent === false) current.shouldKeepAlive = requests.length > 1
-  const check = setInterval(() => {
-    if (socket.destroyed || (inFlight.get(socket)?.size ?? 0) === 0) {
-      clearInterval(check)
-      ;(socket as Socket).destroySoon()
-    }
-  }, 10).unref()
+function bodyError(code: string, cause: Error): GatewayError {
+  const message = `The body is no HTTP: ${cause.message}.`
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new GatewayError('PSTN_BODY_TIMEOUT', 'The request took longer than the server allows (requestTimeoutMs).')
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new GatewayError('PSTN_BODY_TOO_LARGE', message, { cause })
+  return new GatewayError('PSTN_BODY_ABORTED', message, { cause })
+}
+
+/** Fails a body for whoever reads it, now or later, and leaves the connection to the answer; Node's own would cut that. */
+function breakBody(req: IncomingMessage, error: Error): void {
+  req._destroy = (reason, done) => {
+    req.emit('aborted')
+    done(reason)
+  }
+  // It may have no reader yet, and an error nobody hears would end the process.
+  req.on('error', () => undefined)
+  req.destroy(error)
 }

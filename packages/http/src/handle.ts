@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import {
   type Acceptance,
   type ExchangeAnswer,
@@ -122,6 +123,7 @@ class HostExchange {
   }
 
   #failed(error: unknown): void {
+    if (this.#accepted.closes) endConnectionWith(this.#req, this.#res)
     const answer = this.#accepted.failure(error)
     if (answer === undefined) {
       announceToClient(this.#accepted, this.#res)
@@ -132,7 +134,7 @@ class HostExchange {
 
 /**
  * Ties the exchange to the client's connection: it ends with the answer, or with the client. A pipelined response gets its
- * socket, and so its `close`, only when its turn comes; the request hears of a lost connection in any case.
+ * socket, and so its `close`, only when its turn comes; until then the socket itself is asked.
  */
 function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
@@ -145,7 +147,21 @@ function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance):
     return
   }
   res.once('close', onClose)
-  req.once('close', () => {
-    if (req.socket.destroyed && !res.writableFinished) onClose()
-  })
+  if (res.socket === null) onSocketClose(req.socket, res, onClose)
+}
+
+const waiting = new WeakMap<Socket, Set<() => void>>()
+
+/** One listener for all responses of a connection that wait for their turn. */
+function onSocketClose(socket: Socket, res: ServerResponse, onClose: () => void): void {
+  const known = waiting.get(socket)
+  const listeners = known ?? new Set()
+  if (known === undefined) {
+    waiting.set(socket, listeners)
+    socket.once('close', () => {
+      for (const listener of listeners) listener()
+    })
+  }
+  listeners.add(onClose)
+  res.once('close', () => listeners.delete(onClose))
 }

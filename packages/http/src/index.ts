@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { createCore, refuse } from '@postern/core/host'
 import { handle } from './handle.ts'
+import { upgradeListener } from './upgrade.ts'
 import { writeResponse } from './write-response.ts'
 
 export { createServer, type ServerOptions } from './create-server.ts'
@@ -36,7 +37,7 @@ export function createGateway(
       nobodyLeft(req, res, error)
     }
   }
-  return Object.assign(listener, core.facade)
+  return Object.assign(listener, core.facade, { upgrade: upgradeListener(core) })
 }
 
 /** Without a `next` this listener is the whole application: it answers what nobody else will. */

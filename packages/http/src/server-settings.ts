@@ -11,6 +11,12 @@ interface Settings extends Pick<Server, 'headersTimeout' | 'requestTimeout' | 'm
 const SHOWN_BY_DEFAULT = 1_000
 
 const checked = new WeakSet<object>()
+const askingForHost = new WeakSet<object>()
+
+/** This server refuses requests without a Host itself, whatever its settings say. */
+export function asksForHost(server: object): void {
+  askingForHost.add(server)
+}
 
 /** Whether the server has dropped fields of this request. */
 export function isTruncated(req: IncomingMessage): boolean {
@@ -36,7 +42,7 @@ export function checkServer(req: IncomingMessage): void {
     ...(server.insecureHTTPParser === true
       ? ['insecureHTTPParser is on: requests with two readings reach the application']
       : []),
-    ...(server.requireHostHeader === false ? ['requireHostHeader is off'] : []),
+    ...(server.requireHostHeader === false && !askingForHost.has(server) ? ['requireHostHeader is off'] : []),
   ]
   for (const risk of risks)
     process.emitWarning(

@@ -1,4 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { Gateway } from '@postern/core'
 
 /** What `stopOnSignals` takes. */
@@ -7,55 +9,151 @@ export interface StopOptions {
   readonly graceMs?: number
   /** Default `SIGTERM` and `SIGINT`. */
   readonly signals?: readonly NodeJS.Signals[]
-  /** Called at the end, with how many answers were cut. Default: ends the process, with 0 or, where one was cut, with 1. */
+  /**
+   * Called once at the end, with how many answers were cut. Event streams and WebSockets have no end of their own and do
+   * not count. Default: ends the process, with 0 or, where one was cut, with 1.
+   */
   readonly onStopped?: (cut: number) => void
 }
+
+/** What is left to do when every connection is gone: records, and connections of the gateway's own. */
+const AFTERWARDS_MS = 500
+
+/** What was sent before the signal has been read by then. */
+const ON_THE_WAY_MS = 200
 
 /**
  * Ends a server as an orchestrator expects it: takes no more connections, answers what is in flight with
  * `Connection: close`, closes idle connections at once and the rest when `graceMs` have passed. A second signal does not
- * wait. Returns the function that stops listening to signals.
+ * wait. Returns the function that stops listening to signals. To be called before the server has its first connection.
  *
  * @example
- * stopOnSignals(createServer(app).listen(8080), gateway)
+ * const server = createServer(app)
+ * stopOnSignals(server, gateway)
+ * server.listen(8080)
  */
 export function stopOnSignals(
   server: Server,
   gateway: Pick<Gateway, 'close'>,
   { graceMs = 10_000, signals = ['SIGTERM', 'SIGINT'], onStopped = exit }: StopOptions = {},
 ): () => void {
-  const open = new Set<ServerResponse>()
-  let stopping = false
-  const onRequest = (_: IncomingMessage, res: ServerResponse): void => {
-    if (stopping) res.shouldKeepAlive = false
-    open.add(res)
-    res.once('close', () => open.delete(res))
-  }
-  for (const event of ['request', 'checkContinue'] as const) server.prependListener(event, onRequest)
-  const onSignal = (): void => {
-    if (stopping) {
-      onStopped(open.size)
-      return
-    }
-    stopping = true
-    for (const res of open) if (!res.headersSent) res.shouldKeepAlive = false
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    void stop(closed)
-  }
-  const stop = async (closed: Promise<void>): Promise<void> => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)))
-    await Promise.race([Promise.all([gateway.close({ timeoutMs: graceMs }), closed]), late])
-    clearTimeout(timer)
-    const cut = open.size
-    server.closeAllConnections()
-    onStopped(cut)
-  }
+  const stopping = new Stopping(server, gateway, graceMs, onStopped)
+  const onSignal = (): void => stopping.signal()
   for (const signal of signals) process.on(signal, onSignal)
   return () => {
     for (const signal of signals) process.off(signal, onSignal)
-    for (const event of ['request', 'checkContinue'] as const) server.off(event, onRequest)
+    stopping.forget()
   }
+}
+
+const REQUESTS = ['request', 'checkContinue'] as const
+
+class Stopping {
+  readonly #server: Server
+  readonly #gateway: Pick<Gateway, 'close'>
+  readonly #graceMs: number
+  readonly #onStopped: (cut: number) => void
+  readonly #open = new Set<ServerResponse>()
+  /** The server forgets those that were upgraded. */
+  readonly #connections = new Set<Socket>()
+  #state: 'running' | 'stopping' | 'stopped' = 'running'
+
+  constructor(server: Server, gateway: Pick<Gateway, 'close'>, graceMs: number, onStopped: (cut: number) => void) {
+    this.#server = server
+    this.#gateway = gateway
+    this.#graceMs = graceMs
+    this.#onStopped = onStopped
+    server.on(connectionEvent(server), this.#onConnection)
+    for (const event of REQUESTS) {
+      // Without a listener Node sends the 100 itself and the request to `request`; with one it does neither.
+      if (event === 'request' || server.listenerCount(event) > 0) server.prependListener(event, this.#onRequest)
+    }
+  }
+
+  signal(): void {
+    if (this.#state === 'running') void this.#stop()
+    else this.#end(this.#cut())
+  }
+
+  forget(): void {
+    this.#server.off(connectionEvent(this.#server), this.#onConnection)
+    for (const event of REQUESTS) this.#server.off(event, this.#onRequest)
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#connections.add(socket)
+    socket.once('close', () => this.#connections.delete(socket))
+  }
+
+  readonly #onRequest = (_: IncomingMessage, res: ServerResponse): void => {
+    if (this.#state !== 'running') res.shouldKeepAlive = false
+    this.#open.add(res)
+    res.once('close', () => {
+      this.#open.delete(res)
+      // Its head may have promised that the connection stays.
+      if (this.#state !== 'running') setImmediate(() => this.#server.closeIdleConnections())
+    })
+  }
+
+  async #stop(): Promise<void> {
+    this.#state = 'stopping'
+    for (const res of this.#open) if (!res.headersSent) res.shouldKeepAlive = false
+    // The deadline of the requests is ours, so that what they lose can be counted; the gateway's is for what comes after.
+    const gatewayClosed = closeGateway(this.#gateway, this.#graceMs + AFTERWARDS_MS)
+    const serverClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    setTimeout(() => this.#endUnused(), ON_THE_WAY_MS).unref()
+    const inTime = await within(Promise.all([gatewayClosed, serverClosed]), this.#graceMs)
+    const cut = inTime ? 0 : this.#cut()
+    if (!inTime) await within(gatewayClosed, AFTERWARDS_MS)
+    this.#end(cut)
+  }
+
+  /** Browsers and balancers open connections ahead, and to Node those are not idle. */
+  #endUnused(): void {
+    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy()
+  }
+
+  /** Ends all connections; how many answers that has cut. */
+  #cut(): number {
+    const cut = [...this.#open].filter((res) => !isEventStream(res)).length
+    this.#server.closeAllConnections()
+    for (const socket of this.#connections) socket.destroy()
+    return cut
+  }
+
+  #end(cut: number): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#onStopped(cut)
+  }
+}
+
+function connectionEvent(server: Server): 'connection' | 'secureConnection' {
+  return server instanceof TlsServer ? 'secureConnection' : 'connection'
+}
+
+/** A gateway that cannot close is no reason not to stop. */
+async function closeGateway(gateway: Pick<Gateway, 'close'>, timeoutMs: number): Promise<void> {
+  try {
+    await gateway.close({ timeoutMs })
+  } catch (error) {
+    process.emitWarning(`The gateway did not close: ${String(error)}`, 'PosternWarning')
+  }
+}
+
+/** A head that is out is text; its fields may never have been set one by one. */
+function isEventStream(res: ServerResponse): boolean {
+  const { _header: head } = res as ServerResponse & { readonly _header?: string | null }
+  return /\r\ncontent-type: *text\/event-stream/i.test(head ?? '')
+}
+
+/** Whether the work was done in that time. */
+async function within(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => (timer = setTimeout(resolve, timeoutMs, false)))
+  const inTime = await Promise.race([work.then(() => true), late])
+  clearTimeout(timer)
+  return inTime
 }
 
 function exit(cut: number): void {

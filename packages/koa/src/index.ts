@@ -7,6 +7,7 @@ import {
   GatewayResponse,
   HANDED_OVER,
   takeOutgoing,
+  withBasePath,
   withoutAuthority,
 } from '@postern/core/host'
 import {
@@ -18,6 +19,7 @@ import {
   hostCall,
   markBrokenOff,
   setParsedRequest,
+  upgradeListener,
   writeResponse,
   type Targets,
 } from '@postern/http/bridge'
@@ -71,7 +73,7 @@ export function createGateway(
     if (asLeft) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
-  return Object.assign(middleware, core.facade)
+  return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
 }
 
 /** What a mount above has taken off the path, for as long as this middleware runs. */
@@ -85,7 +87,7 @@ function basePathOf(ctx: Context): string {
 /** Not the original target: a middleware above may have sent the request elsewhere, and routers go by `ctx.url`. */
 function targetsOf(ctx: Context): Targets {
   const basePath = basePathOf(ctx)
-  return { originalUrl: ctx.originalUrl, target: basePath + ctx.url, basePath }
+  return { originalUrl: ctx.originalUrl, target: withBasePath(basePath, ctx.url), basePath }
 }
 
 /** Koa answers what its application throws; the client is told all the same. */

@@ -1,10 +1,12 @@
 import { describe, GatewayError, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
+import { Unavailable } from '../forward/unavailable.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
+import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
@@ -31,6 +33,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
   GatewayRequest.seal(request, exchange)
+  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
   exchange.upstreamStartedAt = performance.now()
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
     return fromBehind(exchange, forwarded(exchange))
@@ -117,6 +120,7 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
   if (content instanceof ByteStream) content.limitStall(exchange.api.definition.sendTimeoutMs)
   GatewayRequest.seal(exchange.request, exchange)
   GatewayResponse.seal(response, exchange)
+  warnOfIgnoredResponseFields(exchange, response)
   return response
 }
 
@@ -135,5 +139,7 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
   if (!isGatewayError(error) || error.status === null || error.code === 'PSTN_INTERNAL') return undefined
   if (error.code.startsWith('PSTN_UPSTREAM_') || error.code === 'PSTN_BODY_CONSUMED')
     exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
-  return errorAnswer(error.code, exchange)
+  const response = errorAnswer(error.code, exchange)
+  if (error instanceof Unavailable) response.headers.set('retry-after', String(error.retryAfterSeconds))
+  return response
 }

@@ -4,6 +4,7 @@ import type { CallInit } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
+import { GatewayHeaders, sameName } from '../http/headers.ts'
 import { isBodyless } from '../http/outgoing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -43,13 +44,18 @@ export async function callApi(
 function createExchange(api: CompiledApi, from: Exchange, path: string, init: CallInit): Exchange {
   const cancellation = new Cancellation()
   from.cancellation.onCancel((reason) => cancellation.cancel(reason))
-  const request = buildRequest(path, init, ['host', from.request.host], {
+  const request = buildRequest(path, init, ['host', from.request.host, ...loopLines(from.request)], {
     client: GatewayRequest.client(from.request),
     upstream: api.upstream,
     cancellation,
     maxBufferedBytes: api.definition.maxBufferedBytes,
   })
   return new Exchange(api, request, cancellation, from.depth + 1)
+}
+
+/** Circles over a call and back over the network are circles as well. */
+function loopLines({ headers }: GatewayRequest): string[] {
+  return GatewayHeaders.received(headers).filter((_, i, lines) => sameName(lines[i - (i % 2)]!, 'cdn-loop'))
 }
 
 /** `onEnd` is called when the body has been read, or never will be: until then the call's own calls must go on. */

@@ -1,6 +1,7 @@
 import type { ApiDefinition, ApiInfo } from '../api.ts'
 import type { RecordBuffer } from '../analytics/record.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
+import type { Leases } from '../forward/leases.ts'
 import type { CallInit } from '../hooks.ts'
 import type { Trust } from '../http/client.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
@@ -31,6 +32,8 @@ export interface CompiledApi {
   readonly chain: Chain
   /** Where its requests go unless a plugin routes them elsewhere; undefined: to the host application. */
   readonly upstream: UpstreamUrl | undefined
+  /** Which target a request may use, and when. */
+  readonly leases: Leases
   readonly trust: Trust
   readonly forward: Forwarder
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */

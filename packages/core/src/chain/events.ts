@@ -26,6 +26,15 @@ export interface GatewayEvents {
   pluginError: { readonly api: ApiInfo; readonly hook: Hook; readonly plugin: string; readonly error: GatewayError }
   /** The upstream could not be reached, was too slow, or sent what is not HTTP. */
   upstreamError: { readonly api: ApiInfo; readonly error: GatewayError }
+  /** The circuit breaker of a target has changed; `half-open`: one request may ask whether it works again. */
+  circuitBreaker: { readonly api: ApiInfo; readonly target: string; readonly state: 'open' | 'half-open' | 'closed' }
+  /** A target is not asked any more, or is asked again: because of how `requests` went, or because of health `checks`. */
+  targetHealth: {
+    readonly api: ApiInfo
+    readonly target: string
+    readonly healthy: boolean
+    readonly reason: 'requests' | 'checks'
+  }
   /** A plugin changed a request or a response after it had left. The change had no effect. */
   lateChange: { readonly api: ApiInfo; readonly path: string }
   /** A key that is inactive or has expired was used. */
@@ -131,7 +140,7 @@ export class Events {
         '%s of API "%s" %o',
         event,
         data.api.name,
-        'status' in data ? data.status : 'key' in data ? data.key : data.path,
+        'status' in data ? data.status : 'key' in data ? data.key : 'target' in data ? data.target : data.path,
       )
       return
     }

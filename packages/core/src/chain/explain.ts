@@ -135,7 +135,9 @@ function endpointReason({ chain }: CompiledApi, method: string, path: string, ke
 function upstreamOf({ definition }: CompiledApi, path: string, search: string): string {
   if (definition.upstream === undefined) return 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
-  return `${definition.upstream.url}${prefix}${path}${search === '' ? '' : `?${search}`}`
+  const { targets } = definition.upstream
+  const behind = `${prefix}${path}${search === '' ? '' : `?${search}`}`
+  return targets.map(({ url }) => url + behind).join(' or ')
 }
 
 function explanation(facts: Omit<Explanation, 'toString'>): Explanation {

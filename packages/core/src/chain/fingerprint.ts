@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { digest } from '../session/key-scheme.ts'
 import type { Session } from '../session/session.ts'
@@ -19,5 +20,8 @@ export function vouched(session: Session, fingerprint: string): Session {
 }
 
 export function isVouched({ session }: StoredSession, fingerprint: string): boolean {
-  return session.extra?.[PROOF] === fingerprint
+  const stored = session.extra?.[PROOF]
+  if (typeof stored !== 'string') return false
+  const [proof, presented] = [Buffer.from(stored), Buffer.from(fingerprint)]
+  return proof.length === presented.length && timingSafeEqual(proof, presented)
 }

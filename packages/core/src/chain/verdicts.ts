@@ -83,6 +83,8 @@ export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): Gateway
   const response = refuse(status, publicMessage(code), contentType, exchange.api.definition.maxBufferedBytes)
   // A 401 has to say how to come in (RFC 9110, section 15.5.2).
   if (status === 401) response.headers.set('www-authenticate', 'Bearer')
+  // And a 426 what would have been understood (RFC 6455 4.4).
+  if (code === 'PSTN_UPGRADE_REQUIRED') response.headers.set('sec-websocket-version', '13')
   return response
 }
 
@@ -108,7 +110,10 @@ function failedWith(
 ): GatewayResponse {
   const decision = exposedDecision(error)
   const exposed = decision === undefined ? undefined : attempt(() => decided(decision, plugin, exchange))
-  if (exposed !== undefined) return exposed
+  if (exposed !== undefined) {
+    if (isGatewayError(error)) exchange.code = error.code
+    return exposed
+  }
   reportFailure(pluginFailure(error, plugin), plugin, exchange)
   return errorAnswer(code, exchange)
 }

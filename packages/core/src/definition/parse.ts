@@ -16,11 +16,12 @@ import { parsePolicies } from '../session/policy.ts'
 import { definitionError, type Problem, schemaProblems } from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
-import { UPSTREAM_DEFAULTS } from './upstream-defaults.ts'
+import { BREAKER_DEFAULTS, HEALTH_DEFAULTS, UPSTREAM_DEFAULTS } from './upstream-defaults.ts'
 
 /** Validates one definition or several; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
 export function parseDefinitions(input: ApiDefinitionInput | readonly ApiDefinitionInput[]): readonly ApiDefinition[] {
-  const inputs: readonly unknown[] = Array.isArray(input) ? input : [input]
+  // Holes in a sparse array become entries, which `flatMap` would pass over.
+  const inputs: readonly unknown[] = Array.isArray(input) ? Array.from<unknown>(input) : [input]
   if (inputs.length === 0) {
     throw definitionError('The list of definitions', [
       { path: '', message: 'found an empty array, expected at least one definition' },
@@ -116,9 +117,26 @@ function normaliseListenPath(path: string): string {
 
 function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition['upstream'] {
   if (input === undefined) return undefined
-  const upstream = typeof input === 'string' ? { url: input } : input
-  const given = Object.fromEntries(Object.entries(upstream).filter(([, value]) => value !== undefined))
-  return { ...UPSTREAM_DEFAULTS, ...given, url: parseUpstreamUrl(upstream.url).href }
+  const { url, targets, health, circuitBreaker, ...settings } = typeof input === 'string' ? { url: input } : input
+  const all = (targets ?? [url]).map((target) => {
+    const { url: href, weight = 1 } = typeof target === 'string' ? { url: target } : target
+    return { url: parseUpstreamUrl(href).href, weight }
+  })
+  const breaker = circuitBreaker === true ? {} : circuitBreaker === false ? undefined : circuitBreaker
+  return {
+    ...UPSTREAM_DEFAULTS,
+    ...given(settings),
+    url: all[0]!.url,
+    targets: all,
+    health: health && { ...HEALTH_DEFAULTS, ...given(health), path: health.path },
+    circuitBreaker: breaker && { ...BREAKER_DEFAULTS, ...given(breaker) },
+  }
+}
+
+/** What is undefined is left out, so that it does not hide a default. */
+function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
 const THIRTY_DAYS = 2_592_000

@@ -47,10 +47,40 @@ function listenPathProblems({ listenPath }: Fields): Problem[] {
 }
 
 function upstreamProblems({ upstream }: Fields): Problem[] {
-  const path = typeof upstream === 'string' ? 'upstream' : 'upstream.url'
-  const url = isFields(upstream) ? upstream['url'] : upstream
-  if (typeof url !== 'string' || url === '') return []
-  return attempt(path, () => parseUpstreamUrl(url))
+  if (!isFields(upstream)) return urlProblems('upstream', upstream)
+  const { url, targets } = upstream
+  if (url === undefined && targets === undefined) {
+    const message =
+      'missing, expected an http: or https: URL such as "http://127.0.0.1:9000", or targets: several of them'
+    return [{ path: 'upstream.url', message }]
+  }
+  if (url !== undefined && targets !== undefined) {
+    const message = 'found beside upstream.url; put all URLs here, or leave this out'
+    return [{ path: 'upstream.targets', message }]
+  }
+  return url === undefined ? targetProblems(targets) : urlProblems('upstream.url', url)
+}
+
+function urlProblems(path: string, url: unknown): Problem[] {
+  return typeof url !== 'string' || url === '' ? [] : attempt(path, () => parseUpstreamUrl(url))
+}
+
+function targetProblems(targets: unknown): Problem[] {
+  if (!Array.isArray(targets)) return []
+  const problems: Problem[] = []
+  const seen = new Map<string, string>()
+  for (const [i, target] of targets.entries()) {
+    const path = typeof target === 'string' ? `upstream.targets[${i}]` : `upstream.targets[${i}].url`
+    const url: unknown = isFields(target) ? target['url'] : target
+    const wrong = urlProblems(path, url)
+    problems.push(...wrong)
+    if (wrong.length > 0 || typeof url !== 'string' || url === '') continue
+    const { href } = parseUpstreamUrl(url)
+    const twin = seen.get(href)
+    if (twin === undefined) seen.set(href, path)
+    else problems.push({ path, message: `found ${describe(url)}, which ${twin} already is; give a target a weight` })
+  }
+  return problems
 }
 
 function hookProblems({ hooks, authentication }: Fields): Problem[] {
@@ -173,16 +203,27 @@ function underscoreProblems({ authentication, underscoreHeaders }: Fields): Prob
 }
 
 function configProblems({ config }: Fields): Problem[] {
-  return isCyclic(config, []) ? [{ path: 'config', message: 'contains itself; expected data that ends somewhere' }] : []
+  const problem = endlessness(config, [])
+  return problem === undefined ? [] : [{ path: 'config', message: problem }]
 }
 
-function isCyclic(value: unknown, above: readonly unknown[]): boolean {
+/** Deeper data would exhaust the stack of whoever walks it. */
+const MAX_DEPTH = 100
+
+function endlessness(value: unknown, above: readonly unknown[]): string | undefined {
   // Only what is copied: instances (a client, a pool) are shared as they are.
   const copied =
     Array.isArray(value) ||
     (isFields(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null))
-  if (!copied) return false
-  return above.includes(value) || Object.values(value).some((inner) => isCyclic(inner, [...above, value]))
+  if (!copied) return undefined
+  if (above.includes(value)) return 'contains itself; expected data that ends somewhere'
+  if (above.length === MAX_DEPTH) return `is more than ${MAX_DEPTH} levels deep`
+  const inside = [...above, value]
+  for (const inner of Object.values(value)) {
+    const problem = endlessness(inner, inside)
+    if (problem !== undefined) return problem
+  }
+  return undefined
 }
 
 function attempt(path: string, parse: () => unknown): Problem[] {

@@ -66,8 +66,51 @@ const plugins = z.array(plugin, {
 
 const upstreamUrl = filled('an http: or https: URL such as "http://127.0.0.1:9000"')
 
-const upstream = strict('a URL, or { url, ... }', {
+const count = integer('an integer, 1 or more', 1, 1_000_000)
+
+/** A value one of whose forms is an object: told apart before zod sees it, so that the message is about the one meant. */
+const either = (isOther: (value: unknown) => boolean, shape: z.ZodType): z.ZodType =>
+  z.unknown().superRefine((value, context) => {
+    if (isOther(value)) return
+    for (const issue of shape.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+  })
+
+const target = strict('an http: or https: URL, or { url, weight }', {
   url: upstreamUrl,
+  weight: integer('an integer from 1 to 1000', 1, 1_000).optional(),
+})
+
+const health = strict('an object: { path, ... }', {
+  path: z.string({ error: expected('a path such as "/health"') }).regex(/^\/[!-~]*$/, {
+    error: expected('a path such as "/health"'),
+  }),
+  intervalMs: timeout.optional(),
+  timeoutMs: timeout.optional(),
+  unhealthyAfter: count.optional(),
+  healthyAfter: count.optional(),
+})
+
+const ratio = z
+  .number({ error: expected('a number above 0, up to 1') })
+  .positive({ error: expected('a number above 0, up to 1') })
+  .max(1, { error: expected('a number above 0, up to 1') })
+
+const circuitBreaker = strict('true, or { failureRatio, minRequests, windowMs, openMs }', {
+  failureRatio: ratio.optional(),
+  minRequests: count.optional(),
+  windowMs: timeout.optional(),
+  openMs: timeout.optional(),
+})
+
+const upstream = strict('a URL, or { url, ... }', {
+  url: upstreamUrl.optional(),
+  targets: z
+    .array(
+      either((value) => typeof value === 'string' && value !== '', target),
+      { error: expected('an array of URLs') },
+    )
+    .min(1, { error: expected('at least one URL') })
+    .optional(),
   preserveHost: flag.optional(),
   forwarded: z
     .enum(['append', 'set', 'remove', 'off'], { error: expected('"append", "set", "remove" or "off"') })
@@ -76,6 +119,15 @@ const upstream = strict('a URL, or { url, ... }', {
   headersTimeoutMs: timeout.optional(),
   bodyTimeoutMs: timeout.optional(),
   verifyTls: flag.optional(),
+  balance: z.enum(['round-robin', 'least-pending'], { error: expected('"round-robin" or "least-pending"') }).optional(),
+  retries: integer('an integer from 0 to 10', 0, 10).optional(),
+  ejectAfter: count.optional(),
+  ejectMs: timeout.optional(),
+  health: health.optional(),
+  circuitBreaker: either((value) => typeof value === 'boolean', circuitBreaker).optional(),
+  maxConnections: count.optional(),
+  maxQueued: integer('an integer, 0 or more', 0, 1_000_000).optional(),
+  queueTimeoutMs: timeout.optional(),
 })
 
 const positive = (what: string): z.ZodNumber => {

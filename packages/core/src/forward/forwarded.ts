@@ -44,10 +44,16 @@ export function addForwarded(
 /** Removes a field and gives its values as one list: its successor is one line. */
 function takeOut(lines: string[], name: string): string {
   let values = ''
-  for (let i = lines.length - 2; i >= 0; i -= 2) {
-    if (lines[i]!.toLowerCase() !== name) continue
-    values = values === '' ? lines[i + 1]! : `${lines[i + 1]!}, ${values}`
-    lines.splice(i, 2)
+  let kept = 0
+  for (let i = 0; i < lines.length; i += 2) {
+    const value = lines[i + 1]!
+    if (lines[i]!.toLowerCase() === name) values = values === '' ? value : `${values}, ${value}`
+    else {
+      lines[kept] = lines[i]!
+      lines[kept + 1] = value
+      kept += 2
+    }
   }
+  lines.length = kept
   return values
 }

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
 import { buildConnector, Pool } from 'undici'
 import { GatewayError } from '../errors.ts'
+import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
+import { upstreamSocket } from './upstream-socket.ts'
 
 /** What makes two upstreams need different connections. */
 export interface PoolSettings {
@@ -8,12 +10,27 @@ export interface PoolSettings {
   readonly verifyTls: boolean
 }
 
-/** TLS names no server that has an address only (RFC 6066 3); left out, undici would name the client's Host instead. */
-function connector(settings: PoolSettings): buildConnector.connector {
-  const connect = buildConnector({ timeout: settings.connectTimeoutMs, rejectUnauthorized: settings.verifyTls })
+/**
+ * How connections are made. TLS names no server that has an address only (RFC 6066 3); left out, undici would name the
+ * client's Host instead.
+ */
+function connector(settings: PoolSettings, guarded: boolean): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: settings.connectTimeoutMs,
+    rejectUnauthorized: settings.verifyTls,
+    ...(guarded && { lookup: guardedLookup }),
+  })
   return (options, done) => {
+    // An address is not looked up.
+    if (guarded && isLinkLocal(options.hostname)) {
+      done(forbidden(options.hostname), null)
+      return
+    }
     const named = isIP((options.servername ?? '').replaceAll(/[[\]]/g, '')) === 0
-    connect(named ? options : { ...options, servername: '' }, done)
+    connect(named ? options : { ...options, servername: '' }, (...[error, socket]) => {
+      if (error === null) done(null, upstreamSocket(socket))
+      else done(error, null)
+    })
   }
 }
 
@@ -26,8 +43,9 @@ export class Pools {
   readonly #retired = new Set<Pool>()
   #closed = false
 
-  get(origin: string, settings: PoolSettings): Pool {
-    const key = `${origin} ${settings.connectTimeoutMs} ${settings.verifyTls}`
+  /** `guarded`: no link-local address is connected to. */
+  get(origin: string, settings: PoolSettings, guarded: boolean): Pool {
+    const key = `${origin} ${settings.connectTimeoutMs} ${settings.verifyTls} ${guarded}`
     const known = this.#pools.get(key)
     if (known !== undefined) {
       if (this.#pools.size > 1) this.#keepRecent(key, known)
@@ -37,7 +55,7 @@ export class Pools {
     if (this.#pools.size >= MAX_POOLS) this.#retireOldest()
     const pool = new Pool(origin, {
       pipelining: 1,
-      connect: connector(settings),
+      connect: connector(settings, guarded),
     })
     this.#pools.set(key, pool)
     return pool

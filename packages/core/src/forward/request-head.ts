@@ -3,6 +3,7 @@ import { firstValue, GatewayHeaders } from '../http/headers.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
 import { addForwarded, dropsClaims, isForwardedField } from './forwarded.ts'
+import { loopValue } from '../http/loop.ts'
 import { isHopByHop, nominatedFields } from '../http/hop-by-hop.ts'
 
 /** The head of the request to the upstream, complete but for its framing. */
@@ -29,18 +30,27 @@ export function requestHead(
   const path = to.basePath + pathPrefix + request.path
   const lines = GatewayHeaders.lines(request.headers)
   const ours = GatewayHeaders.touched(request.headers)
-  const nominated = nominatedFields(lines)
+  // What the client named, whatever plugins have made of its Connection since.
+  const nominated = nominatedFields(GatewayHeaders.received(request.headers))
   const drop = dropsClaims(upstream.forwarded, client)
   const headers: string[] = ['Host', upstream.preserveHost && client.host !== '' ? client.host : to.host]
+  let cookie = -1
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!.toLowerCase()
-    if (name === 'host' || name === 'content-length') continue
+    if (name === 'host' || name === 'content-length' || name === 'cdn-loop') continue
     // A field a plugin has set is ours, not the client's: neither a nomination nor the policy removes it.
     const own = ours?.has(name) === true
     if (isHopByHop(name, own ? undefined : nominated) || (drop && !own && isForwardedField(name))) continue
+    // One line, as the client should have sent it (RFC 6265 5.4): of two, some servers read the first only.
+    if (name === 'cookie' && cookie !== -1) {
+      headers[cookie] += `; ${lines[i + 1]!}`
+      continue
+    }
+    if (name === 'cookie') cookie = headers.length + 1
     headers.push(lines[i]!, lines[i + 1]!)
   }
   addForwarded(headers, upstream.forwarded, client, ours)
+  headers.push('CDN-Loop', loopValue(GatewayHeaders.received(request.headers), lines))
   return { method: request.method, target: search === '' ? path : `${path}?${search}`, headers }
 }
 

@@ -1,12 +1,31 @@
 import { GatewayError } from '../errors.ts'
-import { GatewayHeaders } from '../http/headers.ts'
+import { GatewayHeaders, sameName } from '../http/headers.ts'
 import { isFinalStatus } from '../http/response.ts'
 import { endToEnd } from '../http/hop-by-hop.ts'
+
+/** As many as a server of Node shows of a request. */
+const MOST_FIELDS = 2_000
 
 /** The one place an upstream's response head is read: checked, and rid of what belongs to the upstream's connection. */
 export function responseHeaders(status: number, lines: readonly string[]): GatewayHeaders {
   if (!isFinalStatus(status)) {
     throw new GatewayError('PSTN_UPSTREAM_INVALID', `The upstream answered with status ${status}; expected 200 to 599.`)
   }
+  if (lines.length > 2 * MOST_FIELDS) {
+    const message = `The upstream answered with ${lines.length / 2} header fields; expected at most ${MOST_FIELDS}.`
+    throw new GatewayError('PSTN_UPSTREAM_INVALID', message)
+  }
+  checkCoding(lines)
   return new GatewayHeaders(endToEnd(lines))
+}
+
+/** What the parser has undone is `chunked`; of any other transfer coding the client would get the bytes and not the name. */
+function checkCoding(lines: readonly string[]): void {
+  let codings = 0
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!sameName(lines[i]!, 'transfer-encoding')) continue
+    codings += 1
+    if (codings === 1 && lines[i + 1]!.trim().toLowerCase() === 'chunked') continue
+    throw new GatewayError('PSTN_UPSTREAM_INVALID', 'The upstream answered with a transfer coding other than chunked.')
+  }
 }

@@ -3,6 +3,25 @@ import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.t
 const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
 const INVALID = /^(?:HPE_|UND_ERR_(?:RES|HEADERS_OVERFLOW|RESPONSE))/
 
+/** What is wrong with the request or with us: it says nothing about the upstream. */
+const OWN_FAULTS = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_CLOSED',
+])
+const HANG_UPS = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
+export function isOwnFault(cause: Error): boolean {
+  return OWN_FAULTS.has((cause as NodeJS.ErrnoException).code ?? '')
+}
+
+/** Whether the upstream has closed the connection, in whatever way. */
+export function isHangUp(cause: Error): boolean {
+  return HANG_UPS.has((cause as NodeJS.ErrnoException).code ?? '')
+}
+
 /** Which leg failed, in our codes. `answering` is true once the response's headers have arrived. */
 export function upstreamError(cause: Error, answering: boolean, cancelled: Error | undefined): GatewayError {
   // A client that hangs up looks like a reset of the upstream: it comes first.

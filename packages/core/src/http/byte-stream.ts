@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, isGatewayError } from '../errors.ts'
 
 /** Where bytes come from. `resume` is called after `push` answered false, `cancel` when nobody wants the rest. */
 export interface ByteProducer {
@@ -30,6 +30,8 @@ export class ByteStream {
   #sink: ByteSink | undefined
   #ended = false
   #error: Error | undefined
+  /** Why it was cancelled before anybody took it. */
+  #unwanted: Error | undefined
   #paused = false
   #stallMs = 0
   #stall: NodeJS.Timeout | undefined
@@ -83,6 +85,11 @@ export class ByteStream {
 
   /** Consumer's side: from now on everything goes to `sink`. A stream has one consumer; a second one is a bug. */
   consume(sink: ByteSink): void {
+    if (this.#unwanted !== undefined) {
+      // A client that hung up while its request waited for a connection: what would have sent it asks only now.
+      sink.fail(this.#unwanted)
+      return
+    }
     if (this.#sink !== undefined) throw new GatewayError('PSTN_INTERNAL', 'A body was consumed twice.')
     this.#sink = sink
     const queued = this.#queue
@@ -125,11 +132,15 @@ export class ByteStream {
 
   /** Nobody wants the rest. */
   cancel(reason?: Error): void {
-    this.#sink ??= DISCARD
+    const over = this.#ended || this.#error !== undefined
     this.#queue = []
     clearTimeout(this.#stall)
-    if (this.#ended || this.#error !== undefined) return
-    this.#error = reason ?? new GatewayError('PSTN_CLIENT_CLOSED', 'The body was cancelled.')
+    if (over && this.#sink !== undefined) return
+    const why = reason ?? new GatewayError('PSTN_CLIENT_CLOSED', 'The body was cancelled.')
+    if (this.#sink === undefined) this.#unwanted = why
+    this.#sink ??= DISCARD
+    if (over) return
+    this.#error = why
     this.#producer.cancel(reason)
   }
 
@@ -180,7 +191,8 @@ export class ByteStream {
         done(error)
       },
     })
-    return readable
+    // Whoever it was made for may have let go of it by the time it fails; unheard, that would end the process.
+    return readable.on('error', () => undefined)
   }
 
   /** Reads a Node stream. */
@@ -226,9 +238,7 @@ class ReadableProducer implements ByteProducer {
   start(stream: ByteStream): void {
     const readable = this.#readable
     if (readable.destroyed || readable.readableEnded) {
-      stream.fail(
-        new GatewayError('PSTN_BODY_ABORTED', 'The body was gone before anybody read it.', { cause: this.#early }),
-      )
+      stream.fail(aborted('The body was gone before anybody read it.', readable.errored ?? this.#early))
       return
     }
     this.#stream = stream
@@ -262,7 +272,7 @@ class ReadableProducer implements ByteProducer {
     }
     const onBroken = (cause?: Error): void => {
       this.#detach()
-      stream.fail(new GatewayError('PSTN_BODY_ABORTED', 'The body broke off.', { cause }))
+      stream.fail(aborted('The body broke off.', cause))
     }
     const onClose = (): void => onBroken()
     this.#detach = () => {
@@ -299,6 +309,11 @@ class ReadableProducer implements ByteProducer {
     if (this.#drain) this.#readable.resume()
     else this.#readable.destroy()
   }
+}
+
+/** Whoever broke it off may have said why. */
+function aborted(message: string, cause: Error | undefined): GatewayError {
+  return isGatewayError(cause) ? cause : new GatewayError('PSTN_BODY_ABORTED', message, { cause })
 }
 
 const DISCARD: ByteSink = { write: () => true, end: () => undefined, fail: () => undefined }

@@ -1,5 +1,6 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { describe, GatewayError } from '../errors.ts'
+import { isAuthority } from './authority.ts'
 import { GatewayHeaders } from './headers.ts'
 
 /** The other end of the connection, as the host's server sees it. */
@@ -39,6 +40,7 @@ export class Client {
   /** The lines as they came: what plugins change is not what the client said. */
   readonly #lines: readonly string[]
   readonly #trust: Trust
+  #peerAddress: string | undefined
   #address: string | undefined
   #trusted: boolean | undefined
 
@@ -49,7 +51,8 @@ export class Client {
   }
 
   get peerAddress(): string {
-    return unmapped(this.#peer.address)
+    this.#peerAddress ??= plainAddress(this.#peer.address) ?? this.#peer.address
+    return this.#peerAddress
   }
 
   get trusted(): boolean {
@@ -71,7 +74,8 @@ export class Client {
 
   get host(): string {
     const forwarded = this.trusted ? lastOf(this.#get('x-forwarded-host')) : undefined
-    return forwarded ?? this.#get('host') ?? ''
+    // What a proxy passes on of its client's may be anything, and this becomes a Host.
+    return forwarded !== undefined && isAuthority(forwarded) ? forwarded : (this.#get('host') ?? '')
   }
 
   #get(name: string): string | null {
@@ -83,8 +87,8 @@ export class Client {
     if (!this.trusted) return address
     const hops = (this.#get('x-forwarded-for') ?? '').split(',')
     for (let i = hops.length - 1; i >= 0; i -= 1) {
-      const hop = unmapped(hops[i]!.trim())
-      if (isIP(hop) === 0) return address
+      const hop = plainAddress(hops[i]!.trim())
+      if (hop === undefined) return address
       address = hop
       if (!this.#trust(hop)) return address
     }
@@ -97,7 +101,19 @@ function lastOf(list: string | null): string | undefined {
   return last === '' ? undefined : last
 }
 
-/** `::ffff:192.0.2.1` is 192.0.2.1: one client keeps one identity on a dual-stack socket. */
-function unmapped(address: string): string {
-  return address.toLowerCase().startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
+const BRACKETS_OR_PORT = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?$/
+
+/**
+ * One client keeps one identity, however it is written: without brackets, port and zone, IPv6 in its shortest form, and
+ * `::ffff:192.0.2.1`, an IPv4 client on a dual-stack socket, as 192.0.2.1. Undefined for what is no address.
+ */
+function plainAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text
+  const match = BRACKETS_OR_PORT.exec(text)
+  const bare = match?.[1] ?? match?.[2] ?? text
+  if (isIPv4(bare)) return bare
+  const [address = ''] = bare.split('%', 1)
+  if (!isIPv6(address)) return undefined
+  const shortest = new SocketAddress({ address, family: 'ipv6' }).address
+  return shortest.startsWith('::ffff:') && isIPv4(shortest.slice(7)) ? shortest.slice(7) : shortest
 }

@@ -5,6 +5,8 @@ import type { LateWitness } from './late.ts'
 // RFC 9110 5.6.2 (token) and 5.5 (field-value): what leaves here can neither split a message nor be cut by the next hop.
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
+// No server takes a line this long: what is refused here names the plugin that wrote it.
+const LONGEST = 65_536
 
 /** What every reader of headers may do. Names are case-insensitive; `get` joins repeated fields with `, ` as the platform does. */
 export interface ReadonlyHeaders extends Iterable<[name: string, value: string]> {
@@ -207,6 +209,12 @@ function checked(name: unknown, value: unknown): string {
       ? 'call append() once per value'
       : 'expected one string without line breaks or characters above U+00FF'
     throw new GatewayError('PSTN_HEADER_INVALID', `The header "${name}" cannot carry ${describe(value)}; ${hint}.`)
+  }
+  if (name.length + text.length > LONGEST) {
+    throw new GatewayError(
+      'PSTN_HEADER_INVALID',
+      `The header ${describe(name)} is ${name.length + text.length} characters long; expected at most ${LONGEST}.`,
+    )
   }
   return text
 }

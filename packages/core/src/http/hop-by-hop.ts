@@ -23,18 +23,17 @@ export function isHopByHop(lowerCaseName: string, nominated: ReadonlySet<string>
   return CONNECTION_FIELDS.has(lowerCaseName) || nominated?.has(lowerCaseName) === true
 }
 
-/**
- * The fields `Connection` nominates, over all its lines and whatever their case. Host and the length are never
- * nominated away: a client could otherwise choose what the upstream takes the message for.
- */
+// A client could otherwise choose what the upstream takes the message for, or pass as nobody once its key has let it in.
+const NEVER_NOMINATED = new Set(['', 'keep-alive', 'close', 'host', 'content-length', 'authorization', 'cookie'])
+
+/** The fields `Connection` nominates, over all its lines, whatever their case and whether or not they are quoted. */
 export function nominatedFields(lines: readonly string[]): ReadonlySet<string> | undefined {
   let nominated: Set<string> | undefined
   for (let i = 0; i < lines.length; i += 2) {
     if (!sameName(lines[i]!, 'connection')) continue
     for (const token of lines[i + 1]!.split(',')) {
-      const name = token.trim().toLowerCase()
-      if (name === '' || name === 'keep-alive' || name === 'close' || name === 'host' || name === 'content-length')
-        continue
+      const name = token.replaceAll('"', '').trim().toLowerCase()
+      if (NEVER_NOMINATED.has(name)) continue
       nominated ??= new Set()
       nominated.add(name)
     }

@@ -28,7 +28,7 @@ export function isFramingField(lowerCaseName: string): boolean {
 
 /** Whether an answer carries no body whatever its headers say (RFC 9110 6.4.1). */
 export function isBodyless(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 205 || status === 304
+  return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
 }
 
 /** What there is to write. A promise only while a plugin is still reading the body. */

@@ -61,8 +61,8 @@ function isDisguisedDot(segment: string): boolean {
 
 function isUtf8(escaped: string): boolean {
   try {
-    decodeURIComponent(escaped)
-    return true
+    // Compared with something: bundlers hold the call to be pure, and would drop one whose result nobody uses.
+    return decodeURIComponent(escaped) !== ''
   } catch {
     // URIError is how the platform says "not UTF-8"; the caller turns it into a 400.
     return false
@@ -88,10 +88,22 @@ export function withoutAuthority(target: string): string {
   return target.startsWith('/') ? target : target.replace(ABSOLUTE, '')
 }
 
+/** A target with a mount path in front of its own, behind the host an absolute-form one names. */
+export function withBasePath(basePath: string, target: string): string {
+  const path = withoutAuthority(target)
+  return target.slice(0, target.length - path.length) + basePath + path
+}
+
+/** Whether an absolute-form target names something that is no host. */
+export function namesBrokenHost(target: string): boolean {
+  if (target.startsWith('/')) return false
+  const authority = ABSOLUTE.exec(target)?.[1]
+  return authority !== undefined && !isAuthority(authority)
+}
+
 /** Splits a request target (RFC 9112 3.2); undefined when it has no path, no canonical spelling or no proper authority. */
 export function parseTarget(target: string): RequestTarget | undefined {
-  const authority = target.startsWith('/') ? undefined : ABSOLUTE.exec(target)?.[1]
-  if (authority !== undefined && !isAuthority(authority)) return undefined
+  if (namesBrokenHost(target)) return undefined
   const origin = withoutAuthority(target)
   const rooted = origin.startsWith('?') || origin === '' ? `/${origin}` : origin
   const mark = rooted.indexOf('?')

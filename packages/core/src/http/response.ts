@@ -24,6 +24,7 @@ export class GatewayResponse {
   readonly #body: Body
   readonly #maxBufferedBytes: number
   #status: number
+  #tunnel: ByteStream | undefined
   #witness: LateWitness | undefined
 
   /** @internal */
@@ -115,6 +116,18 @@ export class GatewayResponse {
     return this.#witness !== undefined
   }
 
+  /** @internal A 101: it has no body, and behind it the bytes of whoever has switched protocols. */
+  static switching(headers: GatewayHeaders, tunnel: ByteStream, maxBufferedBytes: number): GatewayResponse {
+    const response = new GatewayResponse(101, headers, undefined, maxBufferedBytes)
+    response.#tunnel = tunnel
+    return response
+  }
+
+  /** @internal What comes behind a 101; a plugin may have given it another status, and then nothing does. */
+  static tunnel(response: GatewayResponse): ByteStream | undefined {
+    return response.#tunnel
+  }
+
   /** @internal */
   static body(response: GatewayResponse): Body {
     return response.#body
@@ -135,6 +148,7 @@ export class GatewayResponse {
   static discard(response: GatewayResponse): void {
     const content = response.#body.content()
     if (content instanceof ByteStream) content.cancel()
+    response.#tunnel?.cancel()
   }
 }
 

@@ -13,10 +13,14 @@ export interface UpstreamUrl {
   readonly basePath: string
 }
 
+// URL drops line breaks and reads a backslash as a slash: "http://a\n.evil" would be another host than what was written.
+const REREAD = /[^\u0021-\u005B\u005D-\uFFFF]/
+
 /** Accepts `http:` and `https:` without credentials, query or fragment; anything else throws `PSTN_VALUE_INVALID`. */
 export function parseUpstreamUrl(input: string | URL): UpstreamUrl {
-  const url = URL.canParse(String(input)) ? new URL(input) : undefined
-  const clean = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  const readable = !REREAD.test(String(input)) && URL.canParse(String(input))
+  const url = readable ? new URL(input) : undefined
+  const clean = url?.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.port !== '0'
   if (url === undefined || !clean || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',

@@ -213,6 +213,8 @@ export function decodeSession(document: string): Session {
   } catch (cause) {
     throw new GatewayError('PSTN_SESSION_CORRUPT', `A stored session is no JSON: ${describe(cause)}.`, { cause })
   }
+  // An empty session may do everything: what says nothing at all is none.
+  if (value === null) throw new GatewayError('PSTN_SESSION_CORRUPT', 'A stored session is null; expected an object.')
   try {
     return SESSION.fromJson(value, '')
   } catch (error) {

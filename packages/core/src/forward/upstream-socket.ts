@@ -1,0 +1,64 @@
+import type { Socket } from 'node:net'
+import { AnswerStart } from './answer-start.ts'
+
+/** How long a connection that takes no more bytes may still bring an answer. */
+const LAST_WORDS_MS = 1_000
+
+type Done = (error?: Error | null) => void
+
+/**
+ * Prepares a connection for the client library, which writes and reads it as it pleases:
+ *
+ * - A failed write does not end it at once. An upstream that answers before a body is through, and closes, has often said
+ *   why: what it sent lies in the buffer, and the error would win over it.
+ * - Its answers begin as `AnswerStart` allows.
+ * - A reset is an error whatever was said before: undici takes one for the end of a body that has no length.
+ */
+export function upstreamSocket(socket: Socket): Socket {
+  const start = new AnswerStart()
+  // Heard before the library hears it.
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET'
+  })
+  const write = socket._write.bind(socket)
+  const writeMany = socket._writev?.bind(socket)
+  const read = socket.read.bind(socket)
+
+  const patient =
+    (done: Done): Done =>
+    (error) => {
+      if (error === undefined || error === null || socket.readableEnded) return done(error)
+      // The end of what can be read ends the connection; this is for the case that none comes.
+      const timer = setTimeout(() => start.expected && done(error), LAST_WORDS_MS).unref()
+      socket.once('close', () => clearTimeout(timer))
+    }
+
+  socket._write = (chunk: unknown, encoding, done) => {
+    if (isHead(chunk)) start.expect()
+    write(chunk, encoding, patient(done))
+  }
+  if (writeMany !== undefined)
+    socket._writev = (chunks: { chunk: unknown; encoding: BufferEncoding }[], done) => {
+      if (chunks.some(({ chunk }) => isHead(chunk))) start.expect()
+      writeMany(chunks, patient(done))
+    }
+  socket.read = (size?: number): unknown => {
+    for (;;) {
+      const chunk: unknown = read(size)
+      if (!start.expected || !(chunk instanceof Buffer)) return chunk
+      try {
+        const rest = start.take(chunk)
+        if (rest !== undefined) return rest
+      } catch (error) {
+        socket.destroy(error as Error)
+        return null
+      }
+    }
+  }
+  return socket
+}
+
+/** Bodies are bytes; text is a head, or the frame of a chunk. */
+function isHead(chunk: unknown): boolean {
+  return typeof chunk === 'string' && !chunk.startsWith('\r\n')
+}
