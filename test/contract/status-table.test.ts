@@ -489,6 +489,8 @@ const SHORT: { readonly [E in GatewayEvent]: (data: GatewayEvents[E]) => string 
   quotaThreshold: ({ percent }) => String(percent),
   storeError: ({ feature, outcome }) => `${feature} ${outcome}`,
   recordDropped: ({ error }) => error.code,
+  circuitBreaker: ({ state }) => state,
+  targetHealth: ({ healthy, reason }) => `${healthy} ${reason}`,
 }
 
 /** Every event there is, in the order it is raised. */

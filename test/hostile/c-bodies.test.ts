@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ResponsePlugin } from '@postern/core'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { valuesOf, without } from '../support/lines.ts'
+import { valuesOf } from '../support/lines.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
 import { strictUpstream, wireAnswer } from '../support/strict-upstream.ts'
 import { attack, besiege, cleanUpAfterAttacks } from './attack.ts'
@@ -124,7 +124,7 @@ attack(BODIES_AND_STREAMS, 'C12', (mount) => {
   const rewrite: ResponsePlugin = async (response) => {
     response.setBody(`${await response.text()} and more`)
   }
-  const looks: ResponsePlugin = (response) => void response.headers.set('x-seen', 'yes')
+  const looks: ResponsePlugin = ({ headers }) => headers.set('x-seen', 'yes')
 
   it.each(
     (
@@ -148,8 +148,6 @@ attack(BODIES_AND_STREAMS, 'C12', (mount) => {
       target === '/odd' ? text : wireAnswer(`${method} ${target}`),
     )
     const siege = await besiege(mount, { hooks: { response: [...response] } }, { upstream })
-    siege.gateway.on('pluginError', ({ error }) => console.error('PE', what, error.code, error.message, error.cause))
-    siege.gateway.on('upstreamError', ({ error }) => console.error('UE', what, error.code, error.message, error.cause))
     const client = new RawClient(siege.port)
     const method = what.startsWith('HEAD') ? 'HEAD' : 'GET'
     client.write(`${method} /odd HTTP/1.1\r\nHost: a\r\n\r\n`)
@@ -219,14 +217,8 @@ attack(BODIES_AND_STREAMS, 'C14', (mount) => {
       const [name = '', ...value] = line.split(': ')
       expect([name, valuesOf(got.lines, name.toLowerCase())]).toEqual([name, [value.join(': ')]])
     }
-    const forwarded = without(
-      upstream.seen[0]!.lines,
-      'host',
-      'connection',
-      'x-forwarded-for',
-      'x-forwarded-host',
-      'x-forwarded-proto',
-    )
+    const asked = new Set(fields.map((field) => field.slice(0, field.indexOf(':'))))
+    const forwarded = upstream.seen[0]!.lines.filter(([name]) => asked.has(name))
     expect(forwarded.map((line) => line.join(': '))).toEqual([...fields])
     await siege.unharmed()
   })

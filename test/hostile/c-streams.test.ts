@@ -60,7 +60,8 @@ attack(BODIES_AND_STREAMS, 'C06', (mount) => {
         req.on('data', (chunk: Buffer) => up && received.add(chunk)).on('end', resolve)
       })
       if (down) {
-        res.writeHead(200, { 'content-length': BYTES })
+        // Without a length: an answer that is whole before the upload would end that.
+        res.flushHeaders()
         void pump(res, (bytes) => (sent.bytes += bytes)).then(() => uploaded.then(() => res.end()))
       } else void uploaded.then(() => res.end('taken'))
     })
@@ -74,7 +75,6 @@ attack(BODIES_AND_STREAMS, 'C06', (mount) => {
     const down = digest()
     let uploaded = 0
     let most = 0
-    const done = signalled()
     const watch = (): void => {
       if (method !== 'PUT') most = Math.max(most, upstream.sent.bytes - down.bytes)
       if (method !== 'GET') most = Math.max(most, uploaded - upstream.received.bytes)
@@ -91,24 +91,24 @@ attack(BODIES_AND_STREAMS, 'C06', (mount) => {
       }
       down.add(rest)
       watch()
-      if (down.bytes >= (method === 'PUT' ? 5 : BYTES)) done.signal()
       // Slower than the upstream sends.
       if (method !== 'PUT' && down.bytes % 4 === 0) {
         client.socket.pause()
         setImmediate(() => client.socket.resume())
       }
     })
-    client.write(`${method} / HTTP/1.1\r\nHost: a\r\n${method === 'GET' ? '' : `Content-Length: ${BYTES}\r\n`}\r\n`)
+    // In HTTP/1.0, so that the answer is neither chunked nor kept open.
+    client.write(`${method} / HTTP/1.0\r\nHost: a\r\n${method === 'GET' ? '' : `Content-Length: ${BYTES}\r\n`}\r\n`)
     if (method !== 'GET') {
       await pump(client.socket, (bytes) => {
         uploaded += bytes
         watch()
       })
     }
-    await done.promise
+    await client.closed
     expect(most).toBeLessThan(UNDER_WAY)
-    if (method !== 'PUT') expect([down.bytes, down.hex()]).toEqual([BYTES, EXPECTED])
-    if (method !== 'GET') expect([upstream.received.bytes, upstream.received.hex()]).toEqual([BYTES, EXPECTED])
+    const whole = [method !== 'PUT' && down.hex(), method !== 'GET' && upstream.received.hex()]
+    expect(whole).toEqual([method !== 'PUT' && EXPECTED, method !== 'GET' && EXPECTED])
   })
 })
 
@@ -177,7 +177,7 @@ attack(BODIES_AND_STREAMS, 'C08', (mount) => {
       const { url } = await mount({
         name: 'a',
         upstream: { url: upstream.url, bodyTimeoutMs: 5_000 },
-        hooks: { response: [(response) => void response.headers.set('x-seen', 'yes')] },
+        hooks: { response: [({ headers }) => headers.set('x-seen', 'yes')] },
       })
       const res = await open(url, '/', { headers: { 'accept-encoding': 'gzip' } })
       expect([res.headers['x-seen'], res.headers['content-encoding']]).toEqual(['yes', gzipped ? 'gzip' : undefined])

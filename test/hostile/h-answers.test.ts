@@ -153,7 +153,7 @@ attack(upstreams, 'H08', (mount) => {
     ['the answer to HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ''],
   ]
   const rows = EXTRA.flatMap(([extra, poison]) =>
-    FIRST.map(([what, ...rest]) => [extra, what, poison, ...rest] as const),
+    FIRST.map(([what, method, bytes, body]) => [extra, what, poison, method, bytes, body] as const),
   )
 
   it.each(rows)('%s behind %s is nobody’s answer', async (_, __, poison, method, bytes, body) => {
@@ -165,7 +165,8 @@ attack(upstreams, 'H08', (mount) => {
     await sleep(10)
     await siege.unharmed()
     // An empty line is no part of any message, and may be passed over (RFC 9112 2.2).
-    if (poison !== '\r\n') expect(upstream.seen.find(({ target }) => target === '/canary-1')?.turn).toBe(0)
+    const { turn } = upstream.seen.find(({ target }) => target === '/canary-1')!
+    expect([0, poison === '\r\n' ? turn : 0]).toContain(turn)
   })
 
   it.each(EXTRA.filter(([, poison]) => poison !== '\r\n'))(
@@ -208,7 +209,7 @@ attack(upstreams, 'H09', (mount) => {
     const codes = codesOf(siege)
     const received = await cutShort(siege)
     // Nothing at all where the end came before the head had left.
-    if (received !== '') expect(received).toMatch(/^HTTP\/1\.1 200 /)
+    expect(received).toMatch(/^(?:HTTP\/1\.1 200 |$)/)
     expect(received).not.toMatch(/\r\n0\r\n\r\n$/)
     expect(received.length).toBeLessThan(received.indexOf('\r\n\r\n') + 4 + 10)
     expect(codes).toEqual([])

@@ -116,7 +116,7 @@ attack(upgrades, 'M09', (mount) => {
   it('clients that reset at every step leave nothing behind', async () => {
     const upstream = await webSocketUpstream()
     const silent = await listenRaw((socket) => void socket.resume())
-    const slow = async (): Promise<void> => void (await sleep(100))
+    const slow = (): Promise<void> => sleep(100)
     const { port, gateway, server } = await mount(
       {
         name: 'a',

@@ -124,9 +124,14 @@ attack(upgrades, 'M05', (mount) => {
       const far = await upstream.far()
       far.resume()
       const [one, other] = first === 'client' ? [client.socket, far] : [far, client.socket]
-      const closed = once(other, 'close')
+      // An end alone does not end it: it goes on sending until somebody tells it that nobody is there.
+      other.allowHalfOpen = true
+      other.on('error', () => undefined)
+      const timer = setInterval(() => other.write('x'), 5)
+      const closed = new Promise((resolve) => other.once('close', resolve))
       one.resetAndDestroy()
       await closed
+      clearInterval(timer)
       await eventually(() => expect(gateway.records.list()).toHaveLength(1))
       expect(gateway.records.list()[0]?.responseCode).toBe(101)
     }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Gateway } from '@postern/core'
@@ -10,10 +11,9 @@ import { closeAll } from '../support/cleanup.ts'
 import { frameworks, hosts, type Mounted } from '../support/hosts.ts'
 import { valuesOf } from '../support/lines.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
-import { listen } from '../support/server.ts'
+import { deafPort, listen, listenRaw } from '../support/server.ts'
 import { SELF_SIGNED } from '../support/tls.ts'
-import { handshakeText, messageOf, openWebSocket, tunnelled, webSocketUpstream } from '../support/websocket.ts'
-import { createServer as createSecureServer } from 'node:https'
+import { frame, handshakeText, messageOf, openWebSocket, tunnelled, webSocketUpstream } from '../support/websocket.ts'
 
 afterEach(closeAll)
 
@@ -82,7 +82,7 @@ describe.each(hosts)('%s', (_, mount) => {
 
   it('hands over the first bytes too, and cuts what it handed over when it is closed', async () => {
     const { port, gateway } = await mount(
-      { name: 'a', hooks: { pre: [async (request) => void request.headers.set('x-plugin', 'set')] } },
+      { name: 'a', hooks: { pre: [async (request) => request.headers.set('x-plugin', 'set')] } },
       {
         upgrade: (own) => (req, socket, head) =>
           own.upgrade(req, socket, head, {
@@ -126,7 +126,7 @@ describe.each(hosts)('%s', (_, mount) => {
       { upgrade: true },
     )
     server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (!socket.destroyed && !/^\/sent/.test(req.url ?? '')) applicationUpgrades(req, socket, head)
+      if (!socket.destroyed && req.url?.startsWith('/sent') !== true) applicationUpgrades(req, socket, head)
     })
     for (const place of ['/open/x', '/elsewhere']) {
       const webSocket = await openWebSocket(url + place)
@@ -214,6 +214,74 @@ describe.each(hosts)('%s', (_, mount) => {
     )
     const { status, body } = await rawExchange(port, handshakeText('/x'))
     expect([status, body, upstream.seen.length]).toEqual([200, 'POST /x', 0])
+  })
+
+  it('goes to another target where one cannot be reached, and holds no connection of a target as a tunnel', async () => {
+    const upstream = await webSocketUpstream()
+    const dead = `http://127.0.0.1:${await deafPort()}`
+    const { port } = await mount(
+      { name: 'a', upstream: { targets: [{ url: dead }, { url: upstream.url }], maxConnections: 1, maxQueued: 0 } },
+      { upgrade: true },
+    )
+    for (let i = 0; i < 6; i += 1) await tunnelled(port, `/${i}`)
+    expect(upstream.open()).toBe(6)
+    expect((await rawExchange(port, 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n')).body).toBe('GET /x')
+  })
+
+  it('gives the connection to a target back, however a handshake ends', async () => {
+    const answers = [
+      'HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno',
+      'HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nhalf',
+      'SSH-2.0-OpenSSH\r\n\r\n',
+      'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      '',
+    ]
+    const upstream = await listenRaw((socket) => {
+      socket.once('data', (chunk) => {
+        socket.write(answers[Number(/GET \/(\d)/.exec(chunk.toString())?.[1])] ?? '')
+        setTimeout(() => socket.destroy(), 20)
+      })
+    })
+    const { port } = await mount(
+      { name: 'a', upstream: { url: upstream.url, maxConnections: 1, maxQueued: 0 } },
+      { upgrade: true },
+    )
+    const statuses: string[] = []
+    for (let i = 0; i < 2 * answers.length; i += 1) {
+      const client = new RawClient(port)
+      client.write(handshakeText(`/${i % answers.length}`))
+      await client.closed
+      statuses.push(client.received.slice(9, 12))
+    }
+    expect(statuses).toEqual(['403', '403', '502', '502', '502', '403', '403', '502', '502', '502'])
+  })
+
+  it('has to find an answer within requestTimeoutMs, and as a tunnel has none', async () => {
+    const [silent, upstream] = [await listenRaw((socket) => void socket.resume()), await webSocketUpstream()]
+    const { port, gateway } = await mount(
+      {
+        name: 'a',
+        upstream: upstream.url,
+        requestTimeoutMs: 100,
+        endpoints: { 'GET /silent': [(request) => void (request.upstream = silent.url)] },
+      },
+      { upgrade: true },
+    )
+    const open = await tunnelled(port)
+    expect((await rawExchange(port, handshakeText('/silent'))).status).toBe(504)
+    open.write(frame(0x81, 'abc'))
+    expect(await open.bytes(5)).toBe('\u0081\u0003abc')
+    expect(gateway.records.list().map(({ code }) => code)).toEqual(['PSTN_REQUEST_TIMEOUT'])
+  })
+
+  it('a plugin cannot send an upgrade to a link-local address', async () => {
+    const { port } = await mount(
+      { name: 'a', hooks: { pre: [(request) => void (request.upstream = 'http://169.254.169.254/')] } },
+      { upgrade: true },
+    )
+    const started = performance.now()
+    expect((await rawExchange(port, handshakeText())).status).toBe(502)
+    expect(performance.now() - started).toBeLessThan(4_000)
   })
 
   it('a large answer in place of the 101 comes whole to a slow reader', async () => {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
 import { open, send } from '../support/client.ts'
 import { hosts, type Mounted } from '../support/hosts.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { deafPort, listen, listenRaw } from '../support/server.ts'
 
 afterEach(closeAll)
@@ -73,6 +74,24 @@ describe.each(hosts)('%s', (_, mount) => {
     const reply = await send(mounted.url)
     expect([reply.status, reply.text, codes]).toEqual([502, BAD_GATEWAY, [code]])
   })
+
+  it.each(['destroy', 'resetAndDestroy', 'end'] as const)(
+    'passes on what an upstream answers before the request body is through, also when it then calls %s()',
+    async (how) => {
+      const upstream = await listenRaw((socket) => {
+        socket.once('data', () =>
+          socket.write('HTTP/1.1 401 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno', () => socket[how]()),
+        )
+      })
+      const mounted = await mount({ name: 'a', upstream: upstream.url })
+      const codes = failures(mounted)
+      const client = new RawClient(mounted.port)
+      client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n')
+      for (let i = 0; i < 100; i += 1) client.write('x'.repeat(100_000))
+      const { status, body } = await client.answer()
+      expect([status, body, codes]).toEqual([401, 'no', []])
+    },
+  )
 
   it('wraps a 502 in XML for a client that sends XML', async () => {
     const mounted = await mount({ name: 'a', upstream: `http://127.0.0.1:${await deafPort()}` })

@@ -121,6 +121,11 @@ describe('defineApi', () => {
     defineApi({ name: 'a', hooks: { post_auth: [] } })
     // @ts-expect-error hooks have no endpoint: those stand under endpoints
     defineApi({ name: 'a', hooks: { endpoint: [endpoint] } })
+    defineApi({ name: 'a', upstream: { targets: ['http://a', { url: 'http://b', weight: 2 }], circuitBreaker: true } })
+    // @ts-expect-error either url or targets
+    defineApi({ name: 'a', upstream: { url: 'http://a', targets: ['http://b'] } })
+    // @ts-expect-error url or targets
+    defineApi({ name: 'a', upstream: { retries: 0 } })
     // @ts-expect-error upstream.connectTimeoutMs
     defineApi({ name: 'a', upstream: { url: 'http://a', connectTimeout: 5 } })
     // @ts-expect-error timeoutMs

@@ -3,18 +3,18 @@ import { CircuitBreaker, type CircuitState } from '../../packages/core/src/forwa
 
 const SETTINGS = { failureRatio: 0.5, minRequests: 4, windowMs: 1_000, openMs: 100 }
 
-function breaker(settings = SETTINGS): { readonly it: CircuitBreaker; readonly states: CircuitState[] } {
+function breaker(settings = SETTINGS): { readonly circuit: CircuitBreaker; readonly states: CircuitState[] } {
   const states: CircuitState[] = []
-  return { it: new CircuitBreaker(settings, (state) => states.push(state)), states }
+  return { circuit: new CircuitBreaker(settings, (state) => states.push(state)), states }
 }
 
-function fail(it: CircuitBreaker, times: number, now: number): void {
-  for (let i = 0; i < times; i += 1) it.count(true, now)
+function fail(circuit: CircuitBreaker, times: number, now: number): void {
+  for (let i = 0; i < times; i += 1) circuit.count(true, now)
 }
 
 describe('a circuit breaker', () => {
   it('opens when the ratio is reached among enough requests, not before', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 2, 5_000)
     circuit.count(false, 5_000)
     expect([circuit.admits(5_000), states]).toEqual([true, []])
@@ -23,13 +23,13 @@ describe('a circuit breaker', () => {
   })
 
   it('stays closed below the ratio', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     for (let i = 0; i < 30; i += 1) circuit.count(i % 3 === 2, 5_000)
     expect([circuit.admits(5_000), states]).toEqual([true, []])
   })
 
   it('forgets what has left the window, a tenth at a time', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 3, 5_000)
     circuit.count(true, 6_050)
     expect(states).toEqual([])
@@ -40,21 +40,21 @@ describe('a circuit breaker', () => {
   })
 
   it('forgets everything after a long silence', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 3, 5_000)
     fail(circuit, 3, 500_000)
     expect(states).toEqual([])
   })
 
   it('lets one probe at a time pass when its time is over', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     expect([circuit.admits(99), circuit.admits(100)]).toEqual([false, true])
     expect([circuit.pass(), circuit.admits(100), states]).toEqual([true, false, ['open', 'half-open']])
   })
 
   it('closes after a probe that succeeded, and begins to count anew', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     circuit.pass()
     circuit.probed(false, 150)
@@ -63,7 +63,7 @@ describe('a circuit breaker', () => {
   })
 
   it('opens again after a probe that failed', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     circuit.pass()
     circuit.probed(true, 150)
@@ -71,7 +71,7 @@ describe('a circuit breaker', () => {
   })
 
   it('lets another probe pass when nobody knows what became of the first', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     circuit.pass()
     circuit.probed(undefined, 150)
@@ -79,7 +79,7 @@ describe('a circuit breaker', () => {
   })
 
   it('does not listen to answers of requests that began before it opened', () => {
-    const { it: circuit, states } = breaker()
+    const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     for (let i = 0; i < 50; i += 1) circuit.count(false, 10)
     expect([circuit.admits(50), states]).toEqual([false, ['open']])

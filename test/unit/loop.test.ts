@@ -43,7 +43,7 @@ describe('CDN-Loop', () => {
     expect(goesInCircles(['CDN-Loop', value, 'X-CDN-Loop', after(10)])).toBe(false)
   })
 
-  it.each([`${id}; hops=-9`, `${id}; hops=x`, `${id}`, `${id}; hops=1; hops=0`])(
+  it.each([`${id}; hops=-9`, `${id}; hops=x`, id, `${id}; hops=1; hops=0`])(
     'counts at least one pass where the count is no count: %s',
     (value) => {
       expect(loopValue(['CDN-Loop', value], [])).toMatch(/; hops=[12]$/)

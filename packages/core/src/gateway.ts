@@ -90,7 +90,7 @@ export interface GatewayCore {
 }
 
 /** @internal What every host has in common; how an upgrade comes in is the adapter's. */
-export type GatewayFacade = Omit<Gateway, 'upgrade'>
+type GatewayFacade = Omit<Gateway, 'upgrade'>
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 const KNOWN_OPTIONS = ['log', 'forward', 'store', 'policies', 'onStoreError', 'recordCapacity']

@@ -66,9 +66,13 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 /** What the client still sends is thrown away: closed at once, the connection would be reset and the answer lost. */
 function endWith(socket: Duplex, bytes: Buffer): void {
   ;(socket as Socket).setTimeout(STALL_MS, () => socket.destroy())
+  // Until it is out the client has to read: what it sends would count as life.
+  socket.pause()
   socket.end(bytes)
-  socket.resume()
-  socket.once('finish', () => cutLater(socket as Socket))
+  socket.once('finish', () => {
+    socket.resume()
+    cutLater(socket as Socket)
+  })
 }
 
 function headOf(status: number, lines: readonly HeaderLine[], fields: readonly HeaderLine[]): Buffer {

@@ -24,7 +24,7 @@ export const upgrades: Group = {
       'Every byte arrives; a sender is held back long before 48 MB are under way; the end of one direction is passed on while the other goes on; a reset ends the other side at once.',
     ),
     M06: onHosts(
-      'Frames of every size and kind, whole, in fragments and in single bytes, and every way to break the protocol (a table of 40 cases in place of the Autobahn suite, which cannot be installed here), to a WebSocket server directly and through postern.',
+      'Frames of every size and kind, whole, in fragments and in single bytes, and every way to break the protocol (a table of some 50 cases in place of the Autobahn suite, which cannot be installed here), to a WebSocket server directly and through postern.',
       'No difference: the same bytes come back, the server sees the same messages and the same close code.',
     ),
     M07: onHosts(

@@ -117,7 +117,7 @@ function normaliseListenPath(path: string): string {
 
 function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition['upstream'] {
   if (input === undefined) return undefined
-  const { url, targets, health, circuitBreaker, ...settings } = typeof input === 'string' ? { url: input } : input
+  const { url, targets, health, circuitBreaker, ...others } = typeof input === 'string' ? { url: input } : input
   const all = (targets ?? [url]).map((target) => {
     const { url: href, weight = 1 } = typeof target === 'string' ? { url: target } : target
     return { url: parseUpstreamUrl(href).href, weight }
@@ -125,7 +125,7 @@ function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition
   const breaker = circuitBreaker === true ? {} : circuitBreaker === false ? undefined : circuitBreaker
   return {
     ...UPSTREAM_DEFAULTS,
-    ...given(settings),
+    ...given(others),
     url: all[0]!.url,
     targets: all,
     health: health && { ...HEALTH_DEFAULTS, ...given(health), path: health.path },

@@ -65,6 +65,8 @@ export class AnswerStart {
     if ((end === -1 ? data.length : end) > LONGEST_INTERIM)
       throw invalid(`an interim answer of more than ${LONGEST_INTERIM} bytes`)
     if (end === -1) return undefined
+    // Its lines end as those of answers have to: else what the parser holds for the end would be another one.
+    if (/[^\r]\n|\r[^\n]|\0/.test(data.toString('latin1', 0, end))) throw invalid('an interim answer that is no HTTP')
     this.#interim += 1
     if (this.#interim > MOST_INTERIM) throw invalid(`more than ${MOST_INTERIM} interim answers`)
     return data.subarray(end + 4)

@@ -139,6 +139,8 @@ export class Sending implements ByteProducer {
       const headers = responseHeaders(status, lines)
       this.#lease?.answered(status)
       this.#body = new ByteStream(this)
+      // The length of a 304 is that of the answer there would have been; the client library waits for its bytes.
+      if (status === 204 || status === 304) this.#body.end()
       this.#resolve(new GatewayResponse(status, headers, this.#body, this.#road.maxBufferedBytes))
     } catch (error) {
       this.#lease?.failed(error as GatewayError)

@@ -6,6 +6,7 @@ import type { Lease } from './lease.ts'
 
 /** Who has to know what became of a lease. */
 export interface TargetKeeper {
+  hasRoom(target: Target): boolean
   freed(): void
   /** The target has failed, or answered again after it had. */
   failed(target: Target): void
@@ -76,6 +77,13 @@ export class Target implements Lease {
   }
 
   end(): void {
+    // The client library needs a turn of the event loop before it takes a connection again: whoever has waited for this
+    // one would be given another beyond the limit.
+    if (this.#keeper.hasRoom(this)) this.#freed()
+    else process.nextTick(() => setImmediate(() => this.#freed()))
+  }
+
+  #freed(): void {
     this.pending -= 1
     this.#keeper.freed()
   }

@@ -86,16 +86,16 @@ export class Targets {
   #give(tried: Tried): Lease | undefined {
     const [only] = this.all
     if (this.all.length === 1 && only !== undefined && only.breaker === undefined)
-      return this.#hasRoom(only) ? only.take() : undefined
+      return this.hasRoom(only) ? only.take() : undefined
     const now = performance.now()
     const admitted = this.all.filter(({ breaker }) => breaker?.admits(now) !== false)
     if (admitted.length === 0) throw this.#allOpen(now)
-    const free = preferred(admitted, tried, now).filter((target) => this.#hasRoom(target))
+    const free = preferred(admitted, tried, now).filter((target) => this.hasRoom(target))
     if (free.length === 0) return undefined
     return (this.#leastPending ? leastPending(free) : nextInTurn(free)).take()
   }
 
-  #hasRoom({ pending }: Target): boolean {
+  hasRoom({ pending }: Target): boolean {
     return pending < this.#maxConnections
   }
 

@@ -1,4 +1,5 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { createProxyServer } from 'http-proxy-3'
@@ -126,6 +127,10 @@ function incomingOf({ target, headers: lines }: RequestHead): IncomingMessage {
   return { method: 'GET', url: target, headers, httpVersion: '1.1', httpVersionMajor: 1 } as unknown as IncomingMessage
 }
 
+// Left to itself, the library makes one for each connection.
+const PLAIN = new HttpAgent({ keepAlive: false })
+const SECURE = new HttpsAgent({ keepAlive: false })
+
 /** A new object each time: the library writes into what it is given. */
 function optionsFor({ url: to, guarded }: Lease, { verifyTls }: UpstreamSettings): object {
   const { protocol, hostname, port } = new URL(to.origin)
@@ -137,6 +142,7 @@ function optionsFor({ url: to, guarded }: Lease, { verifyTls }: UpstreamSettings
     // The path is sent as it is, not joined to another one or resolved.
     toProxy: true,
     secure: verifyTls,
+    agent: protocol === 'https:' ? SECURE : PLAIN,
     ssl: {
       // TLS names no server that has an address only (RFC 6066 3).
       servername: named ? to.serverName : '',

@@ -1,0 +1,120 @@
+import { createServer as createPlainServer, type ServerOptions } from 'node:http'
+import { createGateway, createServer } from '@postern/http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { closeAll, closeLater } from '../support/cleanup.ts'
+import { watchProcess } from '../support/process.ts'
+import { RawClient, rawExchange } from '../support/raw-client.ts'
+import { listen } from '../support/server.ts'
+
+afterEach(closeAll)
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+function gateway() {
+  const made = createGateway({ name: 'a' })
+  closeLater(() => made.close())
+  return made
+}
+
+function warnings(): string[] {
+  const seen: string[] = []
+  const listener = (warning: Error): void => void (warning.name === 'PosternWarning' && seen.push(warning.message))
+  process.on('warning', listener)
+  closeLater(() => process.off('warning', listener))
+  return seen
+}
+
+describe('a server of Node in front of a gateway', () => {
+  it.each<[string, ServerOptions, RegExp]>([
+    ['headersTimeout', { headersTimeout: 0 }, /headersTimeout is 0/],
+    ['requestTimeout', { requestTimeout: 0, headersTimeout: 0 }, /requestTimeout is 0/],
+    ['insecureHTTPParser', { insecureHTTPParser: true }, /insecureHTTPParser is on/],
+    ['requireHostHeader', { requireHostHeader: false }, /requireHostHeader is off/],
+  ])('is warned about once: %s', async (_, options, message) => {
+    const seen = warnings()
+    const { port } = await listen(createPlainServer(options, gateway()))
+    for (let i = 0; i < 3; i += 1) await rawExchange(port, GET)
+    expect(seen.filter((text) => message.test(text))).toEqual([
+      expect.stringMatching(
+        /^The server in front of the gateway is not safe: .*createServer of @postern\/http has safe settings\.$/,
+      ),
+    ])
+  })
+
+  it('is not warned about with its defaults', async () => {
+    const seen = warnings()
+    const { port } = await listen(createPlainServer(gateway()))
+    await rawExchange(port, GET)
+    expect(seen).toEqual([])
+  })
+})
+
+describe('createServer', () => {
+  it('is not warned about', async () => {
+    const seen = warnings()
+    const { port } = await listen(createServer(gateway()))
+    await rawExchange(port, GET)
+    expect(seen).toEqual([])
+  })
+
+  it('takes a requestTimeoutMs that is shorter than the time a head has', () => {
+    const { headersTimeout, requestTimeout } = createServer(gateway(), { requestTimeoutMs: 1_000 })
+    expect([headersTimeout, requestTimeout]).toEqual([1_000, 1_000])
+  })
+
+  it('refuses a request without a host also where no gateway is', async () => {
+    const unheard = watchProcess()
+    const { port } = await listen(createServer((_, res) => res.end('the application')))
+    const client = new RawClient(port)
+    client.write(`GET / HTTP/1.1\r\n\r\n${GET}`)
+    await client.closed
+    expect(client.received).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    expect(client.received).not.toContain('the application')
+    expect(unheard).toEqual([])
+  })
+
+  it('has one answer at a time on a connection', async () => {
+    const running: string[] = []
+    const { port } = await listen(
+      createServer((req, res) => {
+        running.push(`begin ${req.url}`)
+        setTimeout(() => {
+          running.push(`end ${req.url}`)
+          res.end(req.url)
+        }, 10)
+      }),
+    )
+    const client = new RawClient(port)
+    client.write(['/1', '/2', '/3'].map((target) => GET.replace('/', target)).join(''))
+    for (const target of ['/1', '/2', '/3']) expect((await client.answer()).body).toBe(target)
+    expect(running).toEqual(['begin /1', 'end /1', 'begin /2', 'end /2', 'begin /3', 'end /3'])
+  })
+
+  it('cuts a connection with more requests in one piece than anybody pipelines', async () => {
+    let runs = 0
+    const { port } = await listen(createServer(() => void (runs += 1)))
+    const client = new RawClient(port)
+    client.write(GET.repeat(1_100))
+    await client.closed
+    expect([client.received, runs]).toEqual(['', 1])
+  })
+
+  it('takes no more connections of one address than it was told', async () => {
+    const { port } = await listen(createServer((_, res) => res.end('ok'), { maxConnectionsPerAddress: 2 }))
+    const first = new RawClient(port)
+    const second = new RawClient(port)
+    for (const client of [first, second]) {
+      client.write(GET)
+      expect((await client.answer()).status).toBe(200)
+    }
+    const third = new RawClient(port)
+    third.write(GET)
+    await third.closed
+    expect(third.received).toBe('')
+    first.socket.destroy()
+    await first.closed
+    const fourth = new RawClient(port)
+    fourth.write(GET)
+    expect((await fourth.answer()).status).toBe(200)
+  })
+})
