@@ -188,16 +188,16 @@ function mutate(value: unknown, { place, how, key: added, value: put }: Mutation
 function placesOf(value: unknown, depth = 0): Place[] {
   if (typeof value !== 'object' || value === null || depth > 5 || Object.getPrototypeOf(value) === null) return []
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return []
-  return Object.keys(value).flatMap((name) => [
-    { holder: value, key: name },
-    ...placesOf((value as Record<string, unknown>)[name], depth + 1),
-  ])
+  const places: Place[] = []
+  for (const [name, part] of Object.entries(value))
+    places.push({ holder: value, key: name }, ...placesOf(part, depth + 1))
+  return places
 }
 
-const CODES = ['PSTN_DEFINITION_INVALID', 'PSTN_OPTIONS_INVALID']
+const CODES = new Set<string>(['PSTN_DEFINITION_INVALID', 'PSTN_OPTIONS_INVALID'])
 
 function checkRefusal(error: unknown): void {
-  if (!isGatewayError(error) || !CODES.includes(error.code)) throw error
+  if (!isGatewayError(error) || !CODES.has(error.code)) throw error
   if (error.message === '') found('a refusal that does not say why')
   if (error.code !== 'PSTN_DEFINITION_INVALID') return
   const problems: unknown = error.cause

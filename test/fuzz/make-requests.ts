@@ -6,7 +6,7 @@ export interface Script {
   readonly text: string
   /** Where it is cut into packets. */
   readonly cuts: readonly number[]
-  readonly then: 'waits' | 'ends its side' | 'hangs up'
+  readonly ending: 'waits' | 'ends its side' | 'hangs up'
 }
 
 const often = <T>(usual: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
@@ -217,7 +217,7 @@ const request = fc
 const script: fc.Arbitrary<Script> = fc.record({
   text: fc.array(request, { minLength: 1, maxLength: 4 }).map((all) => all.join('')),
   cuts,
-  then: fc.oneof(
+  ending: fc.oneof(
     { weight: 6, arbitrary: fc.constant('waits' as const) },
     { weight: 2, arbitrary: fc.constant('ends its side' as const) },
     { weight: 2, arbitrary: fc.constant('hangs up' as const) },

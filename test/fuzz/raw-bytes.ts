@@ -82,7 +82,7 @@ export const cuts: fc.Arbitrary<readonly number[]> = fc.oneof(
   { weight: 2, arbitrary: fc.array(fc.nat({ max: 2000 }), { maxLength: 6 }) },
 )
 
-export function packets(text: string, at: readonly number[]): readonly string[] {
-  const places = [...new Set(at.map((place) => place % (text.length + 1)))].toSorted((a, b) => a - b)
-  return [...places, text.length].map((end, i) => text.slice(i === 0 ? 0 : places[i - 1], end)).filter((p) => p !== '')
+export function packets(text: string, places: readonly number[]): readonly string[] {
+  const ends = [...new Set(places.map((place) => place % (text.length + 1)))].toSorted((a, b) => a - b)
+  return [...ends, text.length].map((end, i) => text.slice(i === 0 ? 0 : ends[i - 1], end)).filter((p) => p !== '')
 }

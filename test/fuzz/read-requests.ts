@@ -52,16 +52,18 @@ function readOne(text: string, from: number): One | 'beginning' | 'bad' {
   if (hosts.length > 1 || (hosts.length === 0 && version === '1.1')) return 'bad'
   const [lengths, codings] = [all('content-length'), all('transfer-encoding')]
   if (lengths.length > 1 || codings.length > 1 || (lengths.length > 0 && codings.length > 0)) return 'bad'
-  const connection = all('connection')
-    .join(',')
-    .toLowerCase()
-    .split(',')
-    .map((token) => token.trim())
+  const connection = new Set(
+    all('connection')
+      .join(',')
+      .toLowerCase()
+      .split(',')
+      .map((token) => token.trim()),
+  )
   const last =
     method === 'CONNECT' ||
-    connection.includes('close') ||
-    (version === '1.0' && !connection.includes('keep-alive')) ||
-    (connection.includes('upgrade') && all('upgrade').length > 0)
+    connection.has('close') ||
+    (version === '1.0' && !connection.has('keep-alive')) ||
+    (connection.has('upgrade') && all('upgrade').length > 0)
   const start = headEnd + 4
   if (codings.length > 0) {
     if (codings[0]!.toLowerCase() !== 'chunked' || version === '1.0') return 'bad'
@@ -76,11 +78,14 @@ function readOne(text: string, from: number): One | 'beginning' | 'bad' {
   return { request: { method, target, body: text.slice(start, end) }, end, last }
 }
 
+interface Chunks {
+  readonly body: string
+  readonly trailers: string
+  readonly end: number
+}
+
 /** A body in chunks, of a request or of an answer. */
-export function readChunks(
-  text: string,
-  from: number,
-): { readonly body: string; readonly end: number } | 'beginning' | 'bad' {
+export function readChunks(text: string, from: number): Chunks | 'beginning' | 'bad' {
   let body = ''
   let at = from
   for (;;) {
@@ -101,18 +106,14 @@ export function readChunks(
   }
 }
 
-function readTrailers(
-  text: string,
-  from: number,
-  body: string,
-): { readonly body: string; readonly end: number } | 'beginning' | 'bad' {
+function readTrailers(text: string, from: number, body: string): Chunks | 'beginning' | 'bad' {
   let at = from
   for (;;) {
     const lineEnd = text.indexOf('\r\n', at)
     if (lineEnd === -1) return 'beginning'
     const line = text.slice(at, lineEnd)
     at = lineEnd + 2
-    if (line === '') return { body, end: at }
+    if (line === '') return { body, trailers: text.slice(from, at - 2), end: at }
     if (!FIELD.test(line)) return 'bad'
   }
 }

@@ -11,12 +11,13 @@ export type Said =
     }
   | { readonly kind: 'broken'; readonly why: string }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: ([\t\u0020-\u007E\u0080-\u00FF]*))?$/
+/** What stands behind the number is for people, and nobody passes it on. */
+const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: .*)?$/
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\u0020-\u007E\u0080-\u00FF]*?)[ \t]*$/
 
 const broken = (why: string): Said => ({ kind: 'broken', why })
 
-export function readUpstream(text: string, method: string, then: 'stays' | 'ends' | 'resets'): Said {
+export function readUpstream(text: string, method: string, ending: 'stays' | 'ends' | 'resets'): Said {
   let from = 0
   for (;;) {
     const headEnd = text.indexOf('\r\n\r\n', from)
@@ -37,14 +38,19 @@ export function readUpstream(text: string, method: string, then: 'stays' | 'ends
     const framed = bodyOf(text, headEnd + 4, {
       method,
       status,
-      then,
+      ending,
       lengths: all('content-length'),
       codings: all('transfer-encoding'),
     })
     if (framed.kind === 'broken') return framed
     // A reset may overtake what was sent before it; a reader may count fields, and need not like what stands behind.
     const plain =
-      then !== 'resets' && from === 0 && minor === '1' && framed.plain && headEnd < 8000 && all('upgrade').length === 0
+      ending !== 'resets' &&
+      from === 0 &&
+      minor === '1' &&
+      framed.plain &&
+      headEnd < 8000 &&
+      all('upgrade').length === 0
     return { kind: 'whole', status, body: framed.body, certain: plain }
   }
 }
@@ -52,7 +58,7 @@ export function readUpstream(text: string, method: string, then: 'stays' | 'ends
 interface Framing {
   readonly method: string
   readonly status: number
-  readonly then: 'stays' | 'ends' | 'resets'
+  readonly ending: 'stays' | 'ends' | 'resets'
   readonly lengths: readonly string[]
   readonly codings: readonly string[]
 }
@@ -61,9 +67,13 @@ type Framed =
   | { readonly kind: 'framed'; readonly body: string; readonly plain: boolean }
   | (Said & { readonly kind: 'broken' })
 
-function bodyOf(text: string, start: number, { method, status, then, lengths, codings }: Framing): Framed {
+function bodyOf(text: string, start: number, { method, status, ending, lengths, codings }: Framing): Framed {
   const no = (why: string): Framed => ({ kind: 'broken', why })
-  const one = (body: string, end: number): Framed => ({ kind: 'framed', body, plain: end === text.length })
+  const one = (body: string, end: number, plain = true): Framed => ({
+    kind: 'framed',
+    body,
+    plain: plain && end === text.length,
+  })
   if (lengths.length > 0 && codings.length > 0) return no('two framings')
   if (lengths.length > 1 || (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!))) return no('lengths')
   // Nobody can tell whether what follows is a body.
@@ -71,12 +81,12 @@ function bodyOf(text: string, start: number, { method, status, then, lengths, co
   if (codings.length > 0) {
     if (codings.length > 1 || codings[0]!.toLowerCase() !== 'chunked') return no('codings')
     const chunks = readChunks(text, start)
-    return typeof chunks === 'string' ? no(`chunks: ${chunks}`) : one(chunks.body, chunks.end)
+    return typeof chunks === 'string' ? no(`chunks: ${chunks}`) : one(chunks.body, chunks.end, chunks.trailers === '')
   }
   if (lengths.length === 1) {
     const end = start + Number(lengths[0])
     return end > text.length ? no('short') : one(text.slice(start, end), end)
   }
   // A reset that comes at once is no more than an end to whoever reads slowly.
-  return then === 'stays' ? no('no end') : one(text.slice(start), text.length)
+  return ending === 'stays' ? no('no end') : one(text.slice(start), text.length)
 }

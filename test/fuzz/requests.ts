@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseTarget } from '../../packages/core/src/http/path.ts'
 import { hosts } from '../support/hosts.ts'
-import { type StrictUpstream, strictUpstream } from '../support/strict-upstream.ts'
+import { type StrictUpstream, strictUpstream, type WireRequest } from '../support/strict-upstream.ts'
 import { canary, Connection } from './connection.ts'
 import { allOf, type Attacked, type Fuzzer, found } from './fuzzer.ts'
 import { scripts, type Script } from './make-requests.ts'
@@ -44,8 +44,8 @@ class Besieged {
   readonly #name: string
   readonly #upstream: StrictUpstream
   readonly #port: number
-  /** Of the time before: who hangs up may still be heard of later. */
-  #unseen = new Map<string, number>()
+  /** Of the last few times: who hangs up may still be heard of later. */
+  #unseen: readonly Map<string, number>[] = []
 
   constructor(name: string, upstream: StrictUpstream, port: number) {
     this.#name = name
@@ -54,16 +54,22 @@ class Besieged {
   }
 
   async check(all: readonly Script[]): Promise<void> {
-    await allOf(all.map((script) => checkConnection(this.#name, this.#port, script)))
-    await canary(this.#name, this.#port, '/canary-1')
-    await canary(this.#name, this.#port, '/canary-2')
+    let seen: unknown
+    try {
+      await allOf(all.map((script) => checkConnection(this.#name, this.#port, script)))
+      await canary(this.#name, this.#port, '/canary-1')
+      await canary(this.#name, this.#port, '/canary-2')
+    } finally {
+      // What belongs to this check must not be held against the next.
+      seen = this.#neverSent(all)
+    }
     const violations = taken(this.#upstream.violations)
     if (violations.length > 0) found(`${this.#name}: a violation at the upstream`, { violations })
-    this.#checkSeen(all)
+    if (seen !== undefined) found(`${this.#name}: a request nobody sent`, { seen })
   }
 
-  /** Everything the upstream has seen was sent, as it was sent, and once. */
-  #checkSeen(all: readonly Script[]): void {
+  /** The first the upstream has seen that was not sent as it was seen, or not as often. */
+  #neverSent(all: readonly Script[]): WireRequest | undefined {
     const sent = new Map<string, number>()
     for (const { text } of all) {
       for (const { method, target, body } of readRequests(text).requests) {
@@ -71,13 +77,14 @@ class Besieged {
         sent.set(one, (sent.get(one) ?? 0) + 1)
       }
     }
-    for (const { method, target, body } of taken(this.#upstream.seen)) {
+    const known = [sent, ...this.#unseen].slice(0, 4)
+    this.#unseen = known
+    return taken(this.#upstream.seen).find(({ method, target, body }) => {
       const one = [method, target, body].join('\n')
-      const from = [sent, this.#unseen].find((some) => (some.get(one) ?? 0) > 0)
-      if (from !== undefined) from.set(one, from.get(one)! - 1)
-      else if (!target.startsWith('/canary-')) found(`${this.#name}: a request nobody sent`, { method, target, body })
-    }
-    this.#unseen = sent
+      const from = known.find((some) => (some.get(one) ?? 0) > 0)
+      from?.set(one, from.get(one)! - 1)
+      return from === undefined && !target.startsWith('/canary-')
+    })
   }
 }
 
@@ -105,12 +112,12 @@ interface Received {
 }
 
 /** What the client gets until it has all it may wait for; undefined when it waits in vain. */
-async function whatComes(client: Connection, stream: ReadStream, { then }: Script): Promise<Received | undefined> {
-  if (then === 'hangs up') {
+async function whatComes(client: Connection, stream: ReadStream, { ending }: Script): Promise<Received | undefined> {
+  if (ending === 'hangs up') {
     client.socket.destroy()
     return { text: '', over: true }
   }
-  if (then === 'ends its side') client.socket.end()
+  if (ending === 'ends its side') client.socket.end()
   const methods = stream.requests.map(({ method }) => method)
   const deadline = performance.now() + BUDGET_MS
   while (!client.over) {
@@ -121,7 +128,7 @@ async function whatComes(client: Connection, stream: ReadStream, { then }: Scrip
     const { answers } = readAnswers(client.received, methods, false)
     const answered =
       stream.rest === 'nothing' && answers.length === methods.length && !answers.some(({ closes }) => closes)
-    if (answered && then === 'waits') break
+    if (answered && ending === 'waits') break
     await client.more()
   }
   const { received: text } = client

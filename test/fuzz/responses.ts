@@ -1,183 +1,18 @@
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import fc from 'fast-check'
 import { hosts } from '../support/hosts.ts'
 import { listenRaw } from '../support/server.ts'
 import { canary, Connection } from './connection.ts'
 import { allOf, type Attacked, type Fuzzer, found } from './fuzzer.ts'
-import { changed, changes, cuts, packets } from './raw-bytes.ts'
+import { type Played, several } from './make-responses.ts'
+import { packets } from './raw-bytes.ts'
 import { type ReadAnswer, readAnswers } from './read-answers.ts'
 import { readUpstream } from './read-upstream.ts'
-
-/** What is asked, and what the upstream sends then. */
-interface Played {
-  readonly method: 'GET' | 'POST' | 'HEAD'
-  readonly text: string
-  readonly cuts: readonly number[]
-  readonly then: 'stays' | 'ends' | 'resets'
-}
 
 const BUDGET_MS = 6000
 
 /** Connections the upstream leaves open in the middle of an answer are given up by then. */
 const UPSTREAM = { headersTimeoutMs: 300, bodyTimeoutMs: 300 }
-
-const often = <T>(usual: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, { weight: 2, arbitrary: fc.constantFrom(usual, ...rare) })
-
-const statusLine = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom(
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 404 Not Found',
-      'HTTP/1.1 204 No Content',
-      'HTTP/1.1 304 Not Modified',
-      'HTTP/1.1 503 x',
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom(
-      'HTTP/1.1 200',
-      'HTTP/1.1 200 ',
-      'HTTP/1.0 200 OK',
-      'HTTP/1.1 099 x',
-      'HTTP/1.1 101 Switching Protocols',
-      'HTTP/1.1 600 x',
-      'HTTP/1.1 2000 x',
-      'HTTP/1.1 000 x',
-      'HTTP/2 200',
-      'ICY 200 OK',
-      'HTTP/1.1 200 \u00FF\u00E9',
-      'SSH-2.0-x',
-      '',
-      'HTTP/1.1  200 OK',
-      'HTTP/1.1 999 x',
-    ),
-  },
-)
-const interim = fc.oneof(
-  { weight: 6, arbitrary: fc.constant('') },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(
-      'HTTP/1.1 100 Continue\r\n\r\n',
-      'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
-      'HTTP/1.1 102 x\r\nContent-Length: 5\r\n\r\n',
-    ),
-  },
-)
-const LINES = [
-  'Connection: close',
-  'Connection: keep-alive',
-  'Connection: content-length',
-  'Content-Type: text/plain',
-  'Set-Cookie: a=b',
-  'Set-Cookie: c=d',
-  'Transfer-Encoding: chunked',
-  'Transfer-Encoding: gzip',
-  'Transfer-Encoding: chunked, chunked',
-  'Content-Length: 3',
-  'Content-Length: -1',
-  'Content-Length: 3, 3',
-  'Content-Length: 99999999999999999999',
-  'Content-Encoding: gzip',
-  'Trailer: X',
-  'Keep-Alive: timeout=1',
-  'Upgrade: h2c',
-  'X: a\rb',
-  'X: a\0b',
-  'X: a\r\n folded',
-  'X : a',
-  ': a',
-  'X',
-  `X: ${'y'.repeat(9000)}`,
-  '__proto__: x',
-  'X: \u00FF',
-]
-const lines = fc.oneof(
-  { weight: 4, arbitrary: fc.constant([]) },
-  { weight: 3, arbitrary: fc.array(fc.constantFrom(...LINES), { maxLength: 3 }) },
-)
-const content = fc.constantFrom(
-  '',
-  'abc',
-  'hello world',
-  'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged',
-  'x'.repeat(3000),
-  'x'.repeat(70_000),
-)
-const framing = fc.oneof(
-  { weight: 4, arbitrary: fc.constant('length' as const) },
-  { weight: 4, arbitrary: fc.constant('chunks' as const) },
-  { weight: 2, arbitrary: fc.constant('end' as const) },
-  { weight: 1, arbitrary: fc.record({ off: fc.constantFrom(-2, -1, 1, 50) }) },
-)
-const ending = often(
-  '0\r\n\r\n',
-  '0\r\nX-Trailer: 1\r\n\r\n',
-  '0\r\nContent-Length: 1\r\n\r\n',
-  '',
-  '0\r\n',
-  '00;x=y\r\n\r\n',
-  '0\r\nbroken\r\n\r\n',
-)
-const behind = often('', 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged', 'x', '\r\n')
-
-const text = fc
-  .record({
-    interim,
-    statusLine,
-    lines,
-    content,
-    framing,
-    ending,
-    behind,
-    size: fc.integer({ min: 1, max: 5000 }),
-    changes,
-  })
-  .map(
-    ({
-      interim: first,
-      statusLine: status,
-      lines: all,
-      content: body,
-      framing: framed,
-      ending: last,
-      behind: rest,
-      size,
-      changes: made,
-    }) => {
-      const head = [status, ...all]
-      let sent = body
-      if (framed === 'length') head.push(`Content-Length: ${body.length}`)
-      else if (framed === 'chunks') {
-        head.push('Transfer-Encoding: chunked')
-        sent = ''
-        for (let from = 0; from < body.length; from += size) {
-          const piece = body.slice(from, from + size)
-          sent += `${piece.length.toString(16)}\r\n${piece}\r\n`
-        }
-        sent += last
-      } else if (framed !== 'end') head.push(`Content-Length: ${Math.max(0, body.length + framed.off)}`)
-      return changed(`${first}${head.join('\r\n')}\r\n\r\n${sent}${rest}`, made)
-    },
-  )
-
-const one: fc.Arbitrary<Played> = fc.record({
-  method: fc.constantFrom('GET', 'GET', 'POST', 'HEAD'),
-  text,
-  cuts,
-  then: fc.oneof(
-    { weight: 4, arbitrary: fc.constant('ends' as const) },
-    { weight: 3, arbitrary: fc.constant('resets' as const) },
-    { weight: 3, arbitrary: fc.constant('stays' as const) },
-  ),
-})
-
-/** Several at the same time: some wait for a deadline. */
-const several = fc.array(one, { minLength: 1, maxLength: 30, size: 'max' })
 
 /** Whatever an upstream sends: its answer, an error of the gateway, or a cut connection; never a clean end of half an answer. */
 export const responses: Fuzzer<readonly Played[]> = {
@@ -227,13 +62,13 @@ async function playingUpstream(): Promise<{ readonly url: string; plays: readonl
   return state
 }
 
-async function play(socket: Socket, { text: all, cuts: at, then }: Played): Promise<void> {
+async function play(socket: Socket, { text: all, cuts: at, ending }: Played): Promise<void> {
   for (const packet of packets(all, at)) {
     socket.write(packet, 'latin1')
     await nextTurn()
   }
-  if (then === 'ends') socket.end()
-  else if (then === 'resets') socket.resetAndDestroy()
+  if (ending === 'ends') socket.end()
+  else if (ending === 'resets') socket.resetAndDestroy()
 }
 
 async function checkAnswer(name: string, port: number, input: Played, number: number): Promise<void> {
@@ -259,8 +94,8 @@ async function checkAnswer(name: string, port: number, input: Played, number: nu
 const OWN = new Set([502, 504])
 
 /** Holds what the client got against what the upstream has said. */
-function judge(name: string, answer: ReadAnswer | undefined, { text: all, method, then }: Played): void {
-  const said = readUpstream(all, method, then)
+function judge(name: string, answer: ReadAnswer | undefined, { text: all, method, ending }: Played): void {
+  const said = readUpstream(all, method, ending)
   const got = answer === undefined ? 'a cut connection' : { status: answer.status, body: answer.body.slice(0, 200) }
   if (answer !== undefined && OWN.has(answer.status) && (method === 'HEAD' || answer.body.includes('"error"'))) {
     if (said.kind === 'whole' && said.certain) found(`${name}: a good answer became an error`, { got })

@@ -36,7 +36,10 @@ export function listenToProcess(): void {
 }
 
 /** How many inputs belong to one seed. */
-const TIMES = 50
+const TIMES = 20
+
+/** A finding is made smaller for so long at most. */
+const LIMIT_MS = 60_000
 
 /** Tries inputs of one seed on what `start` has set up; `path`: the finding of that seed that is there. */
 export async function run<T>(
@@ -51,7 +54,12 @@ export async function run<T>(
     const [first] = unheard.splice(0)
     if (first !== undefined) throw new Error('Nobody has heard', { cause: first })
   })
-  const details = await fc.check(property, { seed, numRuns: TIMES, ...(path !== undefined && { path }) })
+  const details = await fc.check(property, {
+    seed,
+    numRuns: TIMES,
+    interruptAfterTimeLimit: LIMIT_MS,
+    ...(path !== undefined && { path }),
+  })
   if (!details.failed || details.counterexample === null) return { tried, finding: undefined }
   const [input] = details.counterexample
   const { errorInstance: error } = details

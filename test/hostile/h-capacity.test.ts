@@ -5,7 +5,7 @@ import type { Mounted } from '../support/hosts.ts'
 import { valuesOf } from '../support/lines.ts'
 import { type RawAnswer, RawClient, rawExchange } from '../support/raw-client.ts'
 import { strictUpstream, type StrictUpstream, wireAnswer } from '../support/strict-upstream.ts'
-import { attack, besiege, cleanUpAfterAttacks, envelope } from './attack.ts'
+import { attack, besiege, cleanUpAfterAttacks, envelope, type Siege } from './attack.ts'
 import { upstreams } from './catalogue/h.ts'
 
 cleanUpAfterAttacks()
@@ -153,7 +153,8 @@ attack(upstreams, 'H10', (mount) => {
   })
 })
 
-const BREAKER = { failureRatio: 0.5, minRequests: 4, windowMs: 5_000, openMs: 150 } satisfies CircuitBreakerInput
+const BREAKER = { failureRatio: 0.5, minRequests: 4, windowMs: 5_000, openMs: 250 } satisfies CircuitBreakerInput
+const OPEN_IS_OVER_MS = 280
 
 /** `open a`, with the letter of the target. */
 function circuitsOf({ gateway }: Mounted, targets: readonly { readonly url: string }[]): string[] {
@@ -196,66 +197,52 @@ attack(upstreams, 'H12', (mount) => {
       expect([refused.status, refused.body]).toEqual([503, envelope('Service temporarily unavailable')])
       expect([valuesOf(refused.lines, 'retry-after'), codes]).toEqual([['1'], ['PSTN_UPSTREAM_OPEN']])
       expect(upstream.seen.length).toBe(asked)
-      await sleep(200)
+      await sleep(OPEN_IS_OVER_MS)
       expect((await ask(siege.port, '/good')).status).toBe(200)
       expect(states).toEqual(['open a', 'half-open a', 'closed a'])
       await siege.unharmed()
     },
   )
 
-  it('one probe at a time is let through, and one that fails opens the circuit again', async () => {
-    const upstream = await holding()
-    const siege = await besiege(
-      mount,
-      {
-        upstream: {
-          url: upstream.url,
-          circuitBreaker: { ...BREAKER, minRequests: 1 },
-          headersTimeoutMs: 200,
-          retries: 0,
-        },
-      },
-      { upstream },
-    )
+  /** A siege whose circuit has just opened. */
+  async function opened(upstream: Holding): Promise<Siege & { readonly states: string[] }> {
+    const circuitBreaker = { ...BREAKER, minRequests: 1 }
+    const siege = await besiege(mount, { upstream: { url: upstream.url, circuitBreaker, retries: 0 } }, { upstream })
     codesOf(siege)
     const states = circuitsOf(siege, [upstream])
-    expect((await ask(siege.port, '/held-1')).status).toBe(504)
-    await sleep(200)
-    const probe = asking(siege.port, '/held-2')
-    await expect.poll(() => upstream.seen.length).toBe(2)
-    expect((await ask(siege.port, '/other')).status).toBe(503)
-    expect((await probe.answer()).status).toBe(504)
-    expect((await ask(siege.port, '/other')).status).toBe(503)
+    const first = asking(siege.port, '/held-1')
+    await expect.poll(upstream.held).toEqual(['/held-1'])
+    upstream.fail()
+    expect([(await first.answer()).status, states]).toEqual([502, ['open a']])
+    return { ...siege, states }
+  }
+
+  it('one probe at a time is let through, and one that fails opens the circuit again', async () => {
+    const upstream = await holding()
+    const { port, states, unharmed } = await opened(upstream)
+    await sleep(OPEN_IS_OVER_MS)
+    const probe = asking(port, '/held-2')
+    await expect.poll(upstream.held).toEqual(['/held-2'])
+    expect((await ask(port, '/other')).status).toBe(503)
+    upstream.fail()
+    expect((await probe.answer()).status).toBe(502)
+    expect((await ask(port, '/other')).status).toBe(503)
     expect([states, upstream.seen.length]).toEqual([['open a', 'half-open a', 'open a'], 2])
-    await sleep(200)
-    await siege.unharmed()
+    await sleep(OPEN_IS_OVER_MS)
+    await unharmed()
     expect(states.slice(3)).toEqual(['half-open a', 'closed a'])
   })
 
   it('a probe whose client hangs up says nothing, and the next one is let through', async () => {
     const upstream = await holding()
-    const siege = await besiege(
-      mount,
-      {
-        upstream: {
-          url: upstream.url,
-          circuitBreaker: { ...BREAKER, minRequests: 1 },
-          headersTimeoutMs: 300,
-          retries: 0,
-        },
-      },
-      { upstream },
-    )
-    codesOf(siege)
-    const states = circuitsOf(siege, [upstream])
-    expect((await ask(siege.port, '/held-1')).status).toBe(504)
-    await sleep(200)
-    const probe = asking(siege.port, '/held-2')
-    await expect.poll(() => upstream.seen.length).toBe(2)
+    const { port, states, unharmed } = await opened(upstream)
+    await sleep(OPEN_IS_OVER_MS)
+    const probe = asking(port, '/held-2')
+    await expect.poll(upstream.held).toEqual(['/held-2'])
     probe.socket.destroy()
-    await expect.poll(async () => (await ask(siege.port, '/other')).status).toBe(200)
+    await expect.poll(async () => (await ask(port, '/other')).status).toBe(200)
     expect(states).toEqual(['open a', 'half-open a', 'closed a'])
-    await siege.unharmed()
+    await unharmed()
   })
 
   it('every target has a circuit of its own', async () => {

@@ -2,7 +2,7 @@ import { createServer as createPlainServer, type ServerOptions } from 'node:http
 import { createGateway, createServer } from '@postern/http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
-import { watchProcess } from '../support/process.ts'
+import { settled, watchProcess } from '../support/process.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
 import { listen } from '../support/server.ts'
 
@@ -88,6 +88,18 @@ describe('createServer', () => {
     client.write(['/1', '/2', '/3'].map((target) => GET.replace('/', target)).join(''))
     for (const target of ['/1', '/2', '/3']) expect((await client.answer()).body).toBe(target)
     expect(running).toEqual(['begin /1', 'end /1', 'begin /2', 'end /2', 'begin /3', 'end /3'])
+  })
+
+  it('closes the responses of requests that never run', async () => {
+    const closed: string[] = []
+    const server = createServer((req) => void setTimeout(() => req.socket.destroy(), 10))
+    server.on('request', (req, res) => res.once('close', () => void closed.push(req.url ?? '')))
+    const { port } = await listen(server)
+    const client = new RawClient(port)
+    client.write(['/1', '/2', '/3'].map((target) => GET.replace('/', target)).join(''))
+    await client.closed
+    await settled()
+    expect(closed).toEqual(['/1', '/2', '/3'])
   })
 
   it('cuts a connection with more requests in one piece than anybody pipelines', async () => {

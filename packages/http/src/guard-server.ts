@@ -18,8 +18,9 @@ export function guardServer(server: Server, listener: RequestListener): void {
     (req, res) => {
       const run = (): void => {
         // Pipelined behind a request that was refused: where it begins is the word of somebody who lied about that.
-        if (isEnding(req) || req.socket.destroyed) return
-        if (isUnroutable(req)) refuseRequest(req, res, 400, 'Malformed request')
+        // Node never closes a response whose turn does not come.
+        if (isEnding(req) || req.socket.destroyed) res.emit('close')
+        else if (isUnroutable(req)) refuseRequest(req, res, 400, 'Malformed request')
         else take(req, res)
       }
       const before = track(inFlight, res)

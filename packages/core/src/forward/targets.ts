@@ -84,7 +84,7 @@ export class Targets {
 
   /** Undefined: those that may be asked have all connections in use. */
   #give(tried: Tried): Lease | undefined {
-    const [only] = this.all
+    const only = this.all[0]
     if (this.all.length === 1 && only !== undefined && only.breaker === undefined)
       return this.hasRoom(only) ? only.take() : undefined
     const now = performance.now()
