@@ -29,6 +29,7 @@ export default defineConfig({
       { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
       { extends: true, test: { name: 'hosts', include: ['test/hosts/**/*.test.ts'], pool: 'forks' } },
       { extends: true, test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], pool: 'forks' } },
+      { extends: true, test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], pool: 'forks' } },
       { extends: true, test: { name: 'repository', include: ['test/repository/**/*.test.ts'] } },
       {
         extends: true,

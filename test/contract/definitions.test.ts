@@ -377,6 +377,11 @@ describe('a definition', () => {
 })
 
 describe('several definitions', () => {
+  it('are refused where the list has holes', () => {
+    const holes: ApiDefinitionInput[] = Object.assign([], { length: 2 })
+    expect(refusal(holes).message).toContain('The list of 2 definitions has 2 problems')
+  })
+
   it('are refused when there are none', () => {
     expect(refusal([]).message).toBe(
       'The list of definitions has a problem:\n  - found an empty array, expected at least one definition',

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { closeAll } from '../support/cleanup.ts'
 import { Progress } from '../support/progress.ts'
 import type { Attacked } from './fuzzer.ts'
-import { type Finding, type FuzzerName, fuzzerOf, FUZZERS, listenToProcess, run } from './run.ts'
+import { type FuzzerName, fuzzerOf, FUZZERS, listenToProcess, run } from './run.ts'
 
 // pnpm fuzz: docs/fuzzing.md says how.
 
@@ -29,14 +29,14 @@ if (!(minutes > 0) || chosen.length === 0 || !Number.isSafeInteger(seed)) {
 }
 
 const tried = new Map(chosen.map((name) => [name, 0]))
-const findings: Finding[] = []
+let findings = 0
 const progress = new Progress()
 
 async function turn(name: FuzzerName, attacked: Attacked<unknown>, turnSeed: number): Promise<void> {
   const { tried: times, finding } = await run(fuzzerOf(name), attacked, { seed: turnSeed, path: given.path })
   tried.set(name, tried.get(name)! + times)
   if (finding === undefined) return
-  findings.push(finding)
+  findings += 1
   const again = `pnpm fuzz --only ${name} --seed ${finding.seed} --path ${finding.path}`
   await mkdir(FOLDER, { recursive: true })
   const file = `${FOLDER}/${name}-${finding.seed}.txt`
@@ -60,15 +60,15 @@ async function main(): Promise<void> {
     await turn(name, attacked.get(name)!, seed + turns)
     turns += 1
     spent.set(name, spent.get(name)! + Date.now() - began)
-    progress.at((Date.now() - startedAt) / (endsAt - startedAt), `${counts()}, ${findings.length} findings`)
-  } while (Date.now() < endsAt && given.path === undefined && findings.length < MOST_FINDINGS)
+    progress.at((Date.now() - startedAt) / (endsAt - startedAt), `${counts()}, ${findings} findings`)
+  } while (Date.now() < endsAt && given.path === undefined && findings < MOST_FINDINGS)
   await closeAll()
-  progress.say(`seed ${seed}: ${counts()}, ${findings.length} findings`)
+  progress.say(`seed ${seed}: ${counts()}, ${findings} findings`)
 }
 
 // What this process itself fails with would be one of the rejections nobody hears.
 main().then(
-  () => process.exit(findings.length > 0 ? 1 : 0),
+  () => process.exit(findings > 0 ? 1 : 0),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(2)

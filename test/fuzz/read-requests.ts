@@ -1,5 +1,5 @@
 /** A request as RFC 9112 reads it from bytes, by nobody's code but this. */
-export interface ReadRequest {
+interface ReadRequest {
   readonly method: string
   readonly target: string
   readonly body: string

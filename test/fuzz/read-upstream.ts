@@ -24,14 +24,15 @@ export function readUpstream(text: string, method: string, ending: 'stays' | 'en
     if (headEnd === -1) return broken('no head')
     const [first = '', ...lines] = text.slice(from, headEnd).split('\r\n')
     const [, minor, code] = STATUS_LINE.exec(first) ?? []
-    const fields = lines.map((line) => FIELD.exec(line))
     if (code === undefined) return broken('status line')
-    if (fields.includes(null)) return broken('fields')
     const status = Number(code)
-    if (status >= 100 && status < 200 && status !== 101) {
+    // What only announces an answer is thrown away, whatever its fields are.
+    if (status >= 100 && status < 200 && status !== 101 && !lines.some((line) => /[\r\n\0]/.test(line))) {
       from = headEnd + 4
       continue
     }
+    const fields = lines.map((line) => FIELD.exec(line))
+    if (fields.includes(null)) return broken('fields')
     if (status < 200 || status > 599) return broken('status')
     const all = (wanted: string): string[] =>
       fields.filter((field) => field![1]!.toLowerCase() === wanted).map((field) => field![2]!)

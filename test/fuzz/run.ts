@@ -13,7 +13,7 @@ const all = { requests, responses, definitions, targets } as unknown as Readonly
 
 export const fuzzerOf = (name: FuzzerName): Fuzzer<unknown> => all[name]
 
-export interface Finding {
+interface Finding {
   readonly seed: number
   readonly path: string
   /** The smallest input that was found. */
@@ -57,11 +57,11 @@ export async function run<T>(
   const details = await fc.check(property, {
     seed,
     numRuns: TIMES,
-    interruptAfterTimeLimit: LIMIT_MS,
+    plugins: [fc.interruptAfterTimeLimit(LIMIT_MS)],
     ...(path !== undefined && { path }),
   })
   if (!details.failed || details.counterexample === null) return { tried, finding: undefined }
-  const [input] = details.counterexample
+  const [input] = details.counterexample as [T]
   const { errorInstance: error } = details
   const stack = error instanceof Error ? error.stack : String(error)
   const cause = error instanceof Error && error.cause instanceof Error ? `\n${error.cause.stack}` : ''

@@ -61,6 +61,20 @@ attack(upstreams, 'H06', (mount) => {
     expect(upstream.connections()).toBe(1)
   })
 
+  it.each([
+    ['closes the connection', (socket: Socket) => socket.end()],
+    ['resets it', (socket: Socket) => socket.resetAndDestroy()],
+  ])('an upstream that has begun to answer and %s does not get the request again', async (_, end) => {
+    for (const begun of ['HTTP/1.1 103 Early Hints\r\n\r\n', 'HTTP/1.1 1', 'HTTP/1.1 200 OK\r\n']) {
+      const upstream = await answering((socket) => socket.write(begun, () => setTimeout(end, 20, socket)))
+      const siege = await besiege(mount, {}, { upstream })
+      const codes = codesOf(siege)
+      expect([(await ask(siege.port)).status, codes]).toEqual([502, ['PSTN_UPSTREAM_UNREACHABLE']])
+      expect(upstream.seen.filter(({ target }) => target === '/attack').length).toBe(1)
+      await siege.unharmed()
+    }
+  })
+
   it('an interim answer and the answer may come in any pieces', async () => {
     const upstream = await answering((socket) => {
       void (async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CircuitBreakerInput } from '@postern/core'
+import { type CircuitBreakerInput, type ResponsePlugin, respond } from '@postern/core'
 import { expect, it } from 'vitest'
 import type { Mounted } from '../support/hosts.ts'
 import { valuesOf } from '../support/lines.ts'
@@ -136,6 +136,57 @@ attack(upstreams, 'H10', (mount) => {
     expect((await waiting.answer()).status).toBe(200)
   })
 
+  const READS: readonly (readonly [what: string, plugin: ResponsePlugin])[] = [
+    ['waits for it too long', async (response) => void (await response.text())],
+    [
+      'throws',
+      (response) => {
+        void response.text()
+        throw new Error('on purpose')
+      },
+    ],
+    [
+      'answers by itself',
+      (response) => {
+        void response.text()
+        return respond(418, 'mine')
+      },
+    ],
+    [
+      'puts another in its place',
+      (response) => {
+        void response.text()
+        response.setBody('mine')
+      },
+    ],
+  ]
+  it.each(READS)(
+    'a connection whose answer does not end is free again when a plugin reads it and %s',
+    async (_, plugin) => {
+      const upstream = await strictUpstream(({ method, target }, socket) => {
+        if (target !== '/endless') return wireAnswer(`${method} ${target}`)
+        socket.write('HTTP/1.1 200 OK\r\nX-Endless: 1\r\n\r\n')
+        const trickle = setInterval(() => socket.write('x'), 20)
+        socket.once('close', () => clearInterval(trickle))
+        return undefined
+      })
+      const reading: ResponsePlugin = (response, context) =>
+        response.headers.has('x-endless') ? plugin(response, context) : undefined
+      const siege = await besiege(
+        mount,
+        {
+          pluginTimeoutMs: 50,
+          hooks: { response: [reading] },
+          upstream: { url: upstream.url, maxConnections: 1, queueTimeoutMs: 1_000 },
+        },
+        { upstream },
+      )
+      siege.gateway.on('pluginError', () => undefined)
+      expect([200, 418, 500]).toContain((await ask(siege.port, '/endless')).status)
+      await siege.unharmed()
+    },
+  )
+
   it('a connection whose client has gone is free again', async () => {
     const upstream = await holding()
     const siege = await besiege(
@@ -242,6 +293,20 @@ attack(upstreams, 'H12', (mount) => {
     probe.socket.destroy()
     await expect.poll(async () => (await ask(port, '/other')).status).toBe(200)
     expect(states).toEqual(['open a', 'half-open a', 'closed a'])
+    await unharmed()
+  })
+
+  it('a probe whose client sends its body for ever does not keep others away', async () => {
+    const upstream = await holding()
+    const { port, states, unharmed } = await opened(upstream)
+    await sleep(OPEN_IS_OVER_MS)
+    const probe = new RawClient(port)
+    probe.write('POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx')
+    await expect.poll(() => states).toEqual(['open a', 'half-open a'])
+    expect((await ask(port, '/other')).status).toBe(503)
+    await sleep(OPEN_IS_OVER_MS)
+    expect([(await ask(port, '/other')).status, states.slice(2)]).toEqual([200, ['closed a']])
+    probe.socket.destroy()
     await unharmed()
   })
 

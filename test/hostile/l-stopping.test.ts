@@ -5,6 +5,7 @@ import { beforeAll, expect, it } from 'vitest'
 import { closeLater } from '../support/cleanup.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { listen } from '../support/server.ts'
+import { acceptOf, switching, tunnelled } from '../support/websocket.ts'
 import { attack, cleanUpAfterAttacks } from './attack.ts'
 import { process as group } from './catalogue/l.ts'
 import { type GatewayProcess, type GatewayProcesses, gatewayProcesses } from './process/start.ts'
@@ -21,7 +22,7 @@ const EVENTS = { 'content-type': 'text/event-stream' }
 /** Answers after as many milliseconds as the path says; `/begun/...` with a head that is out before. */
 async function slowUpstream(): Promise<{ readonly url: string; readonly waiting: () => number }> {
   let waiting = 0
-  const { url } = await listen((req, res) => {
+  const { url, server } = await listen((req, res) => {
     const [, kind, ms] = req.url!.split('/')
     waiting += 1
     if (kind === 'events') {
@@ -33,19 +34,24 @@ async function slowUpstream(): Promise<{ readonly url: string; readonly waiting:
     if (kind === 'begun') res.write('half, ')
     setTimeout(() => res.end('done'), Number(ms))
   })
+  server.on('upgrade', (req, socket) => {
+    waiting += 1
+    socket.write(switching(acceptOf(req.headers['sec-websocket-key'])))
+    socket.on('error', () => undefined).pipe(socket)
+  })
   return { url, waiting: () => waiting }
 }
 
 interface Stopped extends GatewayProcess {
   readonly port: number
   /** Sends a request, and waits until `count` of them are with the upstream. */
-  ask(target: string, count?: number): Promise<RawClient[]>
+  readonly ask: (target: string, count?: number) => Promise<RawClient[]>
 }
 
-async function started(host: string, graceMs: number): Promise<Stopped> {
+async function started(host: string, graceMs: number, plain = false): Promise<Stopped> {
   const upstream = await slowUpstream()
-  const gateway = await processes.start()
-  const { port } = await gateway.do('begin', { host, scenario: 'plain', upstream: upstream.url, graceMs })
+  const gateway = processes.start()
+  const { port } = await gateway.do('begin', { host, scenario: 'plain', upstream: upstream.url, graceMs, plain })
   return {
     ...gateway,
     port,
@@ -70,15 +76,16 @@ async function refusesConnections(port: number): Promise<boolean> {
 
 attack(group, 'L01', (_, host) => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends in order on %s', async (signal) => {
-    const { child, port, ask, ended, said } = await started(host, 1200)
+    const { child, port, ask, ended, said } = await started(host, 900)
     const idle = await ask('/late/0', 20)
     for (const client of idle) expect((await client.answer()).body).toBe('done')
     const unused = Array.from({ length: 3 }, () => new RawClient(port))
     const streams = await ask('/events', 5)
     for (const client of streams) await client.until('still here')
-    const begun = await ask('/begun/500', 10)
+    const tunnels = await Promise.all(Array.from({ length: 5 }, () => tunnelled(port)))
+    const begun = await ask('/begun/400', 10)
     for (const client of begun) await client.until('half, ')
-    const late = await ask('/late/500', 30)
+    const late = await ask('/late/400', 30)
 
     child.kill(signal)
     const order: string[] = []
@@ -91,7 +98,7 @@ attack(group, 'L01', (_, host) => {
       told('idle', [...idle, ...unused]),
       told('late', late),
       told('begun', begun),
-      told('streams', streams),
+      told('streams', [...streams, ...tunnels]),
     ]
     await idleEnded
     expect(await refusesConnections(port)).toBe(true)
@@ -110,6 +117,10 @@ attack(group, 'L01', (_, host) => {
       await client.bytes(client.received.length)
       await client.until('still here')
     }
+    for (const client of tunnels) {
+      client.write('echoed')
+      await client.until('echoed')
+    }
     await streamsEnded
     expect([order[0], order.at(-1)]).toEqual(['idle', 'streams'])
     expect(await ended).toEqual({ code: 0, signal: null })
@@ -127,8 +138,11 @@ attack(group, 'L01', (_, host) => {
     expect(await ended).toEqual({ code: 0, signal: null })
   })
 
-  it('answers an upload that waits for 100 Continue', async () => {
-    const { child, port, ended } = await started(host, 60_000)
+  it.each([
+    ['createServer', false],
+    ["Node's own server", true],
+  ] as const)('answers an upload that waits for 100 Continue behind %s', async (__, plain) => {
+    const { child, port, ended } = await started(host, 60_000, plain)
     const client = new RawClient(port)
     client.write('POST /late/200 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n')
     expect(await client.until('\r\n\r\n')).toBe('HTTP/1.1 100 Continue\r\n\r\n')
@@ -162,10 +176,10 @@ attack(group, 'L02', (_, host) => {
   })
 
   it('exits when the grace is over, and says how many answers that has cut', async () => {
-    const { child, ask, ended, said } = await started(host, 300)
+    const { child, port, ask, ended, said } = await started(host, 300)
     const late = await ask('/late/60000', 2)
     const begun = await ask('/begun/60000', 2)
-    const streams = await ask('/events', 2)
+    const streams = [...(await ask('/events', 2)), await tunnelled(port)]
     for (const client of begun) await client.until('half, ')
     child.kill('SIGTERM')
     expect(await ended).toEqual({ code: 1, signal: null })

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { PassThrough, Readable, Transform } from 'node:stream'
 import { inspect } from 'node:util'
 import { type ApiDefinitionInput, type BodyInput, deny, type GatewayEvents } from '@postern/core'
+import { createGateway } from '@postern/http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
 import { open, type Reply, send } from '../support/client.ts'
@@ -500,4 +501,28 @@ describe.each(hosts)('%s', (_, mount) => {
     await send(url, '/', { method: 'POST', body: 'x' })
     expect([upstream.only().body.toString(), first.destroyed]).toEqual(['second', true])
   })
+})
+
+it('records pipelined requests that reach the gateway when their client has left', async () => {
+  const gateway = createGateway({ name: 'a' })
+  const [arrived, met] = [signalled(), signalled()]
+  let waiting = 0
+  const { port } = await listen((req, res) => {
+    waiting += 1
+    if (waiting === 2) arrived.signal()
+    req.socket.once('close', () =>
+      setImmediate(() => {
+        gateway(req, res)
+        waiting -= 1
+        if (waiting === 0) met.signal()
+      }),
+    )
+  })
+  const client = new RawClient(port)
+  client.write(['/1', '/2'].map((target) => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+  await arrived.promise
+  client.socket.destroy()
+  await met.promise
+  await gateway.close(ENDLESS)
+  expect(gateway.records.list().map(({ responseCode }) => responseCode)).toEqual([499, 499])
 })

@@ -102,6 +102,42 @@ describe('createServer', () => {
     expect(closed).toEqual(['/1', '/2', '/3'])
   })
 
+  it.each([
+    ['with a `Connection: close` of the application', '1.1', { connection: 'close' }],
+    ['without an end of its own, over HTTP/1.0', '1.0', {}],
+  ])('runs nothing that was pipelined behind an answer %s', async (_, version, fields) => {
+    const running: string[] = []
+    const { port } = await listen(
+      createServer((req, res) => {
+        running.push(req.url ?? '')
+        res.writeHead(200, fields)
+        res.write('the ')
+        setTimeout(() => res.end('application'), 10)
+      }),
+    )
+    const client = new RawClient(port)
+    const asks = (target: string): string =>
+      `GET ${target} HTTP/${version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`
+    client.write(asks('/1') + asks('/2') + asks('/3'))
+    await client.closed
+    await settled()
+    expect(client.received.split('HTTP/1.1 200 OK')).toHaveLength(2)
+    expect(running).toEqual(['/1'])
+  })
+
+  it.each([
+    ['turns out to be no HTTP', 'zz\r\n'],
+    ['takes longer than the server allows', ''],
+  ])('sends nothing behind an answer whose request %s', async (_, rest) => {
+    const { port } = await listen(createServer((_req, res) => void res.end('early'), { requestTimeoutMs: 200 }))
+    const client = new RawClient(port)
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n')
+    expect((await client.answer()).body).toBe('early')
+    client.write(rest)
+    await client.closed
+    expect(client.received).toBe('')
+  })
+
   it('cuts a connection with more requests in one piece than anybody pipelines', async () => {
     let runs = 0
     const { port } = await listen(createServer(() => void (runs += 1)))
@@ -109,6 +145,22 @@ describe('createServer', () => {
     client.write(GET.repeat(1_100))
     await client.closed
     expect([client.received, runs]).toEqual(['', 1])
+  })
+
+  it.each([
+    ['behind one that runs', GET],
+    ['behind a refused one', 'GET / HTTP/1.1\r\n\r\n'],
+  ])('survives all the requests one piece can hold, %s', async (_, first) => {
+    const unheard = watchProcess()
+    let runs = 0
+    const { port } = await listen(createServer(() => void (runs += 1)))
+    const client = new RawClient(port)
+    const smallest = 'GET / HTTP/1.1\r\n\r\n'
+    client.write(first + smallest.repeat(Math.floor((65_536 - first.length) / smallest.length)))
+    await client.closed
+    await settled()
+    expect(runs).toBe(first === GET ? 1 : 0)
+    expect(unheard).toEqual([])
   })
 
   it('takes no more connections of one address than it was told', async () => {
@@ -128,5 +180,17 @@ describe('createServer', () => {
     const fourth = new RawClient(port)
     fourth.write(GET)
     expect((await fourth.answer()).status).toBe(200)
+  })
+
+  it.each([
+    [{ headersTimeout: 1 }, 'Unknown option "headersTimeout"; known: headersTimeoutMs, requestTimeoutMs'],
+    [{ headersTimeoutMs: '1' }, 'createServer\'s headersTimeoutMs is "1"; expected an integer, 0 or more.'],
+    [{ headersTimeoutMs: -1 }, "createServer's headersTimeoutMs is -1; expected an integer, 0 or more."],
+    [{ maxConnections: 0 }, "createServer's maxConnections is 0; expected an integer, 1 or more."],
+    [{ maxHeaderBytes: 0 }, "createServer's maxHeaderBytes is 0; expected an integer, 1 or more."],
+  ])('refuses options that would be no limit: %j', (options, message) => {
+    expect(() => createServer(() => undefined, options as object)).toThrow(
+      expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message: expect.stringContaining(message) as string }),
+    )
   })
 })

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { Readable, Transform } from 'node:stream'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Flood, FLOOD_BYTES } from '../support/flood.ts'
 import { closeAll } from '../support/cleanup.ts'
 import { EventReader, open, send } from '../support/client.ts'
@@ -10,6 +10,11 @@ import { RawClient } from '../support/raw-client.ts'
 import { listen, listenRaw } from '../support/server.ts'
 
 afterEach(closeAll)
+
+function countBytes(req: IncomingMessage, done: (bytes: number) => void): void {
+  let bytes = 0
+  req.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('end', () => done(bytes))
+}
 
 describe.each(hosts)('%s', (_, mount) => {
   it('lets server-sent events through one by one past a response plugin that looks at the head', async () => {
@@ -243,6 +248,48 @@ describe.each(hosts)('%s', (_, mount) => {
     client.write('GET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
     const second = await client.answer()
     expect([first.status, second.status, second.body]).toEqual([413, 200, 'second'])
+  })
+
+  it('takes a large upload right behind early answers, as often as they come', async () => {
+    const warnings: string[] = []
+    const onWarning = ({ name }: Error): void => void warnings.push(name)
+    process.on('warning', onWarning)
+    onTestFinished(() => void process.off('warning', onWarning))
+    const upstream = await listen((req, res) => {
+      if (req.url === '/early') res.writeHead(413).end('enough')
+      else countBytes(req, (bytes) => res.end(String(bytes)))
+    })
+    const { port } = await mount({ name: 'a', upstream: upstream.url })
+    const client = new RawClient(port)
+    for (let i = 0; i < 12; i += 1) {
+      client.write('POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 80000\r\n\r\n')
+      client.write(Buffer.alloc(70_000))
+      expect((await client.answer()).status).toBe(413)
+      client.write(Buffer.alloc(10_000))
+    }
+    client.write('POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n')
+    client.write(Buffer.alloc(4_000_000))
+    expect((await client.answer()).body).toBe('4000000')
+    expect(warnings).toEqual([])
+  })
+
+  it('lets an application read an upload it has answered already', async () => {
+    const read = signalled<number>()
+    const { port } = await mount(
+      { name: 'a', hooks: { pre: [() => undefined] } },
+      {
+        raw: (req, res) => {
+          res.end('accepted')
+          countBytes(req, read.signal)
+        },
+      },
+    )
+    const client = new RawClient(port)
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n')
+    expect((await client.answer()).body).toBe('accepted')
+    const timer = setInterval(() => client.write(Buffer.alloc(100_000)), 5)
+    onTestFinished(() => clearInterval(timer))
+    expect(await read.promise).toBe(4_000_000)
   })
 
   it('does not ask the upstream for a client that leaves before its small body is whole', async () => {

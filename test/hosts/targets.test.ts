@@ -203,6 +203,38 @@ describe.each(hosts)('%s', (_, mount) => {
     await replies[0]
   })
 
+  it('does not let a request that is sent again hold up others while its next target is busy', async () => {
+    const a = await listenRaw((socket) => {
+      socket.on('data', (data) => {
+        if (String(data).startsWith('GET /drop')) socket.destroy()
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na')
+      })
+    })
+    const b = await listenRaw(() => undefined)
+    const mounted = await mount(api({ targets: [b.url, a.url], maxConnections: 1 }))
+    failuresOf(mounted)
+    const hanging = send(mounted.url).catch(() => undefined)
+    await expect.poll(b.connections).toBe(1)
+    const again = send(mounted.url, '/drop')
+    expect(await answers(mounted.url, 3)).toBe('aaa')
+    expect((await again).status).toBe(502)
+    await mounted.gateway.close({ timeoutMs: 1 })
+    await hanging
+  })
+
+  it('holds a target that cannot be connected to for unwell when the time of a check is over', async () => {
+    // Takes the connection, and never a step of the handshake.
+    const a = await listenRaw(() => undefined)
+    const [b] = await named('b')
+    const targets = [`https://127.0.0.1:${a.port}`, b!.url]
+    const mounted = await mount(
+      api({ targets, connectTimeoutMs: 60_000, health: { path: '/', timeoutMs: 50, intervalMs: 20 } }),
+    )
+    const health = healthOf(mounted, [{ url: targets[0]! }, b!])
+    await expect.poll(() => health).toEqual(['-a checks'])
+    expect(await answers(mounted.url, 3)).toBe('bbb')
+  })
+
   it('lets a plugin route around the targets, health and retries included', async () => {
     const elsewhere = await startUpstream((res) => res.end('elsewhere'))
     const [a] = await named('a')

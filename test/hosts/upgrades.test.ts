@@ -133,6 +133,9 @@ describe.each(hosts)('%s', (_, mount) => {
       webSocket.send('hello')
       expect(await messageOf(webSocket)).toBe(`${place} undefined hello`)
     }
+    const refused = new RawClient(port)
+    refused.write(handshakeText('/open/x').replace('Version: 13', 'Version: 12'))
+    expect([await refused.closed, refused.received]).toEqual(['end', ''])
     await tunnelled(port, '/sent/x')
     expect(upstream.seen.map(({ target }) => target)).toEqual(['/x'])
     const warnings = await warningsOf(async () => {

@@ -50,6 +50,19 @@ describe.each(hosts)('%s', (_, mount) => {
     expect([reply.status, reply.text, reply.complete]).toEqual([200, 'half', false])
   })
 
+  it('breaks the answer off when the upstream resets the connection in a body without a length', async () => {
+    const upstream = await listenRaw((socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\nhalf')
+        // A reset that comes at once may pass for an end.
+        setTimeout(() => socket.resetAndDestroy(), 50)
+      }),
+    )
+    const { url } = await mount({ name: 'a', upstream: upstream.url })
+    const reply = await send(url)
+    expect([reply.status, reply.text, reply.complete]).toEqual([200, 'half', false])
+  })
+
   it.each([
     ['closes the connection without an answer', '', 'PSTN_UPSTREAM_UNREACHABLE'],
     ['breaks off in its head', 'HTTP/1.1 200 OK\r\nContent-Le', 'PSTN_UPSTREAM_UNREACHABLE'],
@@ -106,6 +119,25 @@ describe.each(hosts)('%s', (_, mount) => {
       '<?xml version = "1.0" encoding = "UTF-8"?>\n<error>Bad Gateway</error>\n',
     ])
   })
+
+  it.each([true, false])(
+    'does not use a connection again whose upstream has answered and left the body lying (read by a plugin: %s)',
+    async (read) => {
+      const upstream = await listenRaw((socket) => {
+        socket.once('data', () => socket.pause().write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno'))
+      })
+      const mounted = await mount({
+        name: 'a',
+        upstream: { url: upstream.url, headersTimeoutMs: 500 },
+        hooks: { post: [(request) => (read ? request.bytes().then(() => undefined) : undefined)] },
+      })
+      // More than the buffers of a connection hold.
+      const first = await send(mounted.url, '/', { method: 'POST', body: Buffer.alloc(9_000_000) })
+      const second = await send(mounted.url)
+      expect([first.status, first.text, second.status, second.text]).toEqual([413, 'no', 413, 'no'])
+      expect(upstream.connections()).toBe(2)
+    },
+  )
 
   it('does not show response plugins an answer the upstream never gave', async () => {
     let asked = 0

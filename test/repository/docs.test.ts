@@ -134,7 +134,7 @@ describe('tables', () => {
           .map((name) => ({
             name,
             shown,
-            is: values[name] === Infinity ? 'no limit' : values[name]?.toLocaleString('en'),
+            is: values[name] === Infinity ? 'no limit' : (values[name] as number).toLocaleString('en'),
           }))
       },
     )

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Line } from './lines.ts'
 import { listenRaw } from './server.ts'
 
@@ -21,6 +21,7 @@ export interface StrictUpstream {
   readonly seen: readonly WireRequest[]
   /** What no message may have (RFC 9112); the connection it came on was cut. */
   readonly violations: readonly string[]
+  readonly server: Server
   readonly connections: () => number
   /** Connections that ended in the middle of a request. */
   readonly torn: () => number

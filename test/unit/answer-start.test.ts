@@ -9,7 +9,7 @@ function parserSees(pieces: readonly string[], start = new AnswerStart()): strin
   let seen = ''
   for (const piece of pieces) {
     const chunk = Buffer.from(piece, 'latin1')
-    seen += (start.expected ? start.take(chunk) : chunk)?.toString('latin1') ?? ''
+    seen += (start.expected ? start.take(chunk, false) : chunk)?.toString('latin1') ?? ''
   }
   return seen
 }
@@ -38,6 +38,26 @@ describe('the beginning of an answer', () => {
     const bytes = `HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n`
     expect(parserSees([bytes.slice(0, 20), bytes.slice(20)], start)).toBe(bytes)
     expect(start.expected).toBe(false)
+  })
+
+  it('says that the connection ends with it where the request is not through', () => {
+    const start = new AnswerStart()
+    start.expect()
+    const seen = ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2', '00 OK\r\nA: 1\r\n\r\n'].map((piece) =>
+      start.take(Buffer.from(piece), true)?.toString(),
+    )
+    expect(seen).toEqual(['HTTP/1.1 2', '00 OK\r\nConnection: close\r\nA: 1\r\n\r\n'])
+  })
+
+  it('is interrupted where something has come that the parser does not see', () => {
+    const start = new AnswerStart()
+    const after = (piece: string): boolean => {
+      start.take(Buffer.from(piece), false)
+      return start.interrupted
+    }
+    start.expect()
+    expect(start.interrupted).toBe(false)
+    expect(['HTTP/1.1 1', '03 X\r\n\r\n', 'HTTP/1.1 200 OK\r\n'].map(after)).toEqual([true, true, false])
   })
 
   it('may be interim a hundred times for each request, not more', () => {

@@ -50,6 +50,27 @@ describe('a body', () => {
     expect(seen).toEqual([])
   })
 
+  it('that is replaced while it is read lets the reading end, but not beyond the request', async () => {
+    const source = new Readable({ read: () => undefined })
+    const body = new Body(ByteStream.from(source), 10, tooLarge)
+    const reading = body.bytes()
+    body.settle()
+    body.replace(Buffer.from('new'))
+    expect(source.destroyed).toBe(false)
+    body.settle()
+    await expect(reading).rejects.toThrow('Nobody waits')
+    expect([source.destroyed, (await body.bytes()).toString()]).toEqual([true, 'new'])
+  })
+
+  it('that is abandoned ends, whoever reads it', async () => {
+    const source = new Readable({ read: () => undefined })
+    const body = new Body(ByteStream.from(source), 10, tooLarge)
+    const reading = body.bytes()
+    body.abandon()
+    await expect(reading).rejects.toThrow('Nobody waits')
+    expect(source.destroyed).toBe(true)
+  })
+
   it('that is replaced gives up the old one', async () => {
     const source = new Readable({ read: () => undefined })
     const body = new Body(ByteStream.from(source), 10, tooLarge)

@@ -50,22 +50,22 @@ describe('a circuit breaker', () => {
     const { circuit, states } = breaker()
     fail(circuit, 4, 0)
     expect([circuit.admits(99), circuit.admits(100)]).toEqual([false, true])
-    expect([circuit.pass(), circuit.admits(100), states]).toEqual([true, false, ['open', 'half-open']])
+    expect([circuit.pass(100), circuit.admits(199), states]).toEqual([true, false, ['open', 'half-open']])
   })
 
   it('closes after a probe that succeeded, and begins to count anew', () => {
     const { circuit, states } = breaker()
     fail(circuit, 4, 0)
-    circuit.pass()
+    circuit.pass(100)
     circuit.probed(false, 150)
     fail(circuit, 3, 150)
-    expect([circuit.admits(150), circuit.pass(), states]).toEqual([true, false, ['open', 'half-open', 'closed']])
+    expect([circuit.admits(150), circuit.pass(150), states]).toEqual([true, false, ['open', 'half-open', 'closed']])
   })
 
   it('opens again after a probe that failed', () => {
     const { circuit, states } = breaker()
     fail(circuit, 4, 0)
-    circuit.pass()
+    circuit.pass(100)
     circuit.probed(true, 150)
     expect([circuit.admits(249), circuit.admits(250), states]).toEqual([false, true, ['open', 'half-open', 'open']])
   })
@@ -73,9 +73,21 @@ describe('a circuit breaker', () => {
   it('lets another probe pass when nobody knows what became of the first', () => {
     const { circuit, states } = breaker()
     fail(circuit, 4, 0)
-    circuit.pass()
+    circuit.pass(100)
     circuit.probed(undefined, 150)
-    expect([circuit.admits(150), circuit.pass(), states]).toEqual([true, true, ['open', 'half-open']])
+    expect([circuit.admits(150), circuit.pass(150), states]).toEqual([true, true, ['open', 'half-open']])
+  })
+
+  it('lets another probe pass while the first takes too long, and the first to end decides', () => {
+    const { circuit, states } = breaker()
+    fail(circuit, 4, 0)
+    circuit.pass(100)
+    expect([circuit.waitMs(150), circuit.admits(199), circuit.admits(200)]).toEqual([50, false, true])
+    circuit.pass(200)
+    expect(circuit.admits(299)).toBe(false)
+    circuit.probed(false, 250)
+    circuit.probed(true, 260)
+    expect([circuit.admits(260), states]).toEqual([true, ['open', 'half-open', 'closed']])
   })
 
   it('does not listen to answers of requests that began before it opened', () => {

@@ -29,16 +29,26 @@ describe('a link-local address', () => {
     '::ffff:169.254.169.254',
     '::ffff:a9fe:a9fe',
     '64:ff9b::a9fe:a9fe',
+    '::ffff:0:a9fe:a9fe',
+    '::169.254.169.254',
+    '2002:a9fe:a9fe::1',
   ])('is %s', (address) => {
     expect(isLinkLocal(address)).toBe(true)
   })
 
-  it.each(['169.253.255.255', '169.255.0.0', '127.0.0.1', '10.0.0.1', 'fec0::1', '::1', 'shop.example', ''])(
-    'is not %j',
-    (address) => {
-      expect(isLinkLocal(address)).toBe(false)
-    },
-  )
+  it.each([
+    '169.253.255.255',
+    '169.255.0.0',
+    '127.0.0.1',
+    '10.0.0.1',
+    'fec0::1',
+    '::1',
+    '2002:a9ff::1',
+    'shop.example',
+    '',
+  ])('is not %j', (address) => {
+    expect(isLinkLocal(address)).toBe(false)
+  })
 })
 
 describe('a guarded lookup', () => {

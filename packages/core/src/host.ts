@@ -2,7 +2,7 @@
 export { HANDED_OVER } from './chain/answer.ts'
 export type { ExchangeAnswer } from './chain/answer.ts'
 export type { HostForwarder } from './chain/exchange.ts'
-export { GatewayError } from './errors.ts'
+export { describe, GatewayError } from './errors.ts'
 export { createCore } from './gateway.ts'
 export type { GatewayCore } from './gateway.ts'
 export { type ByteProducer, ByteStream } from './http/byte-stream.ts'

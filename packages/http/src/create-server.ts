@@ -1,6 +1,7 @@
 import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { Socket } from 'node:net'
+import { describe, GatewayError } from '@postern/core/host'
 import { guardServer } from './guard-server.ts'
 import { networkOf } from './network.ts'
 
@@ -32,6 +33,7 @@ export interface ServerOptions {
  * createServer(app).listen(8080)
  */
 export function createServer(listener: RequestListener, options: ServerOptions = {}): Server {
+  checkOptions(options)
   const requestTimeout = options.requestTimeoutMs ?? 300_000
   const settings = {
     ...options.tls,
@@ -54,6 +56,32 @@ export function createServer(listener: RequestListener, options: ServerOptions =
   if (options.maxConnectionsPerAddress !== undefined) limitPerAddress(server, options.maxConnectionsPerAddress)
   guardServer(server, listener)
   return server
+}
+
+const KNOWN = [
+  'headersTimeoutMs',
+  'requestTimeoutMs',
+  'keepAliveTimeoutMs',
+  'idleTimeoutMs',
+  'maxHeaderBytes',
+  'maxConnections',
+  'maxConnectionsPerAddress',
+  'tls',
+]
+
+/** A limit that is misspelt would be none. */
+function checkOptions(options: ServerOptions): void {
+  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+    if (!KNOWN.includes(name))
+      throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${name}"; known: ${KNOWN.join(', ')}.`)
+    // 0 switches a deadline of Node's off; as a limit it means none, Node's own, or nobody at all.
+    const least = name.startsWith('max') ? 1 : 0
+    if (name !== 'tls' && value !== undefined && !(Number.isInteger(value) && (value as number) >= least))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `createServer's ${name} is ${describe(value)}; expected an integer, ${least} or more.`,
+      )
+  }
 }
 
 function limitPerAddress(server: Server, most: number): void {

@@ -33,8 +33,13 @@ export function lingerAfter(req: IncomingMessage, res: ServerResponse): void {
     if (req.complete || socket.destroyed) return
     if (!res.shouldKeepAlive) endGently(socket)
     req.resume()
-    cutLater(socket, () => req.complete && res.shouldKeepAlive)
+    cutLater(socket, () => res.shouldKeepAlive && (req.complete || isRead(req)))
   })
+}
+
+/** An application may answer first and read then. */
+function isRead(req: IncomingMessage): boolean {
+  return req.listenerCount('data') > 0 || req.listenerCount('readable') > 0
 }
 
 /** When Node ends this connection it only says so: what was written arrives, whatever the client still sends. */
@@ -50,9 +55,10 @@ export function cutLater(socket: Socket, isOver: () => boolean = () => false): v
   const last = socket.bytesRead + LINGER_BYTES
   const deadline = performance.now() + LINGER_MS
   const timer = setInterval(() => {
+    // What comes behind a request that is over belongs to the next one.
+    const over = socket.destroyed || isOver()
     const enough = socket.bytesRead > last || performance.now() > deadline
-    if (enough) socket.destroy()
-    if (enough || isOver()) clearInterval(timer)
+    if (!over && enough) socket.destroy()
+    if (over || enough) clearInterval(timer)
   }, 50).unref()
-  socket.once('close', () => clearInterval(timer))
 }

@@ -17,9 +17,10 @@ export function guardServer(server: Server, listener: RequestListener): void {
     (take: RequestListener): RequestListener =>
     (req, res) => {
       const run = (): void => {
-        // Pipelined behind a request that was refused: where it begins is the word of somebody who lied about that.
-        // Node never closes a response whose turn does not come.
-        if (isEnding(req) || req.socket.destroyed) res.emit('close')
+        // Behind an answer that ends the connection, or behind a request that was refused: where it begins is the word of
+        // somebody who lied about that. Node never closes a response whose turn does not come. Not at once: one piece
+        // holds thousands, each of which closes the next, and they would fill the stack.
+        if (isEnding(req) || !req.socket.writable) process.nextTick(() => res.emit('close'))
         else if (isUnroutable(req)) refuseRequest(req, res, 400, 'Malformed request')
         else take(req, res)
       }
@@ -57,6 +58,9 @@ function isUnroutable({ headers, httpVersion, url = '' }: IncomingMessage): bool
   return (headers.host === undefined && httpVersion === '1.1') || namesBrokenHost(url)
 }
 
+/** The request that came last, by connection; its answer may be out while its body still comes. */
+const newest = new WeakMap<Duplex, IncomingMessage>()
+
 /** More than any client pipelines; what waits for its turn is held in memory. */
 const MOST_PIPELINED = 1_000
 
@@ -67,6 +71,7 @@ function track(inFlight: InFlight, res: ServerResponse): ServerResponse | undefi
   inFlight.set(socket, responses)
   const before = [...responses].at(-1)
   responses.add(res)
+  newest.set(socket, res.req)
   res.once('close', () => responses.delete(res))
   if (responses.size > MOST_PIPELINED) socket.destroy()
   return before
@@ -118,6 +123,12 @@ function refuseClient(inFlight: InFlight, error: NodeJS.ErrnoException, socket: 
   if (told.has(socket)) return
   told.add(socket)
   const last = [...(inFlight.get(socket) ?? [])].at(-1)
+  if (last === undefined && newest.get(socket)?.complete === false) {
+    // Its request has its answer: another one would be taken for that of the next request.
+    endGently(socket)
+    socket.destroySoon()
+    return
+  }
   if (last === undefined) {
     refuseOnSocket(socket, ...(STATUS[code] ?? ([400, 'Malformed request'] as const)))
     return

@@ -142,7 +142,7 @@ function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance):
     if (!delivered) accepted.cancel()
     accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499)
   }
-  if (res.closed) {
+  if (res.closed || (res.socket === null && req.socket.destroyed)) {
     onClose()
     return
   }

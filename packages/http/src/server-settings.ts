@@ -42,7 +42,9 @@ export function checkServer(req: IncomingMessage): void {
     ...(server.insecureHTTPParser === true
       ? ['insecureHTTPParser is on: requests with two readings reach the application']
       : []),
-    ...(server.requireHostHeader === false && !askingForHost.has(server) ? ['requireHostHeader is off'] : []),
+    ...(server.requireHostHeader === false && !askingForHost.has(server)
+      ? ['requireHostHeader is off: requests without a Host reach the application']
+      : []),
   ]
   for (const risk of risks)
     process.emitWarning(

@@ -55,7 +55,9 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       warnOfOthers(warned)
       exchange.refuse()
     } else if (alone && accepted.leadsToHost === 'freely') {
-      exchange.run(() => undefined)
+      // Another listener may have begun to answer: an answer of ours would stand in the middle of that.
+      if (accepted.closes) exchange.refuse()
+      else exchange.run(() => undefined)
     } else {
       taken.add(socket)
       exchange.run(next)

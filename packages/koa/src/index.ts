@@ -100,6 +100,8 @@ async function answering(
     return await accepted.answer(host)
   } catch (error) {
     announceToClient(accepted, ctx.res)
+    // Koa takes nothing for no error, and never answers.
+    if (error === undefined || error === null) throw new Error('Rejected without an error.', { cause: error })
     throw error
   }
 }

@@ -49,7 +49,7 @@ export const upstreams: Group = {
     ),
     H12: onHosts(
       'Half of the answers of a target are 5xx, resets or timeouts, and the circuit breaker is on.',
-      'The circuit opens and the target is left alone: 503 with `Retry-After` where there is no other; then one probe at a time is let through, which closes it or opens it again; every target has its own state, and every change is an event.',
+      'The circuit opens and the target is left alone: 503 with `Retry-After` where there is no other; then one probe at a time is let through, another one where it takes longer than `openMs`, which closes it or opens it again; every target has its own state, and every change is an event.',
     ),
   },
 }

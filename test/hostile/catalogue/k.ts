@@ -30,8 +30,8 @@ export const configuration: Group = {
       'No timeout can be switched off; what would leave an API open by mistake is refused. What is dangerous by choice (`verifyTls: false`, `trustedProxies`, `sessions: "pass"`) has to be written out: every default is the safe value.',
     ),
     K11: onHosts(
-      'A gateway on a server with `headersTimeout` or `requestTimeout` of 0, `insecureHTTPParser`, without `requireHostHeader`, and with Node’s limit of 1,000 fields.',
-      'The process warns of each with the first request, once for each server; a request of which the server may have dropped fields is refused with 431. A server made by `createServer` is warned of nothing.',
+      'A gateway on a server with `headersTimeout` or `requestTimeout` of 0, `insecureHTTPParser`, or without `requireHostHeader`; one with Node’s limit of 1,000 fields.',
+      'The process warns of each of the first four with the first request, once for each server; a request of which the server may have dropped fields is refused with 431. A server made by `createServer` with its defaults is warned of nothing.',
     ),
   },
   untested: {

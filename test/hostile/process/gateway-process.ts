@@ -1,17 +1,20 @@
-import { stopOnSignals, type ServerOptions } from '@postern/http'
-import type { ApiDefinitionInput, KeyInput } from '@postern/core'
-import { hosts, type Mounted } from '../../support/hosts.ts'
-import { type ScenarioName, scenarios } from './scenarios.ts'
+import { createServer as createPlainServer } from 'node:http'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createGateway, createServer, stopOnSignals, type ServerOptions } from '@postern/http'
+import type { KeyInput } from '@postern/core'
+import type { Mount, Mounted } from '../../support/hosts.ts'
+import { listen } from '../../support/server.ts'
+import { type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
 
 // A process of its own with a gateway in it; ordered about over IPC. `start.ts` starts it.
 
-export interface Beginning {
+interface Beginning {
   readonly host: string
   readonly scenario: ScenarioName
   readonly upstream: string
-  /** Beside those of the scenario. */
-  readonly definition?: Partial<ApiDefinitionInput>
   readonly server?: ServerOptions
+  /** Behind a server of Node's own. */
+  readonly plain?: boolean
   /** With `stopOnSignals`. */
   readonly graceMs?: number
 }
@@ -33,6 +36,10 @@ export interface Orders {
   holdings: [undefined, Holdings]
   /** Closes the gateway that many times at once, and then the server, whose connections may stay. */
   close: [{ readonly times: number }, Holdings]
+  /** Creates keys, and says one of them. */
+  keys: [{ readonly session: KeyInput; readonly count: number }, string]
+  /** The longest the event loop was held since it was last asked, in milliseconds. */
+  delay: [undefined, number]
   /** What it met that no process should. */
   stumbles: [undefined, readonly string[]]
 }
@@ -47,16 +54,22 @@ export type Received =
   | { readonly id: number; readonly error: string }
 
 let mounted: Mounted | undefined
+const loop = monitorEventLoopDelay({ resolution: 5 })
+loop.enable()
 const stumbles: string[] = []
 process.on('unhandledRejection', (reason) => void stumbles.push(`unhandledRejection ${String(reason)}`))
 process.on('uncaughtException', (error) => void stumbles.push(`uncaughtException ${error.stack}`))
 
 const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<Orders[O][1]> } = {
-  async begin({ host, scenario, upstream, definition, server = {}, graceMs }) {
-    const [, mount] = hosts.find(([name]) => name === host)!
-    const { definition: ofScenario } = scenarios[scenario]
-    const all: ApiDefinitionInput = { name: 'a', upstream, ...ofScenario, ...definition }
-    mounted = await mount(all, { safe: true, server })
+  async begin({ host, scenario, upstream, server = {}, graceMs, plain = false }) {
+    const mount = await mountOf(host)
+    const { definitions, options }: Scenario = scenarios[scenario]
+    mounted = await mount(definitions(upstream), {
+      safe: !plain,
+      upgrade: true,
+      server,
+      ...(options !== undefined && { options: options() }),
+    })
     for (const event of ['pluginError', 'upstreamError', 'storeError'] as const)
       mounted.gateway.on(event, () => undefined)
     if (graceMs !== undefined) stopOnSignals(mounted.server, mounted.gateway, { graceMs })
@@ -65,6 +78,16 @@ const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<O
   async key(session) {
     const { key } = await mounted!.gateway.sessions.create(session)
     return key
+  },
+  async keys({ session, count }) {
+    let last = ''
+    for (let i = 0; i < count; i += 1) last = (await mounted!.gateway.sessions.create(session)).key
+    return last
+  },
+  async delay() {
+    const { max } = loop
+    loop.reset()
+    return max / 1e6
   },
   holdings: async () => holdings(),
   async close({ times }) {
@@ -79,12 +102,26 @@ const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<O
   stumbles: async () => stumbles,
 }
 
+/** Frameworks are loaded only where they are asked for: some flags of Node are more than they can bear. */
+async function mountOf(wanted: string): Promise<Mount> {
+  if (wanted === 'node:http') return onNode
+  const { hosts } = await import('../../support/hosts.ts')
+  return hosts.find(([name]) => name === wanted)![1]
+}
+
+const onNode: Mount = async (definition, { options, safe = false, server = {} } = {}) => {
+  const gateway = createGateway(definition, options)
+  const listening = await listen(safe ? createServer(gateway, server) : createPlainServer(gateway))
+  listening.server.on('upgrade', gateway.upgrade)
+  return { ...listening, gateway }
+}
+
 async function holdings(): Promise<Holdings> {
   let heapBytes = 0
   // What is closed in this turn is gone in the next ones.
   for (let i = 0; i < 10; i += 1) {
     await new Promise((resolve) => setTimeout(resolve, 10))
-    await globalThis.gc?.({ execution: 'async', type: 'major' } as never)
+    globalThis.gc?.()
   }
   if (globalThis.gc !== undefined) heapBytes = process.memoryUsage().heapUsed
   const resources: Record<string, number> = {}

@@ -17,7 +17,7 @@ export interface GatewayProcess {
 
 export interface GatewayProcesses {
   /** `within`: a command that is put before `node`, as a shell would run it. */
-  start(flags?: readonly string[], within?: readonly string[]): Promise<GatewayProcess>
+  readonly start: (flags?: readonly string[], within?: readonly string[]) => GatewayProcess
   readonly script: string
 }
 
@@ -26,12 +26,17 @@ export async function gatewayProcesses(format: 'esm' | 'cjs' = 'esm'): Promise<G
   const folder = await mkdtemp(path.join(tmpdir(), 'postern-gateway-'))
   process.once('exit', () => void rm(folder, { recursive: true, force: true }))
   const script = await bundle(path.join(import.meta.dirname, 'gateway-process.ts'), folder, format)
-  return { script, start: (flags = [], within = []) => started(script, flags, within) }
+  return { script, start: (flags = [], within = []) => startGateway(script, flags, within) }
 }
 
-async function started(script: string, flags: readonly string[], within: readonly string[]): Promise<GatewayProcess> {
-  const [command, ...parameters] = [...within, process.execPath, ...flags, script]
-  const child = spawn(command!, parameters, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' })
+/** Runs a bundle of `gateway-process.ts`. */
+export function startGateway(
+  script: string,
+  flags: readonly string[] = [],
+  within: readonly string[] = [],
+): GatewayProcess {
+  const [command = '', ...parameters]: readonly string[] = [...within, process.execPath, ...flags, script]
+  const child = spawn(command, parameters, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' })
   let said = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text))
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>

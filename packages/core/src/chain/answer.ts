@@ -1,4 +1,5 @@
 import { describe, GatewayError, isGatewayError } from '../errors.ts'
+import type { Forwarder } from '../forward/forwarder.ts'
 import type { Maybe } from '../hooks.ts'
 import { Unavailable } from '../forward/unavailable.ts'
 import { ByteStream } from '../http/byte-stream.ts'
@@ -75,7 +76,7 @@ async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
     GatewayRequest.body(request).untouched
   )
     await request.bytes()
-  const result = await api.forward(request)
+  const result = await (api.customForwarder ? untilCancelled(request, api.forward) : api.forward(request))
   if (result instanceof GatewayResponse) {
     if (!GatewayResponse.isSealed(result)) return result
     throw new TypeError('The forwarder returned a GatewayResponse that was sent before; it has to make a new one.')
@@ -86,6 +87,16 @@ async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
       `The forwarder returned ${describe(result)}; expected a GatewayResponse, a Response or a decision.`,
     )
   return answered.response
+}
+
+/** A forwarder of the host's need not look at the signal for its request to end. */
+function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Awaited<ReturnType<Forwarder>>> {
+  // An async function, so that what it throws at once is a rejection like the rest.
+  const answering = (async () => forward(request))()
+  return new Promise((resolve, reject) => {
+    GatewayRequest.onCancel(request, () => reject(GatewayRequest.cancelReason(request)!))
+    answering.then(resolve, reject)
+  })
 }
 
 const SMALL_BODY_BYTES = 65_536
@@ -116,7 +127,9 @@ function replacedOr(
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
   exchange.answered = true
-  const content = GatewayResponse.body(response).content()
+  const body = GatewayResponse.body(response)
+  body.settle()
+  const content = body.content()
   if (content instanceof ByteStream) content.limitStall(exchange.api.definition.sendTimeoutMs)
   GatewayRequest.seal(exchange.request, exchange)
   GatewayResponse.seal(response, exchange)

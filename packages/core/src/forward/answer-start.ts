@@ -8,6 +8,7 @@ const OTHER_VERSION = /^HTTP\/(?!1\.[01])/
 /** As many bytes tell an interim answer from any other. */
 const TELLING = 'HTTP/1.1 1'.length
 const NOTHING = Buffer.alloc(0)
+const CLOSE = Buffer.from('Connection: close\r\n')
 
 /**
  * Reads how each answer of an upstream begins, before the parser does: interim answers are taken out, because the client
@@ -20,6 +21,11 @@ export class AnswerStart {
   #lineBytes = 0
   #interim = 0
 
+  /** Something has come, and nothing of it was for the parser. */
+  get interrupted(): boolean {
+    return this.expected && (this.#interim > 0 || this.#held.length > 0)
+  }
+
   /** A request leaves. */
   expect(): void {
     this.expected = true
@@ -28,12 +34,15 @@ export class AnswerStart {
     this.#interim = 0
   }
 
-  /** What the parser is to see of it; undefined: nothing yet. Throws `PSTN_UPSTREAM_INVALID`. */
-  take(chunk: Buffer): Buffer | undefined {
+  /**
+   * What the parser is to see of it; undefined: nothing yet. Throws `PSTN_UPSTREAM_INVALID`. `early`: the request is not
+   * through, so that the parser is told that the connection ends with this answer.
+   */
+  take(chunk: Buffer, early: boolean): Buffer | undefined {
     let data = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
     this.#held = NOTHING
     for (;;) {
-      if (this.#lineBytes > 0 || !mayBeInterim(data)) return this.#statusLine(data)
+      if (this.#lineBytes > 0 || !mayBeInterim(data)) return this.#statusLine(data, early)
       const rest = this.#afterInterim(data)
       if (rest === undefined || rest.length === 0) {
         this.#held = rest ?? data
@@ -43,14 +52,15 @@ export class AnswerStart {
     }
   }
 
-  #statusLine(data: Buffer): Buffer {
+  #statusLine(data: Buffer, early: boolean): Buffer {
     if (this.#lineBytes === 0 && OTHER_VERSION.test(data.toString('latin1', 0, TELLING)))
       throw invalid('an answer that is neither HTTP/1.1 nor HTTP/1.0')
     const end = data.indexOf(0x0a)
     this.#lineBytes += end === -1 ? data.length : end
     if (this.#lineBytes > LONGEST_STATUS_LINE) throw invalid(`a status line of more than ${LONGEST_STATUS_LINE} bytes`)
-    if (end !== -1) this.expected = false
-    return data
+    if (end === -1) return data
+    this.expected = false
+    return early ? Buffer.concat([data.subarray(0, end + 1), CLOSE, data.subarray(end + 1)]) : data
   }
 
   /** What comes behind the interim answer; undefined while it is not whole. */

@@ -6,7 +6,8 @@ const BUCKETS = 10
 
 /**
  * Keeps a target that mostly fails from being asked. All times are milliseconds of one steady clock, given by the caller.
- * Closed it counts over a rolling window; open nobody passes; half-open one probe at a time does.
+ * Closed it counts over a rolling window; open nobody passes; half-open one probe does, and another one whenever its time
+ * is over again: a client that takes for ever to send its body must not keep everybody else away.
  */
 export class CircuitBreaker {
   readonly #settings: CircuitBreakerSettings
@@ -16,7 +17,8 @@ export class CircuitBreaker {
   /** The newest slice of the window that has been counted in. */
   #slice = 0
   #state: CircuitState = 'closed'
-  #openUntil = 0
+  /** Open: when a probe may pass; half-open: when another one may. */
+  #waitUntil = 0
   #probing = false
 
   constructor(settings: CircuitBreakerSettings, changed: (state: CircuitState) => void) {
@@ -26,18 +28,19 @@ export class CircuitBreaker {
 
   admits(now: number): boolean {
     if (this.#state === 'closed') return true
-    return this.#state === 'open' ? now >= this.#openUntil : !this.#probing
+    return now >= this.#waitUntil || (this.#state === 'half-open' && !this.#probing)
   }
 
   /** Milliseconds until somebody may pass, as far as anybody knows. */
   waitMs(now: number): number {
-    return this.#state === 'open' ? Math.max(0, this.#openUntil - now) : 0
+    return this.admits(now) ? 0 : this.#waitUntil - now
   }
 
   /** Lets one pass that is admitted. True: it is the probe, and `probed` has to be called. */
-  pass(): boolean {
+  pass(now: number): boolean {
     if (this.#state === 'closed') return false
     this.#probing = true
+    this.#waitUntil = now + this.#settings.openMs
     if (this.#state === 'open') this.#become('half-open')
     return true
   }
@@ -52,15 +55,16 @@ export class CircuitBreaker {
     if (asked >= this.#settings.minRequests && sum(this.#failed) >= asked * this.#settings.failureRatio) this.#open(now)
   }
 
-  /** What became of the probe; undefined where nobody can say, because its client has gone. */
+  /** What became of a probe; undefined where nobody can say, because its client has gone. The first to end decides. */
   probed(failed: boolean | undefined, now: number): void {
     this.#probing = false
+    if (this.#state !== 'half-open') return
     if (failed === true) this.#open(now)
     else if (failed === false) this.#become('closed')
   }
 
   #open(now: number): void {
-    this.#openUntil = now + this.#settings.openMs
+    this.#waitUntil = now + this.#settings.openMs
     this.#asked.fill(0)
     this.#failed.fill(0)
     this.#become('open')

@@ -6,8 +6,11 @@ import { GatewayError } from '../errors.ts'
 const linkLocal = new BlockList()
 linkLocal.addSubnet('169.254.0.0', 16, 'ipv4')
 linkLocal.addSubnet('fe80::', 10, 'ipv6')
-// The same addresses as a translator between IPv6 and IPv4 writes them (RFC 6052).
+// The same IPv4 addresses as translators and tunnels write them (RFC 6052, 2765, 4291, 3056).
 linkLocal.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6')
+linkLocal.addSubnet('::ffff:0:a9fe:0', 112, 'ipv6')
+linkLocal.addSubnet('::a9fe:0', 112, 'ipv6')
+linkLocal.addSubnet('2002:a9fe::', 32, 'ipv6')
 
 /** Whether an address is link-local; false for what is no address. */
 export function isLinkLocal(address: string): boolean {

@@ -87,7 +87,6 @@ export class Sending implements ByteProducer {
       return
     }
     this.#lease = lease
-    this.#abort = undefined
     this.#started = false
     this.#judged = false
     const { pools, settings, pathPrefix } = this.#road
@@ -174,6 +173,7 @@ export class Sending implements ByteProducer {
     this.#failure = error
     if (url !== undefined && !isOwnFault(cause)) (this.#tried ??= []).push(url)
     if (this.#mayRepeat(cause, error, connected)) {
+      this.#abort = undefined
       this.send()
       return
     }

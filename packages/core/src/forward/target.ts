@@ -50,7 +50,7 @@ export class Target implements Lease {
   /** Takes a connection; the circuit breaker has admitted it. */
   take(): Lease {
     this.pending += 1
-    return this.breaker?.pass() === true ? new Probe(this, this.breaker) : this
+    return this.breaker?.pass(performance.now()) === true ? new Probe(this, this.breaker) : this
   }
 
   answered(status: number): void {
@@ -89,7 +89,7 @@ export class Target implements Lease {
   }
 }
 
-/** The one request that may ask a target whether it works again. */
+/** A request that asks a target whether it works again. */
 class Probe implements Lease {
   readonly url: UpstreamUrl
   readonly guarded = false

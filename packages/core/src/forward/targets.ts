@@ -90,9 +90,15 @@ export class Targets {
     const now = performance.now()
     const admitted = this.all.filter(({ breaker }) => breaker?.admits(now) !== false)
     if (admitted.length === 0) throw this.#allOpen(now)
-    const free = preferred(admitted, tried, now).filter((target) => this.hasRoom(target))
+    const free = this.#free(admitted, tried, now)
     if (free.length === 0) return undefined
     return (this.#leastPending ? leastPending(free) : nextInTurn(free)).take()
+  }
+
+  /** A request that would rather go elsewhere does not wait for that: everybody behind it would have to wait as well. */
+  #free(admitted: readonly Target[], tried: Tried, now: number): readonly Target[] {
+    const free = preferred(admitted, tried, now).filter((target) => this.hasRoom(target))
+    return free.length > 0 || tried.length === 0 ? free : this.#free(admitted, NONE, now)
   }
 
   hasRoom({ pending }: Target): boolean {

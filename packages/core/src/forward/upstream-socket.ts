@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { AnswerStart } from './answer-start.ts'
+import { isHangUp } from './upstream-error.ts'
 
 /** How long a connection that takes no more bytes may still bring an answer. */
 const LAST_WORDS_MS = 1_000
@@ -12,13 +13,16 @@ type Done = (error?: Error | null) => void
  * - A failed write does not end it at once. An upstream that answers before a body is through, and closes, has often said
  *   why: what it sent lies in the buffer, and the error would win over it.
  * - Its answers begin as `AnswerStart` allows.
- * - A reset is an error whatever was said before: undici takes one for the end of a body that has no length.
+ * - One whose request is not through when the answer comes is not used again: the next request would wait behind the rest.
+ * - A reset is an error whatever was said before: undici takes one for the end of a body that has no length. One behind an
+ *   interim answer is not taken for a connection that has brought nothing, after which a request may be sent again.
  */
 export function upstreamSocket(socket: Socket): Socket {
   const start = new AnswerStart()
   // Heard before the library hears it.
   socket.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET'
+    if (start.interrupted && isHangUp(error)) error.code = 'ERR_INTERIM_ANSWER'
+    else if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET'
   })
   const write = socket._write.bind(socket)
   const writeMany = socket._writev?.bind(socket)
@@ -47,7 +51,7 @@ export function upstreamSocket(socket: Socket): Socket {
       const chunk: unknown = read(size)
       if (!start.expected || !(chunk instanceof Buffer)) return chunk
       try {
-        const rest = start.take(chunk)
+        const rest = start.take(chunk, socket.writableLength > 0)
         if (rest !== undefined) return rest
       } catch (error) {
         socket.destroy(error as Error)

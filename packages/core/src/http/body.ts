@@ -15,6 +15,10 @@ export type BodySource = Buffer | ByteStream | undefined | (() => Buffer | ByteS
 export class Body {
   #source: BodySource
   #reading: Promise<Buffer> | undefined
+  /** What the reading reads. */
+  #read: ByteStream | undefined
+  /** What is read although it was replaced since. */
+  #readInVain: ByteStream | undefined
   readonly #limitBytes: number
   readonly #tooLarge: (limitBytes: number) => GatewayError
   /** Whether a plugin replaced the content. */
@@ -46,6 +50,7 @@ export class Body {
         new GatewayError('PSTN_BODY_SENT', 'The body has been sent on and is gone; read it in an earlier hook.'),
       )
     }
+    this.#read = content
     const reading = content.collect(this.#limitBytes, () => this.#tooLarge(this.#limitBytes))
     // A plugin may start reading and not wait: whoever asks next still gets the error, nobody an unhandled rejection.
     reading.catch(() => undefined)
@@ -59,6 +64,7 @@ export class Body {
 
   replace(content: Buffer | ByteStream | undefined): void {
     this.discard()
+    this.#readInVain = this.#read
     this.#source = content
     this.#reading = undefined
     this.replaced = true
@@ -67,6 +73,18 @@ export class Body {
   /** Nobody will send it: a stream nobody reads is cancelled. */
   discard(): void {
     if (this.#source instanceof ByteStream && !this.#source.consumed) this.#source.cancel()
+  }
+
+  /** Ends readings nobody was made to wait for: they would hold a connection until the last byte is here. */
+  settle(): void {
+    this.#readInVain?.cut(unwanted())
+  }
+
+  /** Nothing of it will be sent, whoever reads it. */
+  abandon(): void {
+    this.settle()
+    this.#read?.cut(unwanted())
+    if (this.#source instanceof ByteStream) this.#source.cancel()
   }
 
   /** Replaces the content by something made from it. */
@@ -81,6 +99,16 @@ export class Body {
     const content = this.#content
     return content instanceof ByteStream && this.#reading !== undefined ? this.#reading : content
   }
+}
+
+function unwanted(): GatewayError {
+  return new GatewayError('PSTN_CLIENT_CLOSED', 'Nobody waits for this body any more.')
+}
+
+/** A plugin may start reading and not wait: what goes wrong then must not end the process. */
+export function heard<T>(reading: Promise<T>): Promise<T> {
+  reading.catch(() => undefined)
+  return reading
 }
 
 /** What a value given to `setBody` is on the wire, and the media type it has when its author names none. */

@@ -125,9 +125,14 @@ export class ByteStream {
         `The client left its answer unread for ${this.#stallMs} ms (sendTimeoutMs).`,
       )
       // All may have arrived by now, and wait in the buffers of the connection: it is cut all the same.
-      this.#sink?.fail(error)
-      this.cancel(error)
+      this.cut(error)
     }, this.#stallMs).unref()
+  }
+
+  /** Neither its producer nor its consumer goes on. */
+  cut(error: Error): void {
+    this.#sink?.fail(error)
+    this.cancel(error)
   }
 
   /** Nobody wants the rest. */

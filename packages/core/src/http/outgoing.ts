@@ -68,7 +68,9 @@ function outgoing(
       names.push(name)
       lines.push(source[i]!, source[i + 1]!)
     } else {
-      lines[known * 2 + 1] = [lines[known * 2 + 1]!, source[i + 1]!].flat()
+      const before = lines[known * 2 + 1]!
+      if (typeof before === 'string') lines[known * 2 + 1] = [before, source[i + 1]!]
+      else before.push(source[i + 1]!)
     }
   }
   // Unlike 204 and 304, a 205 is framed like any answer (RFC 9110 15.3.6): it has to say that nothing follows.

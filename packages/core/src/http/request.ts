@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 import { describe, GatewayError } from '../errors.ts'
-import { Body, type BodyInput, type BodySource, encodeBody } from './body.ts'
+import { Body, type BodyInput, type BodySource, encodeBody, heard } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Client } from './client.ts'
@@ -153,20 +153,13 @@ export class GatewayRequest {
   }
 
   /** The body as UTF-8 text. Buffers it, up to `maxBufferedBytes` (413 above). */
-  async text(): Promise<string> {
-    return (await this.#body.bytes()).toString()
+  text(): Promise<string> {
+    return heard(this.#body.bytes().then(String))
   }
 
   /** The body parsed as JSON. What is not JSON answers 400 unless the plugin catches the error. */
-  async json<T = unknown>(): Promise<T> {
-    const text = await this.text()
-    try {
-      return JSON.parse(text) as T
-    } catch (cause) {
-      throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, {
-        cause,
-      })
-    }
+  json<T = unknown>(): Promise<T> {
+    return heard(this.text().then(parseJson<T>))
   }
 
   /** The body as it came. Buffers it, up to `maxBufferedBytes` (413 above). */
@@ -272,6 +265,14 @@ function tooLarge(limitBytes: number): GatewayError {
     'PSTN_BODY_TOO_LARGE',
     `A plugin reads the request body, and it is larger than ${limitBytes} bytes; raise maxBufferedBytes or do not read it.`,
   )
+}
+
+function parseJson<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** The query without the ways to change it. */

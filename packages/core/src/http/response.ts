@@ -1,7 +1,7 @@
 import { Duplex, pipeline, Readable, type Transform } from 'node:stream'
 import type { TransformStream } from 'node:stream/web'
 import { describe, GatewayError } from '../errors.ts'
-import { Body, type BodyInput, encodeBody } from './body.ts'
+import { Body, type BodyInput, encodeBody, heard } from './body.ts'
 import { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
 import { describeReplacedBody, forgetBody } from './framing.ts'
@@ -66,19 +66,19 @@ export class GatewayResponse {
   }
 
   /** The body as UTF-8 text, decoded when compressed. Buffers it, up to `maxBufferedBytes`. */
-  async text(): Promise<string> {
-    return (await this.bytes()).toString()
+  text(): Promise<string> {
+    return heard(this.bytes().then(String))
   }
 
   /** The body parsed as JSON, decoded when compressed. */
-  async json<T = unknown>(): Promise<T> {
-    return JSON.parse(await this.text()) as T
+  json<T = unknown>(): Promise<T> {
+    return heard(this.text().then((text) => JSON.parse(text) as T))
   }
 
   /** The body, decoded when compressed. What is sent stays as the upstream sent it until `setBody` is called. */
-  async bytes(): Promise<Buffer> {
+  bytes(): Promise<Buffer> {
     const encoding = this.headers.get('content-encoding')
-    return decodeContent(await this.#body.bytes(), encoding, this.#maxBufferedBytes)
+    return heard(this.#body.bytes().then((bytes) => decodeContent(bytes, encoding, this.#maxBufferedBytes)))
   }
 
   /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
@@ -146,8 +146,7 @@ export class GatewayResponse {
 
   /** @internal Gives up on the body: the upstream need not send the rest. */
   static discard(response: GatewayResponse): void {
-    const content = response.#body.content()
-    if (content instanceof ByteStream) content.cancel()
+    response.#body.abandon()
     response.#tunnel?.cancel()
   }
 }
