@@ -235,6 +235,10 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
     { hooks: { auth: undefined } },
     'hooks.auth: found undefined, expected a plugin; is its import misspelt? leave the key out for a keyless API',
   ],
+  [
+    { version: { length: Object.create(null) as object } },
+    'version: found an object with length, expected the name of a version',
+  ],
   [{ config: cyclic }, 'config: contains itself; expected data that ends somewhere'],
 
   [{ limits: { rate: 5 } }, 'limits.per: missing; a rate limit is { rate, per }: requests per seconds'],

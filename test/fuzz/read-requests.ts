@@ -91,7 +91,10 @@ export function readChunks(text: string, from: number): Chunks | 'beginning' | '
   for (;;) {
     const lineEnd = text.indexOf('\r\n', at)
     if (lineEnd === -1) return /^[\da-f]*(?:[ \t]*;[^\r\n]*)?\r?$/i.test(text.slice(at)) ? 'beginning' : 'bad'
-    const line = /^([\da-f]{1,8})(?:[ \t]*;[\t\u0020-\u007E\u0080-\u00FF]*)?$/i.exec(text.slice(at, lineEnd))
+    // An extension has a name (RFC 9112 7.1.1).
+    const line = /^([\da-f]{1,8})(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-][\t\u0020-\u007E\u0080-\u00FF]*)?$/i.exec(
+      text.slice(at, lineEnd),
+    )
     if (line === null) return 'bad'
     const size = Number.parseInt(line[1]!, 16)
     at = lineEnd + 2

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { rawExchange } from '../support/raw-client.ts'
 import { attack, besiege, cleanUpAfterAttacks } from './attack.ts'
 import { MALFORMED_HTTP } from './catalogue/a.ts'
-import { allSaid, expectRefusal, SMUGGLED, statusesIn } from './refusals.ts'
+import { allSaid, expectRefusal, expectRefused, SMUGGLED, statusesIn } from './refusals.ts'
 
 cleanUpAfterAttacks()
 
@@ -137,7 +137,11 @@ attack(MALFORMED_HTTP, 'A16', (mount) => {
 
   it.each([1_100, 1_999, 2_001])('refuses %i fields where a server of Node has dropped some', async (count) => {
     const siege = await besiege(mount, {}, { safe: false })
-    await expectRefusal(siege, get(...many(count)) + SMUGGLED, [431])
+    const said = await allSaid(siege.port, get(...many(count)) + SMUGGLED)
+    // Later releases of Node refuse them themselves, and say no more than this.
+    if (said !== 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n') expectRefused(said, [431])
+    expect(siege.upstream.seen).toEqual([])
+    await siege.unharmed()
   })
 })
 

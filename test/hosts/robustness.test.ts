@@ -526,3 +526,21 @@ it('records pipelined requests that reach the gateway when their client has left
   await gateway.close(ENDLESS)
   expect(gateway.records.list().map(({ responseCode }) => responseCode)).toEqual([499, 499])
 })
+
+it('answers a request that a middleware kept back while a later one on its connection was refused', async () => {
+  const gateway = createGateway({ name: 'a', hooks: { pre: [() => undefined] } })
+  const refused = signalled()
+  const { port } = await listen((req, res) => {
+    const meet = (): void => gateway(req, res, () => res.end(req.url))
+    if (req.url === '/1') void refused.promise.then(meet)
+    else meet()
+    if (req.url === '/%00') refused.signal()
+  })
+  const client = new RawClient(port)
+  client.write(['/1', '/%00', '/3'].map((target) => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+  expect((await client.answer()).body).toBe('/1')
+  expect((await client.answer()).status).toBe(400)
+  await client.closed
+  expect([client.received, gateway.records.list().map(({ path }) => path)]).toEqual(['', ['/1']])
+  await gateway.close(ENDLESS)
+})

@@ -26,7 +26,7 @@ describe('the beginning of an answer', () => {
     },
   )
 
-  it.each([OK, 'HTTP/1.0 200 OK\r\n\r\n', 'garbage\n', 'HTTP/1.1 \r\n\r\n', '\0'.repeat(30), 'SSH-2.0\r\n'])(
+  it.each([OK, 'HTTP/1.0 200 OK\r\n\r\n', 'HTTP/1.1 \r\n\r\n'])(
     'is left to the parser where it is no interim answer: %j',
     (bytes) => {
       for (const pieces of everySplit(bytes)) expect(parserSees(pieces)).toBe(bytes)
@@ -69,7 +69,12 @@ describe('the beginning of an answer', () => {
   })
 
   it.each([
-    ['another version', 'HTTP/2.0 200 OK\r\n\r\n', 'neither HTTP/1.1 nor HTTP/1.0'],
+    ['another version', 'HTTP/2.0 200 OK\r\n\r\n', 'begins neither with HTTP/1.1'],
+    ['empty lines before an answer', '\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'begins neither with HTTP/1.1'],
+    ['empty lines behind an interim answer', 'HTTP/1.1 100 X\r\n\r\n\r\nHTTP/1.1 200 OK\r\n', 'begins neither'],
+    ['a return before an answer', '\rHTTP/1.1 200 OK\r\n\r\n', 'begins neither with HTTP/1.1'],
+    ['another protocol', 'SSH-2.0\r\n', 'begins neither with HTTP/1.1'],
+    ['noise', '\0'.repeat(30), 'begins neither with HTTP/1.1'],
     ['a 101 nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', '101'],
     ['a status of four digits', 'HTTP/1.1 1000 Odd\r\n\r\n', 'a status that is none'],
     ['a status line without end', `HTTP/1.1 200 ${'x'.repeat(9_000)}`, 'status line of more than 8192 bytes'],

@@ -52,7 +52,8 @@ export function accept(
   req: IncomingMessage,
   res: ServerResponse,
 ): Acceptance | typeof DROPPED | undefined {
-  if (isEnding(req)) return DROPPED
+  // What came before that, and was kept back by a middleware above, is answered: it is its turn, and nothing has ended yet.
+  if (isEnding(req) && res.socket?.writable !== true) return DROPPED
   checkServer(req)
   const accepted = core.accept(call)
   if (accepted === undefined) return undefined

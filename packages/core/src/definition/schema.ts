@@ -39,7 +39,9 @@ function integer(what: string, min: number, max: number): z.ZodNumber {
 const timeout = integer(`an integer of milliseconds from 1 to ${MAX_TIMEOUT_MS}`, 1, MAX_TIMEOUT_MS)
 const bytes = integer('a number of bytes, 0 or more', 0, Number.MAX_SAFE_INTEGER)
 const flag = z.boolean({ error: expected('true or false') })
-const filled = (what: string): z.ZodString => z.string({ error: expected(what) }).min(1, { error: expected(what) })
+/** Not `z.string().min(1)`: that asks whatever has a `length` for it, and compares what may be no number. */
+const filled = (what: string): z.ZodType<string> =>
+  z.custom<string>((value) => typeof value === 'string' && value !== '', { error: expected(what) })
 
 /** A class is a function that cannot be called: every request would end in a 500. */
 const isFunction = (value: unknown): boolean => typeof value === 'function' && !/^class\b/.test(String(value))

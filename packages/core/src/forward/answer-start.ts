@@ -4,7 +4,7 @@ const LONGEST_STATUS_LINE = 8_192
 const LONGEST_INTERIM = 65_536
 const MOST_INTERIM = 100
 const INTERIM = /^HTTP\/1\.[01] 1\d\d[ \r]/
-const OTHER_VERSION = /^HTTP\/(?!1\.[01])/
+const STATUS_LINE = /^HTTP\/1\.[01] /
 /** As many bytes tell an interim answer from any other. */
 const TELLING = 'HTTP/1.1 1'.length
 const NOTHING = Buffer.alloc(0)
@@ -53,8 +53,9 @@ export class AnswerStart {
   }
 
   #statusLine(data: Buffer, early: boolean): Buffer {
-    if (this.#lineBytes === 0 && OTHER_VERSION.test(data.toString('latin1', 0, TELLING)))
-      throw invalid('an answer that is neither HTTP/1.1 nor HTTP/1.0')
+    // The parser would skip empty lines, and what stands behind them may be what somebody made the upstream repeat.
+    if (this.#lineBytes === 0 && !STATUS_LINE.test(data.toString('latin1', 0, TELLING)))
+      throw invalid('an answer that begins neither with HTTP/1.1 nor with HTTP/1.0')
     const end = data.indexOf(0x0a)
     this.#lineBytes += end === -1 ? data.length : end
     if (this.#lineBytes > LONGEST_STATUS_LINE) throw invalid(`a status line of more than ${LONGEST_STATUS_LINE} bytes`)

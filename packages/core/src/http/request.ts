@@ -154,17 +154,21 @@ export class GatewayRequest {
 
   /** The body as UTF-8 text. Buffers it, up to `maxBufferedBytes` (413 above). */
   text(): Promise<string> {
-    return heard(this.#body.bytes().then(String))
+    return heard(this.#text())
   }
 
   /** The body parsed as JSON. What is not JSON answers 400 unless the plugin catches the error. */
   json<T = unknown>(): Promise<T> {
-    return heard(this.text().then(parseJson<T>))
+    return heard(this.text().then((text) => parseJson(text) as T))
   }
 
   /** The body as it came. Buffers it, up to `maxBufferedBytes` (413 above). */
   bytes(): Promise<Buffer> {
     return this.#body.bytes()
+  }
+
+  async #text(): Promise<string> {
+    return (await this.#body.bytes()).toString()
   }
 
   /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
@@ -267,9 +271,9 @@ function tooLarge(limitBytes: number): GatewayError {
   )
 }
 
-function parseJson<T>(text: string): T {
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as T
+    return JSON.parse(text)
   } catch (cause) {
     throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, { cause })
   }

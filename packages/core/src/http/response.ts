@@ -77,8 +77,12 @@ export class GatewayResponse {
 
   /** The body, decoded when compressed. What is sent stays as the upstream sent it until `setBody` is called. */
   bytes(): Promise<Buffer> {
+    return heard(this.#bytes())
+  }
+
+  async #bytes(): Promise<Buffer> {
     const encoding = this.headers.get('content-encoding')
-    return heard(this.#body.bytes().then((bytes) => decodeContent(bytes, encoding, this.#maxBufferedBytes)))
+    return decodeContent(await this.#body.bytes(), encoding, this.#maxBufferedBytes)
   }
 
   /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
