@@ -77,10 +77,11 @@ function bodyOf(text: string, start: number, { method, status, ending, lengths, 
   })
   if (lengths.length > 0 && codings.length > 0) return no('two framings')
   if (lengths.length > 1 || (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!))) return no('lengths')
-  // Nobody can tell whether what follows is a body.
-  if (method === 'HEAD' || status === 204 || status === 304) return one('', start)
+  const unreadable = codings.length > 1 || (codings.length === 1 && codings[0]!.toLowerCase() !== 'chunked')
+  // Nobody can tell whether what follows is a body; a coding nobody knows may be refused all the same.
+  if (method === 'HEAD' || status === 204 || status === 304) return one('', start, !unreadable)
   if (codings.length > 0) {
-    if (codings.length > 1 || codings[0]!.toLowerCase() !== 'chunked') return no('codings')
+    if (unreadable) return no('codings')
     const chunks = readChunks(text, start)
     return typeof chunks === 'string' ? no(`chunks: ${chunks}`) : one(chunks.body, chunks.end, chunks.trailers === '')
   }

@@ -104,16 +104,21 @@ describe.each(hosts)('%s', (_, mount) => {
       '<b>',
       'X-Latin',
       'caf\u00E9',
+      'Content-Type',
+      'text/plain',
+      'Content-Type',
+      'text/html',
     ]
     const upstream = await startUpstream((res) => res.writeHead(200, [...lines, 'Date', 'then']).end('x'))
     const { url } = await mount({ name: 'a', upstream: upstream.url })
     const reply = await send(url)
-    const names = ['x-one', 'set-cookie', 'link', 'x-latin', 'date']
+    const names = ['x-one', 'set-cookie', 'link', 'x-latin', 'content-type', 'date']
     expect(names.map((name) => valuesOf(reply.lines, name))).toEqual([
       ['1'],
       ['a=1', 'b=2; Path=/'],
       ['<a>', '<b>'],
       ['caf\u00E9'],
+      ['text/plain', 'text/html'],
       ['then'],
     ])
   })

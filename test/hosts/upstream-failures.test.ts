@@ -58,9 +58,12 @@ describe.each(hosts)('%s', (_, mount) => {
         setTimeout(() => socket.resetAndDestroy(), 50)
       }),
     )
-    const { url } = await mount({ name: 'a', upstream: upstream.url })
-    const reply = await send(url)
+    const mounted = await mount({ name: 'a', upstream: upstream.url })
+    const codes = failures(mounted)
+    const reply = await send(mounted.url)
     expect([reply.status, reply.text, reply.complete]).toEqual([200, 'half', false])
+    await mounted.gateway.close()
+    expect([codes, mounted.gateway.records.list()[0]?.code]).toEqual([['PSTN_UPSTREAM_BROKE'], 'PSTN_UPSTREAM_BROKE'])
   })
 
   it.each([
@@ -68,6 +71,11 @@ describe.each(hosts)('%s', (_, mount) => {
     ['breaks off in its head', 'HTTP/1.1 200 OK\r\nContent-Le', 'PSTN_UPSTREAM_UNREACHABLE'],
     ['does not speak HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', 'PSTN_UPSTREAM_INVALID'],
     ['answers with status 099', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n', 'PSTN_UPSTREAM_INVALID'],
+    [
+      'sends a transfer coding with a tab behind it',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n2\r\nxx\r\n0\r\n\r\n',
+      'PSTN_UPSTREAM_INVALID',
+    ],
     ['answers with status 600', 'HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n', 'PSTN_UPSTREAM_INVALID'],
     [
       'sends two lengths',

@@ -50,11 +50,6 @@ describe('the address of a client', () => {
       '198.51.100.7',
     ],
     [
-      'is looked for in a hundred places, not more',
-      { peer: '10.0.0.1', trust: ['10.0.0.0/8'], forwardedFor: `1.1.1.1${', 10.0.0.2'.repeat(100)}` },
-      '10.0.0.2',
-    ],
-    [
       'is the leftmost when all are proxies',
       { peer: '10.0.0.1', trust: ['10.0.0.0/8'], forwardedFor: '10.0.0.3, 10.0.0.2' },
       '10.0.0.3',

@@ -1,10 +1,10 @@
 import type { ApiDefinition } from './api.ts'
-import { answer, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
+import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
 import type { ApiIndex, ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
 import { errorAnswer } from './chain/verdicts.ts'
-import { GatewayError, type GatewayErrorCode, publicMessage, publicStatus, stackOf } from './errors.ts'
+import { GatewayError, type GatewayErrorCode, isGatewayError, publicMessage, publicStatus, stackOf } from './errors.ts'
 import { upgradeProblem } from './forward/upgrade-handshake.ts'
 import type { Maybe } from './hooks.ts'
 import type { ByteStream } from './http/byte-stream.ts'
@@ -69,8 +69,8 @@ export interface Acceptance {
   failure(error: unknown): GatewayResponse | undefined
   /** The client hung up: everything done for it stops. */
   cancel(): void
-  /** The answer is out (or never will be): `status` is what the client got, 499 for nothing. */
-  conclude(status: number): void
+  /** The answer is out (or never will be): `status` is what the client got, 499 for nothing; `cutBy` why it was cut short. */
+  conclude(status: number, cutBy?: unknown): void
 }
 
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
@@ -294,7 +294,8 @@ class AcceptedRequest implements Acceptance {
     this.#exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
   }
 
-  conclude(status: number): void {
+  conclude(status: number, cutBy?: unknown): void {
+    if (isGatewayError(cutBy)) cutShort(this.#exchange, cutBy)
     this.#life.finish(this.#exchange, status)
   }
 }

@@ -1,4 +1,4 @@
-import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createPlainServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { describe, GatewayError } from '@postern/core/host'
@@ -47,8 +47,11 @@ export function createServer(listener: RequestListener, options: ServerOptions =
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 5_000,
     // Node looks for late requests every 30 seconds: a deadline is kept to this.
     connectionsCheckingInterval: 500,
+    // From Node 24.9 on; without it an upgrade nobody here could take ends its connection.
+    shouldUpgradeCallback: (req: IncomingMessage) =>
+      server.listenerCount('upgrade') > 0 && !/^(?:h2c|tls\/)/i.test(req.headers.upgrade ?? ''),
   }
-  const server = options.tls === undefined ? createPlainServer(settings) : createSecureServer(settings)
+  const server: Server = options.tls === undefined ? createPlainServer(settings) : createSecureServer(settings)
   // None: the size of the head bounds their number, and above a number Node drops fields without a word.
   server.maxHeadersCount = 0
   server.timeout = options.idleTimeoutMs ?? 320_000

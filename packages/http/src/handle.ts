@@ -14,7 +14,7 @@ import { captureResponse } from './capture-response.ts'
 import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { checkServer } from './server-settings.ts'
-import { isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
+import { causeOfBreak, isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
 export interface HostContext {
@@ -141,7 +141,7 @@ function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance):
   const onClose = (): void => {
     const delivered = res.writableFinished
     if (!delivered) accepted.cancel()
-    accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499)
+    accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499, causeOfBreak(res))
   }
   if (res.closed || (res.socket === null && req.socket.destroyed)) {
     onClose()

@@ -42,13 +42,13 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
     const tunnel = new SocketTunnel(socket, head)
     const url = req.url ?? '/'
     const call = hostCall(req, { originalUrl: url, target: url, basePath })
-    const accepted = core.accept({ ...call, body: () => undefined, tunnel: tunnel.stream })
+    const switching = !isIgnorable(req)
+    const accepted = core.accept({ ...call, body: () => undefined, tunnel: switching ? tunnel.stream : undefined })
     if (accepted === undefined) {
       passOn(req, socket, next)
       return
     }
-    const others = listenersOf(req) > 1
-    const alone = next === undefined && others
+    const alone = next === undefined && listenersOf(req) > 1
     const exchange = new UpgradeExchange(accepted, req, socket, tunnel)
     if (alone && accepted.leadsToHost === 'guarded') {
       taken.add(socket)
@@ -60,10 +60,22 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       else exchange.run(() => undefined)
     } else {
       taken.add(socket)
-      exchange.run(next)
+      // A host application that takes upgrades has no answer to an ordinary request.
+      exchange.run(switching ? next : undefined)
     }
   }
 }
+
+/**
+ * Clients of Java ask for h2c or TLS with every first request and do not mind being refused: answered without an upgrade
+ * (RFC 9110 7.8), as Node does where nobody listens for one. Not with a body, which no parser reads any more.
+ */
+function isIgnorable({ headers }: IncomingMessage): boolean {
+  const bodyless = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
+  return bodyless && IGNORABLE.test(headers.upgrade ?? '')
+}
+
+const IGNORABLE = /^(?:h2c|tls\/\d\.\d)(?: *, *(?:h2c|tls\/\d\.\d))*$/i
 
 /** Whoever else listens has got the same connection already, whatever the chain would say. */
 function warnOfOthers(warned: Set<string>): void {

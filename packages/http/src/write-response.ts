@@ -16,15 +16,19 @@ export interface ResponseWriter {
   flushHeaders(): void
 }
 
-const brokenOff = new WeakSet<ServerResponse>()
+const brokenOff = new WeakMap<ServerResponse, unknown>()
 
-/** Notes that a response is cut short because what stood behind it broke off, not because the client left. */
-export function markBrokenOff(res: ServerResponse): void {
-  brokenOff.add(res)
+/** Notes that a response is cut short by us, and why: the client has not left. */
+export function markBrokenOff(res: ServerResponse, cause: unknown): void {
+  brokenOff.set(res, cause)
 }
 
 export function isBrokenOff(res: ServerResponse): boolean {
   return brokenOff.has(res)
+}
+
+export function causeOfBreak(res: ServerResponse): unknown {
+  return brokenOff.get(res)
 }
 
 /** Writes an answer to the client, with backpressure. A body that breaks off ends the connection: never a clean end of half an answer. */
@@ -62,7 +66,7 @@ function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], wri
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')
-    markBrokenOff(res)
+    markBrokenOff(res, error)
     res.destroy()
     return false
   }
@@ -87,8 +91,8 @@ function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): 
   body.consume({
     write: (chunk) => writer.write(chunk),
     end: () => writer.end(),
-    fail: () => {
-      markBrokenOff(res)
+    fail: (error) => {
+      markBrokenOff(res, error)
       res.destroy()
     },
   })

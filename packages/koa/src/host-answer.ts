@@ -39,7 +39,8 @@ export function applyHead(ctx: Context, response: GatewayResponse): void {
     if (isFramingField(name)) continue
     const values = response.headers.getAll(name)
     if (values.length === 0) ctx.remove(name)
-    else ctx.set(name, values.length === 1 ? values[0]! : values)
+    // Past `ctx.set`, which throws at a second Content-Type in Koa 3.
+    else ctx.res.setHeader(name, values.length === 1 ? values[0]! : values)
   }
 }
 

@@ -136,10 +136,11 @@ async function deliver(
   const { status, lines, body } = await takeOutgoing(response, method)
   for (const name of stale) ctx.remove(name)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
-  ctx.body = body instanceof ByteStream ? body.toReadable(() => breakOff(ctx)) : (body ?? null)
+  ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)
   ctx.status = status
   for (const name of GUESSED) ctx.remove(name)
-  for (let i = 0; i < lines.length; i += 2) ctx.set(String(lines[i]), lines[i + 1]!)
+  // Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on.
+  if (!ctx.headerSent) for (let i = 0; i < lines.length; i += 2) ctx.res.setHeader(String(lines[i]), lines[i + 1]!)
   // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
   if (body instanceof ByteStream) ctx.res.once('pipe', () => ctx.res.flushHeaders())
 }
@@ -147,7 +148,7 @@ async function deliver(
 const GUESSED = ['content-type', 'content-length']
 
 /** Half an answer must not end as if it were whole. */
-function breakOff(ctx: Context): void {
-  markBrokenOff(ctx.res)
+function breakOff(ctx: Context, cause: Error): void {
+  markBrokenOff(ctx.res, cause)
   ctx.res.destroy()
 }

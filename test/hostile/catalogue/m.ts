@@ -8,8 +8,8 @@ export const upgrades: Group = {
       'An upgrade is a request: the same authentication, limits, endpoints, plugins and records as a GET, with its own 101 to the client and one record when the connection ends.',
     ),
     M02: onHosts(
-      'Handshakes without a key, with a revoked one, for a blocked path, an API nobody has; as POST, with HTTP/1.0, to `h2c` or to several protocols, with another version than 13, without `Sec-WebSocket-Key`, with two, with one that is no 16 bytes, with a body; `Upgrade` without `Connection`.',
-      'An ordinary HTTP answer (401, 403, 404, 400 or 426) with the envelope of a GET, after which the connection is closed; the upstream sees nothing. `Upgrade` without `Connection` is an ordinary GET.',
+      'Handshakes without a key, with a revoked one, for a blocked path, an API nobody has; as POST, with HTTP/1.0, to `irc`, `h2c`, TLS or several protocols, with another version than 13, without `Sec-WebSocket-Key`, with two, with one that is no 16 bytes, with a body; `Upgrade` without `Connection`.',
+      'An ordinary HTTP answer (401, 403, 404, 400 or 426) with the envelope of a GET, after which the connection is closed; the upstream sees nothing. `Upgrade` without `Connection`, and an offer of `h2c` or TLS without a body, are ordinary requests.',
     ),
     M03: onHosts(
       'The upstream answers a handshake with 403, 426, 200, 404 in chunks, 204, a reset, silence, a 101 with a wrong, a missing or two `Sec-WebSocket-Accept`, to another protocol or without `Connection`, a broken head, a body that breaks off; the client sends on as if it had a tunnel.',

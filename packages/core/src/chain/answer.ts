@@ -156,3 +156,10 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
   if (error instanceof Unavailable) response.headers.set('retry-after', String(error.retryAfterSeconds))
   return response
 }
+
+/** An answer broke off after its head was out: nobody can be told any more but those who run the gateway. */
+export function cutShort(exchange: Exchange, error: GatewayError): void {
+  exchange.code ??= error.code
+  if (error.code.startsWith('PSTN_UPSTREAM_'))
+    exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
+}

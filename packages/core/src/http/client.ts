@@ -34,9 +34,6 @@ export function compileTrust(ranges: readonly string[]): Trust {
   return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** More proxies nobody has; a field may name thousands, and each is compared with all that are trusted. */
-const MOST_HOPS = 100
-
 /** Who is calling and how: from the socket, and from forwarded headers only behind trusted proxies. Worked out on first use. */
 export class Client {
   readonly #peer: Peer
@@ -89,7 +86,7 @@ export class Client {
     let address = this.peerAddress
     if (!this.trusted) return address
     const hops = (this.#get('x-forwarded-for') ?? '').split(',')
-    for (let i = hops.length - 1; i >= Math.max(0, hops.length - MOST_HOPS); i -= 1) {
+    for (let i = hops.length - 1; i >= 0; i -= 1) {
       const hop = plainAddress(hops[i]!.trim())
       if (hop === undefined) return address
       address = hop
