@@ -95,7 +95,7 @@ export const FINE: Statuses = { plain: 200, rated: 200, metered: 200, open: 200,
 export const AWAY: Statuses = { plain: 503, rated: 503, metered: 503, open: 200, strange: 503 }
 export const AWAY_REVERSE: Statuses = { plain: 200, rated: 503, metered: 200, open: 503, strange: 503 }
 
-export const COMMAND_TIMEOUT_MS = 250
+const COMMAND_TIMEOUT_MS = 250
 /** What a busy machine may add to it. */
 const MARGIN_MS = 2_000
 
