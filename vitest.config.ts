@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -15,6 +16,8 @@ export default defineConfig({
   test: {
     environment: 'node',
     pool: 'threads',
+    // Most tests wait for sockets and deadlines: one worker for each core would leave the cores idle.
+    maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 10_000,
     reporters: process.env['CI'] !== undefined ? ['default', ['json', { outputFile: report }]] : ['default'],
     coverage: {

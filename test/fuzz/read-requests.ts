@@ -16,7 +16,7 @@ export interface ReadStream {
 }
 
 /** More than one space is nothing but untidy. */
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) +([\u0021-\u007E\u0080-\u00FF]+) HTTP\/(1\.[01])$/
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) +([\u0021-\u007E\u0080-\u00FF]+) +HTTP\/(1\.[01])$/
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\u0020-\u007E\u0080-\u00FF]*?)[ \t]*$/
 
 export function readRequests(text: string): ReadStream {

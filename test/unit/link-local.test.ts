@@ -28,6 +28,7 @@ describe('a link-local address', () => {
     'febf::1',
     '::ffff:169.254.169.254',
     '::ffff:a9fe:a9fe',
+    'fd00:ec2::254',
     '64:ff9b::a9fe:a9fe',
     '::ffff:0:a9fe:a9fe',
     '::169.254.169.254',

@@ -11,6 +11,8 @@ linkLocal.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6')
 linkLocal.addSubnet('::ffff:0:a9fe:0', 112, 'ipv6')
 linkLocal.addSubnet('::a9fe:0', 112, 'ipv6')
 linkLocal.addSubnet('2002:a9fe::', 32, 'ipv6')
+// Not link-local, but where one cloud keeps the same over IPv6.
+linkLocal.addAddress('fd00:ec2::254', 'ipv6')
 
 /** Whether an address is link-local; false for what is no address. */
 export function isLinkLocal(address: string): boolean {
@@ -21,7 +23,7 @@ export function isLinkLocal(address: string): boolean {
 export function forbidden(host: string): GatewayError {
   return new GatewayError(
     'PSTN_UPSTREAM_FORBIDDEN',
-    `A plugin routed a request to ${host}, which is link-local; only a definition may name such an upstream.`,
+    `A plugin routed a request to ${host}, which is link-local or a cloud's own; only a definition may name such an upstream.`,
   )
 }
 
