@@ -30,10 +30,20 @@ async function open(store: RedisStoreOptions, ...definitions: readonly ApiDefini
   }
 }
 
+/** On a busy server ioredis may meet a command before it knows that it is watching, and gives up; the next time it does not. */
+async function monitored(client: Redis, attempts = 10): Promise<Redis> {
+  try {
+    return await client.monitor()
+  } catch (error) {
+    if (attempts === 0) throw error
+    return monitored(client, attempts - 1)
+  }
+}
+
 /** The names of the commands clients send to a server while something runs; what scripts do by themselves is left out. */
 async function commandsDuring(port: number, run: () => Promise<unknown>, about = ''): Promise<string[]> {
   const client = new Redis(port, '127.0.0.1')
-  const monitor = await client.monitor()
+  const monitor = await monitored(client)
   closeLater(() => {
     monitor.disconnect()
     client.disconnect()
