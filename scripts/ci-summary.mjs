@@ -43,7 +43,7 @@ for (const report of reports) {
     for (const [index, { status, ancestorTitles }] of file.assertionResults.entries()) {
       const bucket = { passed, failed }[status] ?? skipped
       bucket.add(`${file.name} ${index}`)
-      const [, id, place] = /^([A-M]\d\d) on (.+)$/u.exec(ancestorTitles[0] ?? '') ?? []
+      const [, id, place] = ancestorTitles.map((title) => /^([A-M]\d\d) on (.+)$/u.exec(title)).find(Boolean) ?? []
       if (id !== undefined) note(id, place, status)
     }
     if (file.status === 'failed') {
