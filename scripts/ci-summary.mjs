@@ -29,7 +29,8 @@ function countAttacks() {
     total += 1
     const places = [...(attacks.get(id)?.values() ?? [])]
     const expected = where === 'every host' ? HOSTS : 1
-    if (places.length === expected && places.every((status) => status === 'passed')) green += 1
+    // Some are also tried in whole processes.
+    if (places.length >= expected && places.every((status) => status === 'passed')) green += 1
     else
       failed.add(`the attack ${id} is green on ${places.filter((status) => status === 'passed').length} of ${expected}`)
   }
