@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { changed, changes, cuts } from './raw-bytes.ts'
+import { changed, changes, cuts, often } from './raw-bytes.ts'
 
 /** What a client sends on one connection, and what it does then. */
 export interface Script {
@@ -8,9 +8,6 @@ export interface Script {
   readonly cuts: readonly number[]
   readonly ending: 'waits' | 'ends its side' | 'hangs up'
 }
-
-const often = <T>(usual: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, { weight: 2, arbitrary: fc.constantFrom(usual, ...rare) })
 
 const method = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom('GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH') },

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { changed, changes, cuts } from './raw-bytes.ts'
+import { changed, changes, cuts, often } from './raw-bytes.ts'
 
 /** What is asked, and what the upstream sends then. */
 export interface Played {
@@ -8,9 +8,6 @@ export interface Played {
   readonly cuts: readonly number[]
   readonly ending: 'stays' | 'ends' | 'resets'
 }
-
-const often = <T>(usual: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, { weight: 2, arbitrary: fc.constantFrom(usual, ...rare) })
 
 const statusLine = fc.oneof(
   {

@@ -1,25 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { send } from '../support/client.ts'
 import { rawExchange } from '../support/raw-client.ts'
+import { warningsDuring } from '../support/warnings.ts'
 import { attack, besiege, cleanUpAfterAttacks, envelope } from './attack.ts'
 import { configuration } from './catalogue/k.ts'
 
 cleanUpAfterAttacks()
-
-async function warningsDuring(run: () => Promise<unknown>): Promise<readonly string[]> {
-  const warnings: string[] = []
-  const listen = ({ name, message }: Error): void => void (name === 'PosternWarning' && warnings.push(message))
-  process.on('warning', listen)
-  try {
-    await run()
-    // Warnings are given in the next turn.
-    await nextTurn()
-    return warnings
-  } finally {
-    process.off('warning', listen)
-  }
-}
 
 attack(configuration, 'K11', (mount) => {
   const UNSAFE = { headersTimeout: 0, requestTimeout: 0, insecureHTTPParser: true, requireHostHeader: false }

@@ -6,7 +6,7 @@ import { type RedisServer, type RedisSettings, startRedis } from '../support/red
 import { deafPort, listen, listenRaw } from '../support/server.ts'
 import { SELF_SIGNED } from '../support/tls.ts'
 import { ask, charge, eventually, newId, noServer, open, session, unavailable } from './harness.ts'
-import { warningsDuring } from './warnings.ts'
+import { warningsDuring } from '../support/warnings.ts'
 
 afterAll(closeAll)
 
@@ -120,7 +120,7 @@ describe('an outage nobody listens to', () => {
       await sleep(1500)
       await unavailable(store.take([limit()]))
       await store.close()
-    })
+    }, 'Redis')
     expect(warnings).toEqual([
       `Redis at 127.0.0.1:${port} could not be reached: connect ECONNREFUSED 127.0.0.1:${port}. Postern keeps trying; give redisStore an onError to be told instead.`,
     ])
@@ -133,7 +133,7 @@ describe('an outage nobody listens to', () => {
       const store = open({ url: `redis://127.0.0.1:${port}`, ...IMPATIENT, onError: (error) => errors.push(error) })
       await eventually(() => expect(errors).toMatchObject([{ code: 'PSTN_STORE_UNAVAILABLE' }]))
       await store.close()
-    })
+    }, 'Redis')
     expect(warnings).toEqual([])
   })
 
@@ -145,7 +145,7 @@ describe('an outage nobody listens to', () => {
       await ask('CLIENT KILL TYPE normal', redis.port).catch(() => undefined)
       await eventually(async () => store.take([limit()]))
       await store.close()
-    })
+    }, 'Redis')
     expect(warnings).toEqual([])
   })
 })

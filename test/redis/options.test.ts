@@ -6,7 +6,7 @@ import { breaker } from '../../packages/redis/src/breaker.ts'
 import { checked } from '../../packages/redis/src/checked-options.ts'
 import { reasonOf } from '../../packages/redis/src/failure.ts'
 import { outageWarnings } from '../../packages/redis/src/reporter.ts'
-import { warningsDuring } from './warnings.ts'
+import { warningsDuring } from '../support/warnings.ts'
 
 const url = 'redis://127.0.0.1:1'
 const client = { call: () => Promise.resolve(), on: () => undefined, off: () => undefined, status: 'end' }
@@ -206,7 +206,7 @@ describe('a warning', () => {
       begin(150)
       // The last one outlasts the minute.
       begin(181)
-    })
+    }, 'Redis')
     const text = 'Redis is gone. Postern keeps trying; give redisStore an onError to be told instead.'
     expect(warnings).toEqual([text, text, text])
   })

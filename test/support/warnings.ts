@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** What this package warns of through the process while something runs. */
-export async function warningsDuring(run: () => unknown): Promise<readonly string[]> {
+/** What postern warns of through the process while something runs; `about` keeps those that say it. */
+export async function warningsDuring(run: () => unknown, about = ''): Promise<readonly string[]> {
   const warnings: string[] = []
   const listen = ({ name, message }: Error): void => {
-    if (name === 'PosternWarning' && message.includes('Redis')) warnings.push(message)
+    if (name === 'PosternWarning' && message.includes(about)) warnings.push(message)
   }
   process.on('warning', listen)
   try {
