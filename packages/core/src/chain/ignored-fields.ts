@@ -11,12 +11,14 @@ type Content = Buffer | ByteStream | undefined | Promise<Buffer>
 /** Says once what plugins wrote in vain on a request that is forwarded: its framing, its connection and its Host are made anew. */
 export function warnOfIgnoredRequestFields(exchange: Exchange): void {
   const { request } = exchange
+  if (GatewayHeaders.touched(request.headers) === undefined) return
   const content = (): Content => GatewayRequest.body(request).content()
   warn(exchange, 'request', request.headers, content, (name) => name === 'host' || isHopByHop(name, undefined))
 }
 
 /** The same of an answer, whoever made it. */
 export function warnOfIgnoredResponseFields(exchange: Exchange, response: GatewayResponse): void {
+  if (GatewayHeaders.touched(response.headers) === undefined) return
   warn(exchange, 'response', response.headers, () => GatewayResponse.body(response).content(), isFramingField)
 }
 
