@@ -82,24 +82,26 @@ function readOne(text: string, from: number): One | 'beginning' | 'bad' {
 interface Chunks {
   readonly body: string
   readonly trailers: string
+  /** A chunk has an extension, which some refuse. */
+  readonly extended: boolean
   readonly end: number
 }
 
 /** A body in chunks, of a request or of an answer. */
 export function readChunks(text: string, from: number): Chunks | 'beginning' | 'bad' {
   let body = ''
+  let extended = false
   let at = from
   for (;;) {
     const lineEnd = text.indexOf('\r\n', at)
     if (lineEnd === -1) return /^[\da-f]*(?:[ \t]*;[^\r\n]*)?\r?$/i.test(text.slice(at)) ? 'beginning' : 'bad'
-    // An extension has a name (RFC 9112 7.1.1).
-    const line = /^([\da-f]{1,8})(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-][\t\u0020-\u007E\u0080-\u00FF]*)?$/i.exec(
-      text.slice(at, lineEnd),
-    )
+    // An extension nobody knows is thrown away; Node is not strict about how one is written (RFC 9112 7.1.1).
+    const line = /^([\da-f]{1,8})(?:[ \t]*;[\t\u0020-\u007E\u0080-\u00FF]+)?$/i.exec(text.slice(at, lineEnd))
     if (line === null) return 'bad'
     const size = Number.parseInt(line[1]!, 16)
+    extended ||= line[0].length > line[1]!.length
     at = lineEnd + 2
-    if (size === 0) return readTrailers(text, at, body)
+    if (size === 0) return readTrailers(text, at, body, extended)
     if (text.length < at + size + 2) {
       const tail = text.slice(at + size)
       return tail === '' || tail === '\r' ? 'beginning' : 'bad'
@@ -110,14 +112,14 @@ export function readChunks(text: string, from: number): Chunks | 'beginning' | '
   }
 }
 
-function readTrailers(text: string, from: number, body: string): Chunks | 'beginning' | 'bad' {
+function readTrailers(text: string, from: number, body: string, extended: boolean): Chunks | 'beginning' | 'bad' {
   let at = from
   for (;;) {
     const lineEnd = text.indexOf('\r\n', at)
     if (lineEnd === -1) return 'beginning'
     const line = text.slice(at, lineEnd)
     at = lineEnd + 2
-    if (line === '') return { body, trailers: text.slice(from, at - 2), end: at }
+    if (line === '') return { body, trailers: text.slice(from, at - 2), extended, end: at }
     if (!FIELD.test(line)) return 'bad'
   }
 }

@@ -83,7 +83,9 @@ function bodyOf(text: string, start: number, { method, status, ending, lengths, 
   if (codings.length > 0) {
     if (unreadable) return no('codings')
     const chunks = readChunks(text, start)
-    return typeof chunks === 'string' ? no(`chunks: ${chunks}`) : one(chunks.body, chunks.end, chunks.trailers === '')
+    return typeof chunks === 'string'
+      ? no(`chunks: ${chunks}`)
+      : one(chunks.body, chunks.end, chunks.trailers === '' && !chunks.extended)
   }
   if (lengths.length === 1) {
     const end = start + Number(lengths[0])
