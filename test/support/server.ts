@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import {
@@ -47,10 +48,17 @@ export async function listenRaw(onSocket: (socket: Socket) => void): Promise<Lis
   return started(server)
 }
 
-/** A port of the loopback interface on which nobody listens. */
+/**
+ * A port of the loopback interface on which nobody listens. Not one the system gives away by itself: another test would
+ * soon have it.
+ */
 export async function deafPort(): Promise<number> {
+  const port = randomInt(10_000, 30_000)
   const server = createSocketServer()
-  const { port } = await started(server)
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+  })
+  if (!free) return deafPort()
   await new Promise((resolve) => server.close(resolve))
   return port
 }
