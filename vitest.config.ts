@@ -40,6 +40,8 @@ export default defineConfig({
           name: 'redis',
           include: ['test/redis/**/*.test.ts'],
           globalSetup: ['test/redis/setup.ts'],
+          // Sentinels take their time to agree, and more of it on a busy machine.
+          testTimeout: 30_000,
           pool: 'forks',
         },
       },

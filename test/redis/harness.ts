@@ -45,7 +45,7 @@ export function session(given: Partial<SessionInput> = {}): Session {
 
 /** Waits until something holds; fails with what it found last. */
 export async function eventually(check: () => unknown): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 500; i++) {
     try {
       await check()
       return
