@@ -7,6 +7,8 @@ interface ErrorRow {
 /** Every code postern uses. Codes are never reused; `docs/errors.md` is held equal to this table by a test. */
 export const ERRORS = {
   PSTN_DEFINITION_INVALID: { status: null, answer: null },
+  PSTN_PLUGIN_NOT_FOUND: { status: null, answer: null },
+  PSTN_PLUGIN_UNLOADABLE: { status: null, answer: null },
   PSTN_OPTIONS_INVALID: { status: null, answer: null },
   PSTN_NOT_FOUND: { status: 404, answer: 'Not Found' },
   PSTN_PATH_INVALID: { status: 400, answer: 'Malformed request path' },
@@ -64,6 +66,7 @@ export const ERRORS = {
   PSTN_CLIENT_CLOSED: { status: 499, answer: 'Client Closed Request' },
   PSTN_CALL_INVALID: { status: 500, answer: 'Middleware error' },
   PSTN_CALL_DEPTH: { status: 508, answer: 'Loop level too deep. Found more than 5 loops in single request' },
+  PSTN_API_UNAVAILABLE: { status: 503, answer: 'Service Unavailable' },
   PSTN_CLOSED: { status: 503, answer: 'Service Unavailable' },
   PSTN_INTERNAL: { status: 500, answer: 'Internal Server Error' },
 } as const satisfies Record<string, ErrorRow>

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import type { DefinitionSource } from '../source.ts'
 
 /** One thing that is wrong with a definition. */
 export interface Problem {
@@ -7,6 +8,8 @@ export interface Problem {
   readonly path: string
   /** What was found, what was expected, what would work. */
   readonly message: string
+  /** What was thrown, where something was. */
+  readonly error?: unknown
 }
 
 export function schemaProblems(error: z.ZodError | undefined): Problem[] {
@@ -23,8 +26,13 @@ export function schemaProblems(error: z.ZodError | undefined): Problem[] {
 /** All problems in one error. `cause` is the list, for programs. */
 export function definitionError(what: string, problems: readonly Problem[]): GatewayError {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-  const lines = problems.map(({ path, message }) => `  - ${path === '' ? '' : `${path}: `}${message}`)
-  return new GatewayError('PSTN_DEFINITION_INVALID', `${what} has ${count}:\n${lines.join('\n')}`, { cause: problems })
+  const message = `${what} has ${count}:\n${problemList(problems)}`
+  return new GatewayError('PSTN_DEFINITION_INVALID', message, { cause: problems })
+}
+
+/** A line for each. */
+export function problemList(problems: readonly Problem[]): string {
+  return problems.map(({ path, message }) => `  - ${path === '' ? '' : `${path}: `}${message}`).join('\n')
 }
 
 function pathText(path: readonly PropertyKey[]): string {
@@ -35,4 +43,9 @@ function pathText(path: readonly PropertyKey[]): string {
     else text += `[${JSON.stringify(String(key))}]`
   }
   return text
+}
+
+/** Stub until files arrive. */
+export function located(problem: Problem, _source: DefinitionSource): Problem {
+  return problem
 }
