@@ -27,6 +27,8 @@ export const ERRORS = {
   PSTN_PLUGIN_TIMEOUT: { status: 500, answer: 'Middleware error' },
   PSTN_PLUGIN_BAD_RETURN: { status: 500, answer: 'Middleware error' },
   PSTN_PLUGIN_LATE: { status: null, answer: null },
+  PSTN_PLUGIN_NOT_FOUND: { status: null, answer: null },
+  PSTN_PLUGIN_UNLOADABLE: { status: null, answer: null },
   PSTN_AUTH_FAILED: { status: 403, answer: 'Key not authorised' },
   PSTN_SESSION_MISSING: { status: 403, answer: 'Forbidden' },
   PSTN_SESSION_INVALID: { status: null, answer: null },
