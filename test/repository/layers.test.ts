@@ -25,6 +25,7 @@ const LADDER: readonly (readonly string[])[] = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/core': [],
   '@postern/http': ['@postern/core'],
+  '@postern/files': ['@postern/core'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],

@@ -7,8 +7,6 @@ interface ErrorRow {
 /** Every code postern uses. Codes are never reused; `docs/errors.md` is held equal to this table by a test. */
 export const ERRORS = {
   PSTN_DEFINITION_INVALID: { status: null, answer: null },
-  PSTN_PLUGIN_NOT_FOUND: { status: null, answer: null },
-  PSTN_PLUGIN_UNLOADABLE: { status: null, answer: null },
   PSTN_OPTIONS_INVALID: { status: null, answer: null },
   PSTN_NOT_FOUND: { status: 404, answer: 'Not Found' },
   PSTN_PATH_INVALID: { status: 400, answer: 'Malformed request path' },

@@ -1,9 +1,12 @@
-/** A definition read from a text: where something stands in it can be told. */
+/** A definition with the text it was written in, so that what is wrong with it can be shown in its place. */
 export interface DefinitionSource {
-  /** What the text says. */
+  /** The definition as data, whatever its shape. */
   readonly document: unknown
-  /** The name of the text for people: its path as it was given. */
+  /** The name of the file, as messages show it. */
   readonly file: string
-  /** Where the value at a path stands, or the nearest part around it that is there; lines and columns from 1. */
-  locate(path: readonly (string | number)[]): { readonly line: number; readonly column: number } | undefined
+  /**
+   * Where the value at a path stands, from 1; its key where the value begins on a later line. Of what is missing: the key
+   * of the nearest part above that is there.
+   */
+  locate(path: readonly (string | number)[]): { line: number; column: number } | undefined
 }

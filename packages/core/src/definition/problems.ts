@@ -8,6 +8,12 @@ export interface Problem {
   readonly path: string
   /** What was found, what was expected, what would work. */
   readonly message: string
+  /** The file it was read from, where the definition is a source. */
+  readonly file?: string
+  /** From 1. */
+  readonly line?: number
+  /** From 1. */
+  readonly column?: number
   /** What was thrown, where something was. */
   readonly error?: unknown
 }
@@ -32,10 +38,28 @@ export function definitionError(what: string, problems: readonly Problem[]): Gat
 
 /** A line for each. */
 export function problemList(problems: readonly Problem[]): string {
-  return problems.map(({ path, message }) => `  - ${path === '' ? '' : `${path}: `}${message}`).join('\n')
+  return problems.map((problem) => `  - ${placeText(problem)}${problem.message}`).join('\n')
 }
 
-function pathText(path: readonly PropertyKey[]): string {
+/** A problem with the place in the text it is about. */
+export function located(problem: Problem, source: DefinitionSource): Problem {
+  return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path)) }
+}
+
+/** The keys of a path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`; as far as it is one. */
+export function pathKeys(text: string): (string | number)[] {
+  const part =
+    /(?:^|(?<!^)\.)(?<name>[A-Za-z_$][\w$]*)|\[(?<index>\d+)\]|\[(?<quoted>"(?:[ !#-[\]-\u{10FFFF}]|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4}))*")\]/uy
+  const keys: (string | number)[] = []
+  for (let found = part.exec(text); found !== null; found = part.exec(text)) {
+    const { name, index, quoted } = found.groups!
+    keys.push(name ?? (index === undefined ? (JSON.parse(quoted!) as string) : Number(index)))
+  }
+  return keys
+}
+
+/** Keys as one path: `hooks.pre[0]`. */
+export function pathText(path: readonly PropertyKey[]): string {
   let text = ''
   for (const key of path) {
     if (typeof key === 'number') text += `[${key}]`
@@ -45,7 +69,8 @@ function pathText(path: readonly PropertyKey[]): string {
   return text
 }
 
-/** Stub until files arrive. */
-export function located(problem: Problem, _source: DefinitionSource): Problem {
-  return problem
+function placeText({ file, line, column, path }: Problem): string {
+  const place = file !== undefined && line !== undefined ? `${file}:${line}:${column ?? 1}` : (file ?? '')
+  const parts = [place, path].filter((part) => part !== '')
+  return parts.length === 0 ? '' : `${parts.join(' ')}: `
 }

@@ -1,0 +1,2 @@
+/** Definitions from JSON and YAML files, read and watched. */
+export { type DefinitionPaths, readDefinitions } from './read-definitions.ts'
