@@ -27,7 +27,8 @@ export function definitionError(what: string, problems: readonly Problem[]): Gat
   return new GatewayError('PSTN_DEFINITION_INVALID', `${what} has ${count}:\n${lines.join('\n')}`, { cause: problems })
 }
 
-function pathText(path: readonly PropertyKey[]): string {
+/** A path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`. */
+export function pathText(path: readonly PropertyKey[]): string {
   let text = ''
   for (const key of path) {
     if (typeof key === 'number') text += `[${key}]`
