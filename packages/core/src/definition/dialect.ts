@@ -5,7 +5,7 @@ import type { Fields, Translation, TranslationContext } from './translation.ts'
 
 export type Dialect = 'native' | 'oas' | 'classic'
 
-const NATIVE = ['listenPath', 'upstream', 'hooks', 'endpoints', 'authentication', 'limits']
+const NATIVE = new Set(['listenPath', 'upstream', 'hooks', 'endpoints', 'authentication', 'limits'])
 
 /** Tells by its shape what a document is written in. Whatever is neither of Tyk's is native, and checked as that. */
 export function dialectOf(document: unknown): Dialect {
@@ -13,7 +13,7 @@ export function dialectOf(document: unknown): Dialect {
   const keys = Object.keys(document)
   if (keys.includes('x-tyk-api-gateway') || typeof document['openapi'] === 'string') return 'oas'
   if (isResource(document)) return 'classic'
-  if (keys.some((key) => NATIVE.includes(key))) return 'native'
+  if (keys.some((key) => NATIVE.has(key))) return 'native'
   const classic = keys.some((key) => key === 'proxy' || key === 'CORS' || /^[a-z]+(?:_[a-z0-9]+)+$/.test(key))
   return classic ? 'classic' : 'native'
 }
