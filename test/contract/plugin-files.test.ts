@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ApiInfo, isGatewayError } from '@postern/core'
 import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
+import { inPlace } from '../../packages/core/src/loading/load-plugins.ts'
 import { type ModuleUse, PluginModules } from '../../packages/core/src/plugins/plugin-modules.ts'
 import { pluginFolder, writeFiles } from '../support/plugin-folder.ts'
 import { watchProcess } from '../support/process.ts'
@@ -11,9 +12,9 @@ import { watchProcess } from '../support/process.ts'
 const runsTypeScript = typeof (process.features as { typescript?: unknown }).typescript === 'string'
 
 function api(id: string): ApiInfo {
-  const [definition] = parseDefinitions({ name: id, id, upstream: 'http://127.0.0.1:9' })
-  if (definition === undefined) throw new Error('no definition')
-  return { id, orgId: '', name: id, definition }
+  const [parsed] = parseDefinitions({ name: id, id, upstream: 'http://127.0.0.1:9' }).definitions
+  if (parsed === undefined) throw new Error('no definition')
+  return { id, orgId: '', name: id, definition: inPlace(parsed.draft), document: undefined }
 }
 
 const run = (use: ModuleUse, functionName: string): unknown => use.function(functionName)()
