@@ -4,7 +4,7 @@ import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
-import { definitionError, located, type Problem, schemaProblems } from './problems.ts'
+import { definitionError, located, type Problem, schemaProblems, withoutEchoes } from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
 import type { DefinitionSource } from '../source.ts'
@@ -60,13 +60,12 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   }
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
-  const problems = candidates.flatMap((candidate) => candidate.problems())
+  const wrong = candidates.map((candidate) => candidate.problems())
+  const served = candidates.filter(({ translation }, i) => wrong[i]!.length === 0 && translation.active)
+  const parsed = served.map((candidate) => candidate.parsed(context))
+  const problems = [...wrong.flat(), ...clashesOf(served, parsed)]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
-  if (problems.length > 0) return { title, definitions: [], problems, warnings }
-  const served = candidates.filter(({ translation }) => translation.active)
-  const definitions = served.map((candidate) => candidate.parsed(context))
-  const clashes = clashesOf(served, definitions)
-  return { title, definitions: clashes.length === 0 ? definitions : [], problems: clashes, warnings }
+  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
 }
 
 /** One of the things handed in as a definition. */
@@ -102,7 +101,7 @@ class Candidate {
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
     // What has no valid shape need not be told twice.
-    const native = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
+    const native = withoutEchoes([...ofSchema, ...others.filter(({ path }) => !known.has(path))])
     const placed = native.map(({ path, message }) => ({ path: originOf(path, origins), message }))
     // Nor what could not be translated, and is missing for that reason.
     const consequences = ({ path }: Problem): boolean => problems.some((other) => isWithin(path, other.path))

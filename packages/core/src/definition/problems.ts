@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import type { DefinitionSource } from '../source.ts'
 
 /** One thing that is wrong with a definition. */
@@ -18,15 +19,52 @@ export interface Problem {
   readonly error?: unknown
 }
 
-export function schemaProblems(error: z.ZodError | undefined): Problem[] {
-  return (error?.issues ?? []).flatMap((issue) =>
-    issue.message.split('\n').map((line) => {
-      const [key, message] = line.split('\u0000')
-      return message === undefined
-        ? { path: pathText(issue.path), message: line }
-        : { path: pathText([...issue.path, key!]), message }
-    }),
-  )
+/** A problem, and the place of what was meant there: nothing more need be said of that. */
+export interface Suspicion extends Problem {
+  readonly meant?: string | undefined
+}
+
+export function schemaProblems(error: z.ZodError | undefined): Suspicion[] {
+  return (error?.issues ?? []).flatMap(({ path, message }) => {
+    if (!message.includes('\u0000')) return [{ path: pathText(path), message }]
+    return unknownKeys(message).map(({ key, meant, text }) => ({
+      path: pathText([...path, key]),
+      message: text,
+      meant: meant === undefined ? undefined : pathText([...path, meant]),
+    }))
+  })
+}
+
+/** Of a key that is misspelt it is said; that the right one is missing for that reason need not be. */
+export function withoutEchoes(suspicions: readonly Suspicion[]): Problem[] {
+  const meant = new Set(suspicions.map((suspicion) => suspicion.meant))
+  return suspicions
+    .filter(({ path, message }) => !(meant.has(path) && message.startsWith('missing')))
+    .map(({ meant: _, ...problem }) => problem)
+}
+
+interface UnknownKey {
+  readonly key: string
+  readonly meant: string | undefined
+  readonly text: string
+}
+
+/** One message for several keys, because the schema has one for an object; `unknownKeys` takes it apart. */
+export function unknownKeysMessage(keys: readonly string[], known: readonly string[]): string {
+  return keys
+    .map((key) => {
+      const meant = nearest(key, known)
+      const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+      return [JSON.stringify({ key, meant }), `unknown key; ${hint}known keys are ${known.join(', ')}`].join('\u0000')
+    })
+    .join('\n')
+}
+
+function unknownKeys(message: string): UnknownKey[] {
+  return message.split('\n').map((line) => {
+    const [names = '', text = ''] = line.split('\u0000')
+    return { ...(JSON.parse(names) as { key: string; meant: string | undefined }), text }
+  })
 }
 
 /** All problems in one error. `cause` is the list, for programs. */
