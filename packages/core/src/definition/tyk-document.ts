@@ -39,6 +39,8 @@ interface Elsewhere {
 }
 
 const text = z.string({ error: expected('text') })
+const array = z.array(z.unknown(), { error: expected('an array') })
+const object = z.custom<Fields>(isFields, { error: expected('an object') })
 const flag = z.boolean({ error: expected('true or false') })
 const number = z.number({ error: expected('a number') })
 const duration = z.string({ error: expected('a duration such as "1m30s"') }).refine((value) => parsedOrEmpty(value), {
@@ -89,14 +91,14 @@ export class Place {
     return new Place(value, this.report, [...this.#keys, ...keys], this.#elsewhere)
   }
 
-  /** The elements of an array; of anything else none. */
+  /** The elements of an array; none where it is absent. */
   list(): Place[] {
-    return Array.isArray(this.value) ? this.value.map((_, i) => this.at(i)) : []
+    return this.#read(array)?.map((_, i) => this.at(i)) ?? []
   }
 
-  /** The fields of an object by name; of anything else none. */
+  /** The fields of an object by name; none where it is absent. */
   entries(): [string, Place][] {
-    return isFields(this.value) ? Object.keys(this.value).map((key) => [key, this.at(key)]) : []
+    return Object.keys(this.#read(object) ?? {}).map((key) => [key, this.at(key)])
   }
 
   /** Undefined where it is absent or empty. */
