@@ -24,6 +24,11 @@ export class Report {
     if (this.#isNew(path, message)) this.warnings.push({ path, message })
   }
 
+  /** Whether a problem has been found there. */
+  concerns(path: string): boolean {
+    return this.problems.some((problem) => problem.path === path)
+  }
+
   #isNew(path: string, message: string): boolean {
     const key = `${path}\u0000${message}`
     if (this.#said.has(key)) return false

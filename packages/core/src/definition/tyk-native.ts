@@ -15,7 +15,7 @@ export function toNative(api: TykApi, settings: Settings): Translation {
   draft.put(['name'], api.name)
   draft.put(['id'], api.id)
   draft.put(['orgId'], api.orgId)
-  if (api.listenPath.value === undefined)
+  if (api.listenPath.value === undefined && !report.concerns(api.listenPath.path))
     report.problem(api.listenPath.path, 'missing, expected a path such as "/orders/"')
   draft.put(['listenPath'], api.listenPath)
   draft.put(['stripListenPath'], api.stripListenPath)
