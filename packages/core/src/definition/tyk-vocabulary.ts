@@ -7,7 +7,7 @@ import type { Fields } from './translation.ts'
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
 
 /** What something is, what would do instead, and when it holds if switching it on is not enough. */
-export type Refusal = readonly [what: string, hint: string, when?: When]
+type Refusal = readonly [what: string, hint: string, when?: When]
 
 /**
  * Every field a dialect has. Paths are written `a.b`, with `*` for any key, `[]` for the elements of an array and
