@@ -6,6 +6,7 @@ import process from 'node:process'
 const allowed = {
   '@postern/core': [],
   '@postern/http': ['@postern/core'],
+  '@postern/files': ['@postern/core'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],

@@ -116,7 +116,8 @@ describe('tables', () => {
 
   it('docs/budgets.md shows the defaults there are', () => {
     const server = createServer(() => undefined)
-    const [api] = parseDefinitions({ name: 'a', upstream: 'http://127.0.0.1:9000' })
+    const [parsed] = parseDefinitions({ name: 'a', upstream: 'http://127.0.0.1:9000' }).definitions
+    const api = parsed?.draft
     const ofServer: Record<string, number> = {
       headersTimeoutMs: server.headersTimeout,
       requestTimeoutMs: server.requestTimeout,
@@ -156,6 +157,7 @@ describe('tables', () => {
     const nested: Record<string, string[]> = {
       upstream: known({ name: 'x', upstream: { url: 'http://x', none: 1 } }, 'upstream.'),
       hooks: known({ name: 'x', hooks: { none: 1 } }, 'hooks.'),
+      records: known({ name: 'x', records: { none: 1 } }, 'records.'),
     }
     const keys = Object.keys(definitionSchema.shape)
     expect(shown).toEqual(keys.flatMap((key) => [key].concat(nested[key] ?? [])))

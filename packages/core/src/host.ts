@@ -1,7 +1,8 @@
-/** What an adapter needs to put a gateway into a host. Application code has no use for it. */
+/** What an adapter needs to put a gateway into a host, and a reader to say what is wrong. Application code has no use for it. */
 export { HANDED_OVER } from './chain/answer.ts'
 export type { ExchangeAnswer } from './chain/answer.ts'
 export type { HostForwarder } from './chain/exchange.ts'
+export { definitionError } from './definition/problems.ts'
 export { describe, GatewayError } from './errors.ts'
 export { createCore } from './gateway.ts'
 export type { GatewayCore } from './gateway.ts'

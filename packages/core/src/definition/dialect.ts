@@ -7,6 +7,22 @@ export type Dialect = 'native' | 'oas' | 'classic'
 
 const NATIVE = new Set(['listenPath', 'upstream', 'hooks', 'endpoints', 'authentication', 'limits'])
 
+/** One of them has every Classic document that is more than a name. */
+const CLASSIC = new Set([
+  'proxy',
+  'api_id',
+  'org_id',
+  'use_keyless',
+  'version_data',
+  'extended_paths',
+  'custom_middleware',
+  'custom_middleware_bundle',
+  'analytics_plugin',
+  'auth',
+  'auth_configs',
+  'config_data',
+])
+
 /** Tells by its shape what a document is written in. Whatever is neither of Tyk's is native, and checked as that. */
 export function dialectOf(document: unknown): Dialect {
   if (!isFields(document)) return 'native'
@@ -14,8 +30,7 @@ export function dialectOf(document: unknown): Dialect {
   if (keys.includes('x-tyk-api-gateway') || typeof document['openapi'] === 'string') return 'oas'
   if (isResource(document)) return 'classic'
   if (keys.some((key) => NATIVE.has(key))) return 'native'
-  const classic = keys.some((key) => key === 'proxy' || key === 'CORS' || /^[a-z]+(?:_[a-z0-9]+)+$/.test(key))
-  return classic ? 'classic' : 'native'
+  return keys.some((key) => CLASSIC.has(key)) ? 'classic' : 'native'
 }
 
 /** A document of any dialect in the native form. Never throws. */
