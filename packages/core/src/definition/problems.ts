@@ -19,9 +19,12 @@ export interface Problem {
   readonly error?: unknown
 }
 
-/** A problem, and the place of what was meant there: nothing more need be said of that. */
+/** A problem, and what shows that others only repeat it. */
 export interface Suspicion extends Problem {
+  /** The place of what a misspelt key stands for. */
   readonly meant?: string | undefined
+  /** Where it is, of what stands outside the document, as its message begins: `path` is only where that is named. */
+  readonly elsewhere?: string | undefined
 }
 
 export function schemaProblems(error: z.ZodError | undefined): Suspicion[] {
@@ -37,10 +40,25 @@ export function schemaProblems(error: z.ZodError | undefined): Suspicion[] {
 
 /** Of a key that is misspelt it is said; that the right one is missing for that reason need not be. */
 export function withoutEchoes(suspicions: readonly Suspicion[]): Problem[] {
-  const meant = new Set(suspicions.map((suspicion) => suspicion.meant))
-  return suspicions
-    .filter(({ path, message }) => !(meant.has(path) && message.startsWith('missing')))
-    .map(({ meant: _, ...problem }) => problem)
+  const meant = suspicions.flatMap((one) => one.meant ?? [])
+  const isEcho = ({ path, elsewhere, message }: Suspicion): boolean =>
+    message.startsWith(elsewhere === undefined ? 'missing' : `${elsewhere}: missing`) &&
+    meant.some((place) => isPart(elsewhere ?? path, place))
+  return suspicions.filter((one) => !isEcho(one)).map(({ meant: _, elsewhere: __, ...problem }) => problem)
+}
+
+/** Whether one of two problems is about a part of what the other is about. */
+export function isWithin(one: Suspicion, other: Suspicion): boolean {
+  return isPart(placeOf(one), placeOf(other)) || isPart(placeOf(other), placeOf(one))
+}
+
+function placeOf({ path, elsewhere }: Suspicion): string {
+  return elsewhere ?? path
+}
+
+/** Whether a place is within another, or the same. */
+export function isPart(part: string, whole: string): boolean {
+  return part.startsWith(whole) && (part.length === whole.length || /[.[]/.test(part[whole.length]!))
 }
 
 interface UnknownKey {

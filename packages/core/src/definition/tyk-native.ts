@@ -5,7 +5,7 @@ import type { Found, Report } from './tyk-document.ts'
 import { translatePath } from './tyk-path.ts'
 import { Draft, putIfSet, type Settings } from './tyk-draft.ts'
 import { putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
-import { checkDriver, referenceTo } from './tyk-plugins.ts'
+import { checkDriver, putReference, referenceTo } from './tyk-plugins.ts'
 import { describe } from '../errors.ts'
 
 /** Makes a native definition of what a document says: the one place that knows both. */
@@ -32,6 +32,7 @@ export function toNative(api: TykApi, settings: Settings): Translation {
   return {
     input: draft.input,
     origins: draft.origins,
+    elsewhere: draft.elsewhere,
     problems: report.problems,
     warnings: report.warnings,
     active: api.active,
@@ -84,9 +85,9 @@ function putReferences(
 ): void {
   const references = plugins.flatMap((plugin) => {
     const reference = referenceTo(plugin, driver, context)
-    return reference === undefined ? [] : [{ value: reference, path: plugin.place.path }]
+    return reference === undefined ? [] : [{ plugin, reference }]
   })
-  for (const [i, reference] of references.entries()) draft.put([...where, i], reference)
+  for (const [i, { plugin, reference }] of references.entries()) putReference(draft, [...where, i], plugin, reference)
 }
 
 /** A rate of 0 is none. */
