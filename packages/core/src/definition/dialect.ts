@@ -5,10 +5,10 @@ import type { Fields, Translation, TranslationContext } from './translation.ts'
 
 export type Dialect = 'native' | 'oas' | 'classic'
 
-const NATIVE = ['listenPath', 'upstream', 'hooks', 'endpoints', 'authentication', 'limits']
+const NATIVE = new Set(['listenPath', 'upstream', 'hooks', 'endpoints', 'authentication', 'limits'])
 
 /** One of them has every Classic document that is more than a name. */
-const CLASSIC = [
+const CLASSIC = new Set([
   'proxy',
   'api_id',
   'org_id',
@@ -21,7 +21,7 @@ const CLASSIC = [
   'auth',
   'auth_configs',
   'config_data',
-]
+])
 
 /** Tells by its shape what a document is written in. Whatever is neither of Tyk's is native, and checked as that. */
 export function dialectOf(document: unknown): Dialect {
@@ -29,8 +29,8 @@ export function dialectOf(document: unknown): Dialect {
   const keys = Object.keys(document)
   if (keys.includes('x-tyk-api-gateway') || typeof document['openapi'] === 'string') return 'oas'
   if (isResource(document)) return 'classic'
-  if (keys.some((key) => NATIVE.includes(key))) return 'native'
-  return keys.some((key) => CLASSIC.includes(key)) ? 'classic' : 'native'
+  if (keys.some((key) => NATIVE.has(key))) return 'native'
+  return keys.some((key) => CLASSIC.has(key)) ? 'classic' : 'native'
 }
 
 /** A document of any dialect in the native form. Never throws. */

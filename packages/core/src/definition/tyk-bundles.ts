@@ -7,8 +7,8 @@ import { compileVocabulary } from './tyk-vocabulary.ts'
 import { MIDDLEWARE_FIELDS } from './tyk-classic-fields.ts'
 
 const checkManifest = compileVocabulary({
-  read: MIDDLEWARE_FIELDS.map((field) => `custom_middleware.${field}`),
-  silent: ['file_list', 'checksum', 'signature'],
+  read: MIDDLEWARE_FIELDS,
+  silent: 'file_list checksum signature',
   ignored: {},
   refused: {},
 })

@@ -1,23 +1,24 @@
-import { isOn, own, type Refusal, type Vocabulary, type When } from './tyk-vocabulary.ts'
+import { isOn, own, type Vocabulary, type When } from './tyk-vocabulary.ts'
 import type { Fields } from './translation.ts'
 import { isFields } from './tyk-document.ts'
 
-/** `custom_middleware`, of documents and of bundles. */
-export const MIDDLEWARE_FIELDS = [
-  'driver',
-  ...['pre[]', 'auth_check', 'post_key_auth[]', 'post[]', 'response[]', 'traffic_logs'].flatMap((hook) =>
-    ['disabled', 'name', 'path', 'code', 'require_session', 'raw_body_only'].map((field) => `${hook}.${field}`),
-  ),
-  ...['disabled', 'extract_from', 'extract_with'].map((field) => `id_extractor.${field}`),
-  ...['header_name', 'param_name', 'regex_expression', 'regex_match_index', 'xpath_expression'].map(
-    (field) => `id_extractor.extractor_config.${field}`,
-  ),
-]
+/** Of documents and of bundles. */
+export const MIDDLEWARE_FIELDS = `
+  custom_middleware.driver
+  custom_middleware.{pre[],auth_check,post_key_auth[],post[],response[]}.{disabled,name,path,code}
+  custom_middleware.{pre[],auth_check,post_key_auth[],post[],response[]}.{require_session,raw_body_only}
+  custom_middleware.traffic_logs.{disabled,name,path,code,require_session,raw_body_only}
+  custom_middleware.id_extractor.{disabled,extract_from,extract_with}
+  custom_middleware.id_extractor.extractor_config.{header_name,param_name,regex_expression,regex_match_index}
+  custom_middleware.id_extractor.extractor_config.xpath_expression`
 
 const AUTH = 'let a plugin at custom_middleware.auth_check check it'
 const ENDPOINT = 'let a go_plugin of that endpoint do it'
 const REQUEST = 'let a plugin at custom_middleware.post do it'
 const RESPONSE = 'let a plugin at custom_middleware.response do it'
+const DENY = 'let a plugin at custom_middleware.pre deny'
+const DATE = 'let a plugin at custom_middleware.pre deny from then on'
+const ADDRESS = 'let a plugin at custom_middleware.pre look at request.clientAddress'
 const TAKE_OUT = 'take it out if nobody relies on it'
 
 /** Authentication of an API that asks nobody. */
@@ -47,55 +48,8 @@ const adjustsHeaders = (entry: unknown): boolean =>
 const somebodyAdjustsHeaders: When = (entries, around) =>
   Array.isArray(entries) && entries.some(adjustsHeaders) && ofVersion(entries, around)
 
-const EXTENDED: Readonly<Record<string, Refusal>> = {
-  ignored: ['an endpoint without authentication', 'make it a keyless API of its own', ofVersion],
-  white_list: ['an allow list', 'let a plugin at custom_middleware.pre deny what is not on it', ofVersion],
-  black_list: ['a block list', 'let a go_plugin of that endpoint deny', ofVersion],
-  mock_response: ['a mock response', 'let a go_plugin of that endpoint answer', ofVersion],
-  transform: ['a transformed request body', ENDPOINT, ofVersion],
-  transform_jq: ['a transformed request body', ENDPOINT, ofVersion],
-  transform_response: ['a transformed response body', RESPONSE, ofVersion],
-  transform_jq_response: ['a transformed response body', RESPONSE, ofVersion],
-  transform_headers: ['changed request headers', ENDPOINT, somebodyAdjustsHeaders],
-  transform_response_headers: ['changed response headers', RESPONSE, somebodyAdjustsHeaders],
-  hard_timeouts: ['a timeout of an endpoint', TAKE_OUT, ofVersion],
-  circuit_breakers: ['a circuit breaker of an endpoint', TAKE_OUT, ofVersion],
-  url_rewrites: ['a rewritten URL', ENDPOINT, ofVersion],
-  method_transforms: ['a changed method', ENDPOINT, ofVersion],
-  size_limits: ['a size limit of an endpoint', 'use global_size_limit', ofVersion],
-  validate_json: ['validation of bodies', ENDPOINT, ofVersion],
-  validate_request: ['validation of requests', ENDPOINT, ofVersion],
-  internal: ['an internal endpoint', 'let a go_plugin of that endpoint deny', ofVersion],
-  persist_graphql: ['a persisted GraphQL query', ENDPOINT, ofVersion],
-}
-
-const EXTENDED_READ = [
-  ...['disabled', 'path', 'method', 'plugin_path', 'func_name'].map((field) => `go_plugin[].${field}`),
-  ...['disabled', 'path', 'method', 'response_function_name', 'function_source_type', 'function_source_uri'].map(
-    (field) => `virtual[].${field}`,
-  ),
-  ...['use_session', 'proxy_on_error'].map((field) => `virtual[].${field}`),
-  ...['disabled', 'path', 'method', 'rate', 'per'].map((field) => `rate_limit[].${field}`),
-]
-
-const EXTENDED_IGNORED = {
-  cache: 'answers are not cached',
-  advance_cache_config: 'answers are not cached',
-  track_endpoints: 'all endpoints are recorded alike',
-  do_not_track_endpoints: 'all endpoints are recorded alike',
-}
-
 const VERSION = 'version_data.versions.*'
-const below = <T>(prefix: string, rows: Readonly<Record<string, T>>): Record<string, T> =>
-  Object.fromEntries(Object.entries(rows).map(([path, row]) => [`${prefix}.${path}`, row]))
-
-const everywhere = [`${VERSION}.extended_paths`, 'extended_paths']
-
-const KEY_SOURCES = ['auth', 'auth_configs.*'].flatMap((source) =>
-  ['auth_header_name', 'disable_header', 'use_param', 'param_name', 'use_cookie', 'cookie_name', 'use_certificate']
-    .concat('validate_signature')
-    .map((field) => `${source}.${field}`),
-)
+const EXTENDED = `{${VERSION}.,}extended_paths`
 
 const expires: When = (value) => value !== '-1'
 
@@ -113,78 +67,59 @@ const oldPaths: When = (_, around: readonly Fields[]) => own(around[0], 'use_ext
 
 /** Every field of a Classic document: what becomes of it. */
 export const CLASSIC: Vocabulary = {
-  read: [
-    ...['name', 'api_id', 'org_id', 'active', 'use_keyless', 'use_standard_auth'],
-    ...['custom_plugin_auth_enabled', 'use_go_plugin_auth', 'enable_coprocess_auth', 'base_identity_provided_by'],
-    ...['strip_auth_data', 'session_lifetime', 'session_lifetime_disabled', 'session_lifetime_respects_key_expiration'],
-    ...['disable_rate_limit', 'disable_quota', 'custom_middleware_bundle', 'custom_middleware_bundle_disabled'],
-    ...['config_data', 'config_data_disabled', 'do_not_track', 'tags', 'tags_disabled', 'tag_headers'],
-    ...['enable_detailed_recording', 'expire_analytics_after', 'disable_expire_analytics'],
-    ...['enable', 'plugin_path', 'func_name'].map((field) => `analytics_plugin.${field}`),
-    ...['disabled', 'rate', 'per'].map((field) => `global_rate_limit.${field}`),
-    ...KEY_SOURCES,
-    ...MIDDLEWARE_FIELDS.map((field) => `custom_middleware.${field}`),
-    ...[
-      'listen_path',
-      'strip_listen_path',
-      'target_url',
-      'preserve_host_header',
-      'enable_load_balancing',
-      'target_list',
-    ]
-      .concat('transport.ssl_insecure_skip_verify')
-      .map((field) => `proxy.${field}`),
-    ...['not_versioned', 'default_version'].map((field) => `version_data.${field}`),
-    ...['name', 'use_extended_paths', 'ignore_endpoint_case', 'global_size_limit', 'global_size_limit_disabled'].map(
-      (field) => `${VERSION}.${field}`,
-    ),
-    ...everywhere.flatMap((paths) => EXTENDED_READ.map((field) => `${paths}.${field}`)),
-  ],
-  silent: [
-    ...['id', 'slug', 'is_oas', 'version_name', 'contextRef', 'auth_provider', 'session_provider'],
-    // Settings of what is refused when it is switched on.
-    ...[
-      'basic_auth',
-      'openid_options',
-      'oauth_meta',
-      'scopes',
-      'idp_client_id_mapping_disabled',
-      'client_certificates',
-    ],
-    ...['jwt_signing_method', 'jwt_source', 'jwt_jwks_uris', 'jwt_identity_base_field', 'jwt_client_base_field'],
-    ...['jwt_policy_field_name', 'jwt_default_policies', 'jwt_issued_at_validation_skew', 'jwt_skip_kid'],
-    ...['jwt_expires_at_validation_skew', 'jwt_not_before_validation_skew', 'jwt_scope_to_policy_mapping'],
-    ...['jwt_disable_issued_at_validation', 'jwt_disable_expires_at_validation', 'jwt_disable_not_before_validation'],
-    ...['jwt_scope_claim_name', 'hmac_allowed_clock_skew', 'hmac_allowed_algorithms', 'client_certificate_refs'],
-    ...['allowed_ips', 'blacklisted_ips', 'ip_access_control_disabled', 'domain_disabled', 'error_overrides_disabled'],
-    ...['upstream_certificates_disabled', 'certificate_pinning_disabled', 'definition.*'],
-    ...['name', 'signature'].flatMap((field) => [`auth.${field}`, `auth_configs.*.${field}`]),
-    // What postern does anyway: it sends the path as it came.
-    ...['proxy.disable_strip_slash', 'proxy.service_discovery.*'],
-    ...['global_headers_disabled', 'global_response_headers_disabled'].map((field) => `${VERSION}.${field}`),
-  ],
+  read: `
+    name api_id org_id active use_keyless use_standard_auth
+    custom_plugin_auth_enabled use_go_plugin_auth enable_coprocess_auth base_identity_provided_by strip_auth_data
+    session_lifetime session_lifetime_disabled session_lifetime_respects_key_expiration
+    disable_rate_limit disable_quota global_rate_limit.{disabled,rate,per}
+    ${MIDDLEWARE_FIELDS} custom_middleware_bundle custom_middleware_bundle_disabled
+    config_data config_data_disabled
+    do_not_track tags tags_disabled tag_headers enable_detailed_recording
+    expire_analytics_after disable_expire_analytics analytics_plugin.{enable,plugin_path,func_name}
+    {auth,auth_configs.*}.{auth_header_name,disable_header,use_param,param_name,use_cookie,cookie_name}
+    {auth,auth_configs.*}.{use_certificate,validate_signature}
+    proxy.{listen_path,strip_listen_path,target_url,preserve_host_header,enable_load_balancing,target_list}
+    proxy.transport.ssl_insecure_skip_verify
+    version_data.{not_versioned,default_version}
+    ${VERSION}.{name,use_extended_paths,ignore_endpoint_case,global_size_limit,global_size_limit_disabled}
+    ${EXTENDED}.go_plugin[].{disabled,path,method,plugin_path,func_name}
+    ${EXTENDED}.virtual[].{disabled,path,method,use_session,proxy_on_error}
+    ${EXTENDED}.virtual[].{response_function_name,function_source_type,function_source_uri}
+    ${EXTENDED}.rate_limit[].{disabled,path,method,rate,per}`,
+
+  // Names; settings of what is refused when it is switched on; and what postern does anyway.
+  silent: `
+    id slug is_oas version_name contextRef auth_provider session_provider
+    {auth,auth_configs.*}.{name,signature}
+    basic_auth openid_options oauth_meta scopes idp_client_id_mapping_disabled client_certificates client_certificate_refs
+    jwt_{signing_method,source,jwks_uris,identity_base_field,client_base_field,policy_field_name,default_policies}
+    jwt_{issued_at,expires_at,not_before}_validation_skew jwt_disable_{issued_at,expires_at,not_before}_validation
+    jwt_{skip_kid,scope_to_policy_mapping,scope_claim_name} hmac_allowed_{clock_skew,algorithms}
+    allowed_ips blacklisted_ips ip_access_control_disabled domain_disabled error_overrides_disabled
+    upstream_certificates_disabled certificate_pinning_disabled definition.*
+    proxy.disable_strip_slash proxy.service_discovery.*
+    ${VERSION}.{global_headers_disabled,global_response_headers_disabled}`,
+
   ignored: {
     is_site: 'there is no portal',
     hook_references: 'there are no webhooks; gateway.on listens to events',
     event_handlers: 'there are no event handlers; gateway.on listens to events',
     notifications: 'there are no notifications; gateway.on listens to events',
-    uptime_tests: 'there are no uptime tests; health checks are upstream.health of a native definition',
-    check_host_against_uptime_tests: 'there are no uptime tests',
+    uptime_tests: 'there are no uptime tests; upstream.health of a native definition checks targets',
+    '{proxy.,}check_host_against_uptime_tests': 'there are no uptime tests',
     cache_options: 'answers are not cached',
     enable_batch_request_support: 'there is no endpoint for batches',
     enable_context_vars: 'plugins see the request itself',
     detailed_tracing: 'tracing is that of the host application',
     dont_set_quota_on_create: 'quotas are those keys are created with',
-    listen_port: 'the host application listens',
-    enable_proxy_protocol: 'the host application listens',
-    certificates: 'the host application listens',
-    certificate_secret_names: 'the host application listens',
+    '{listen_port,enable_proxy_protocol,certificates,certificate_secret_names}': 'the host application listens',
     security_requirement_scopes: 'scopes are not looked at',
-    'proxy.check_host_against_uptime_tests': 'there are no uptime tests',
-    'proxy.service_discovery.use_discovery_service': 'there is no service discovery, requests go to proxy.target_url',
+    'proxy.service_discovery.use_discovery_service': 'there is no service discovery; requests go to proxy.target_url',
     'proxy.transport.ssl_max_version': 'it is the newest version both sides have',
-    ...Object.assign({}, ...everywhere.map((paths) => below(paths, EXTENDED_IGNORED))),
-  } as Record<string, string>,
+    [`${EXTENDED}.{cache,advance_cache_config}`]: 'answers are not cached',
+    [`${EXTENDED}.{track_endpoints,do_not_track_endpoints}`]: 'all endpoints are recorded alike',
+  },
+
   refused: {
     enable_jwt: ['authentication by JWT', AUTH, unlessKeyless],
     use_basic_auth: ['basic authentication', AUTH, unlessKeyless],
@@ -194,16 +129,8 @@ export const CLASSIC: Vocabulary = {
     enable_signature_checking: ['authentication by HMAC signature', AUTH, unlessKeyless],
     use_mutual_tls_auth: ['authentication by client certificate', 'let the host application ask for certificates'],
     security_requirements: ['a choice of ways to authenticate', AUTH, alternatives],
-    enable_ip_whitelisting: [
-      'a list of allowed addresses',
-      'let a plugin at custom_middleware.pre look at request.clientAddress',
-      addresses('allowed_ips'),
-    ],
-    enable_ip_blacklisting: [
-      'a list of blocked addresses',
-      'let a plugin at custom_middleware.pre look at request.clientAddress',
-      addresses('blacklisted_ips'),
-    ],
+    enable_ip_whitelisting: ['a list of allowed addresses', ADDRESS, addresses('allowed_ips')],
+    enable_ip_blacklisting: ['a list of blocked addresses', ADDRESS, addresses('blacklisted_ips')],
     domain: [
       'a custom domain',
       'let a plugin at custom_middleware.pre look at request.host',
@@ -211,13 +138,13 @@ export const CLASSIC: Vocabulary = {
     ],
     internal: ['an internal API', 'take it out of what clients can reach'],
     protocol: ['another protocol than HTTP', TAKE_OUT, (value) => value !== 'http' && value !== 'https'],
-    expiration: ['a date on which the API ends', 'let a plugin at custom_middleware.pre deny from then on', expires],
+    expiration: ['a date on which the API ends', DATE, expires],
     CORS: ['CORS', 'let the host application answer it, before the gateway'],
     graphql: ['GraphQL', TAKE_OUT],
     application_protocol: ['an application protocol', TAKE_OUT],
     json_rpc_version: ['JSON-RPC', TAKE_OUT],
     response_processors: ['a response processor', RESPONSE, processesSomething],
-    request_signing: ['signed requests', REQUEST],
+    request_signing: ['signing of requests', REQUEST],
     upstream_auth: ['authentication at the upstream', REQUEST, signsIn],
     upstream_certificates: [
       'a client certificate for the upstream',
@@ -225,27 +152,43 @@ export const CLASSIC: Vocabulary = {
       unless('upstream_certificates_disabled'),
     ],
     upstream_certificate_refs: ['a client certificate for the upstream', TAKE_OUT],
-    pinned_public_keys: ['pinned public keys', TAKE_OUT, unless('certificate_pinning_disabled')],
-    pinned_public_keys_refs: ['pinned public keys', TAKE_OUT],
-    error_overrides: ['changed error answers', TAKE_OUT, unless('error_overrides_disabled')],
+    pinned_public_keys: ['pinning of public keys', TAKE_OUT, unless('certificate_pinning_disabled')],
+    pinned_public_keys_refs: ['pinning of public keys', TAKE_OUT],
+    error_overrides: ['changing error answers', TAKE_OUT, unless('error_overrides_disabled')],
     'definition.enabled': ['choosing a version', 'make each version an API of its own'],
     'proxy.transport.ssl_ciphers': ['a choice of TLS ciphers', TAKE_OUT],
     'proxy.transport.ssl_min_version': ['a lowest version of TLS', TAKE_OUT, aboveTls12],
     'proxy.transport.ssl_force_common_name_check': ['a check of common names', TAKE_OUT],
     'proxy.transport.proxy_url': ['a proxy on the way to the upstream', TAKE_OUT],
-    ...below(VERSION, {
-      expires: ['a date on which the version ends', 'let a plugin at custom_middleware.pre deny from then on', expires],
-      paths: ['a list of allowed, blocked or ignored paths', 'let a plugin at custom_middleware.pre deny', oldPaths],
-      global_headers: ['changed request headers', REQUEST, unless('global_headers_disabled')],
-      global_headers_remove: ['changed request headers', REQUEST, unless('global_headers_disabled')],
-      global_response_headers: ['changed response headers', RESPONSE, unless('global_response_headers_disabled')],
-      global_response_headers_remove: [
-        'changed response headers',
-        RESPONSE,
-        unless('global_response_headers_disabled'),
-      ],
-      override_target: ['an upstream of a version', 'write it in proxy.target_url'],
-    } satisfies Record<string, Refusal>),
-    ...(Object.assign({}, ...everywhere.map((paths) => below(paths, EXTENDED))) as Record<string, Refusal>),
+    [`${VERSION}.expires`]: ['a date on which the version ends', DATE, expires],
+    [`${VERSION}.paths`]: ['a list of allowed, blocked or ignored paths', DENY, oldPaths],
+    [`${VERSION}.{global_headers,global_headers_remove}`]: [
+      'changing request headers',
+      REQUEST,
+      unless('global_headers_disabled'),
+    ],
+    [`${VERSION}.{global_response_headers,global_response_headers_remove}`]: [
+      'changing response headers',
+      RESPONSE,
+      unless('global_response_headers_disabled'),
+    ],
+    [`${VERSION}.override_target`]: ['an upstream of a version', 'write it in proxy.target_url'],
+    [`${EXTENDED}.ignored`]: ['an endpoint without authentication', 'make it a keyless API of its own', ofVersion],
+    [`${EXTENDED}.white_list`]: ['an allow list', DENY, ofVersion],
+    [`${EXTENDED}.black_list`]: ['a block list', DENY, ofVersion],
+    [`${EXTENDED}.internal`]: ['an internal endpoint', DENY, ofVersion],
+    [`${EXTENDED}.mock_response`]: ['a mock response', 'let a go_plugin of that endpoint answer', ofVersion],
+    [`${EXTENDED}.{transform,transform_jq}`]: ['transforming request bodies', ENDPOINT, ofVersion],
+    [`${EXTENDED}.{transform_response,transform_jq_response}`]: ['transforming response bodies', RESPONSE, ofVersion],
+    [`${EXTENDED}.transform_headers`]: ['changing request headers', ENDPOINT, somebodyAdjustsHeaders],
+    [`${EXTENDED}.transform_response_headers`]: ['changing response headers', RESPONSE, somebodyAdjustsHeaders],
+    [`${EXTENDED}.hard_timeouts`]: ['a timeout of an endpoint', TAKE_OUT, ofVersion],
+    [`${EXTENDED}.circuit_breakers`]: ['a circuit breaker of an endpoint', TAKE_OUT, ofVersion],
+    [`${EXTENDED}.url_rewrites`]: ['rewriting URLs', ENDPOINT, ofVersion],
+    [`${EXTENDED}.method_transforms`]: ['changing methods', ENDPOINT, ofVersion],
+    [`${EXTENDED}.size_limits`]: ['a size limit of an endpoint', 'use global_size_limit', ofVersion],
+    [`${EXTENDED}.validate_json`]: ['validation of bodies', ENDPOINT, ofVersion],
+    [`${EXTENDED}.validate_request`]: ['validation of requests', ENDPOINT, ofVersion],
+    [`${EXTENDED}.persist_graphql`]: ['a persisted GraphQL query', ENDPOINT, ofVersion],
   },
 }

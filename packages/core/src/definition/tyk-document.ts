@@ -71,6 +71,11 @@ export class Place {
     return this.#elsewhere?.path ?? pathText(this.#keys)
   }
 
+  /** The last part of its path. */
+  get key(): string {
+    return String(this.#keys.at(-1))
+  }
+
   get present(): boolean {
     return this.value !== undefined && this.value !== null
   }

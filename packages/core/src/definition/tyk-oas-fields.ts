@@ -1,10 +1,13 @@
 import { isFields } from './tyk-document.ts'
-import { isOn, own, type Refusal, type Vocabulary, type When } from './tyk-vocabulary.ts'
+import { isOn, own, type Vocabulary, type When } from './tyk-vocabulary.ts'
 
 const AUTH = 'let a plugin at server.authentication.custom check it'
 const ENDPOINT = 'let a plugin at postPlugins of that operation do it'
 const REQUEST = 'let a plugin at middleware.global.postPlugins do it'
 const RESPONSE = 'let a plugin at middleware.global.responsePlugins do it'
+const DENY = 'let a plugin at prePlugins deny'
+const ADDRESS = 'let a plugin at prePlugins look at request.clientAddress'
+const CERTIFICATES = 'let the host application ask for certificates'
 const TAKE_OUT = 'take it out if nobody relies on it'
 
 const unlessKeyless: When = (_, around) =>
@@ -19,148 +22,92 @@ const signsIn: When = (value) =>
 
 const expires: When = (value) => value !== '-1'
 
-const SOURCE = ['header', 'query', 'cookie'].flatMap((place) => [`${place}.enabled`, `${place}.name`])
-
-const PLUGIN = ['enabled', 'functionName', 'path', 'code', 'rawBodyOnly', 'requireSession', 'pluginId', 'pluginHash']
-
-const HOOKS = ['pre', 'postAuthentication', 'post', 'response'].flatMap((hook) =>
-  [`${hook}Plugins[]`, `${hook}Plugin.plugins[]`].flatMap((list) => PLUGIN.map((field) => `${list}.${field}`)),
-)
-
 const AUTHENTICATION = 'server.authentication'
-const CUSTOM = `${AUTHENTICATION}.custom`
 const GLOBAL = 'middleware.global'
 const OPERATION = 'middleware.operations.*'
+const HOOKS = '{pre,postAuthentication,post,response}Plugin{s[],.plugins[]}'
 
-const below = <T>(prefix: string, rows: Readonly<Record<string, T>>): Record<string, T> =>
-  Object.fromEntries(Object.entries(rows).map(([path, row]) => [`${prefix}.${path}`, row]))
+/** Node's own lower bound is 1.2. */
+const aboveTls12: When = (value) => !/^1\.[012]$/.test(String(value))
 
 /** Every field of `x-tyk-api-gateway`: what becomes of it. */
 export const OAS: Vocabulary = {
-  read: [
-    ...['id', 'orgId', 'name', 'state.active'].map((field) => `info.${field}`),
-    ...['listenPath.value', 'listenPath.strip', 'detailedActivityLogs.enabled'].map((field) => `server.${field}`),
-    ...['enabled', 'tags'].map((field) => `server.gatewayTags.${field}`),
-    ...[
-      'enabled',
-      'stripAuthorizationData',
-      'baseIdentityProvider',
-      'securityProcessingMode',
-      'security',
-      'securitySchemes',
-    ]
-      .concat(['enabled', 'value', 'respectValidity'].map((field) => `customKeyLifetime.${field}`))
-      .map((field) => `${AUTHENTICATION}.${field}`),
-    ...['enabled', ...SOURCE].map((field) => `${CUSTOM}.${field}`),
-    ...['enabled', 'functionName', 'path', 'rawBodyOnly', 'requireSession'].map((field) => `${CUSTOM}.config.${field}`),
-    ...['enabled', 'source', 'with'].map((field) => `${CUSTOM}.config.idExtractor.${field}`),
-    ...['headerName', 'formParamName', 'regexp', 'regexpMatchIndex', 'xPathExp'].map(
-      (field) => `${CUSTOM}.config.idExtractor.config.${field}`,
-    ),
-    ...['url', 'preserveHostHeader.enabled', 'tlsTransport.insecureSkipVerify']
-      .concat(['enabled', 'rate', 'per'].map((field) => `rateLimit.${field}`))
-      .concat(
-        ['enabled', 'skipUnavailableHosts', 'targets[].url', 'targets[].weight'].map(
-          (field) => `loadBalancing.${field}`,
-        ),
-      )
-      .map((field) => `upstream.${field}`),
-    ...['pluginConfig.driver', 'pluginConfig.bundle.enabled', 'pluginConfig.bundle.path']
-      .concat(
-        'pluginConfig.data.enabled',
-        'pluginConfig.data.value',
-        'ignoreCase.enabled',
-        'skipRateLimit',
-        'skipQuota',
-      )
-      .concat('requestSizeLimit.enabled', 'requestSizeLimit.value')
-      .concat('trafficLogs.enabled', 'trafficLogs.tagHeaders', 'trafficLogs.customRetentionPeriod')
-      .concat(['enabled', 'functionName', 'path'].map((field) => `trafficLogs.plugins[].${field}`))
-      .concat(HOOKS)
-      .map((field) => `${GLOBAL}.${field}`),
-    ...['enabled', 'functionName', 'name', 'path'].map((field) => `${OPERATION}.postPlugins[].${field}`),
-    ...['enabled', 'functionName', 'name', 'path', 'body', 'proxyOnError', 'requireSession'].map(
-      (field) => `${OPERATION}.virtualEndpoint.${field}`,
-    ),
-    ...['enabled', 'rate', 'per'].map((field) => `${OPERATION}.rateLimit.${field}`),
-  ],
-  silent: [
-    ...['info.dbId', 'info.versioning.*', 'server.slug'],
-    // What postern does anyway: it sends the path as it came.
-    'upstream.preserveTrailingSlash',
-  ],
+  read: `
+    info.{id,orgId,name,state.active}
+    server.{listenPath.value,listenPath.strip,detailedActivityLogs.enabled,gatewayTags.enabled,gatewayTags.tags}
+    ${AUTHENTICATION}.{enabled,stripAuthorizationData,baseIdentityProvider}
+    ${AUTHENTICATION}.{securityProcessingMode,security,securitySchemes}
+    ${AUTHENTICATION}.customKeyLifetime.{enabled,value,respectValidity}
+    ${AUTHENTICATION}.custom.enabled
+    ${AUTHENTICATION}.custom.{header.enabled,header.name,query.enabled,query.name,cookie.enabled,cookie.name}
+    ${AUTHENTICATION}.custom.config.{enabled,functionName,path,rawBodyOnly,requireSession}
+    ${AUTHENTICATION}.custom.config.idExtractor.{enabled,source,with}
+    ${AUTHENTICATION}.custom.config.idExtractor.config.{headerName,formParamName,regexp,regexpMatchIndex,xPathExp}
+    upstream.{url,preserveHostHeader.enabled,tlsTransport.insecureSkipVerify}
+    upstream.{rateLimit.enabled,rateLimit.rate,rateLimit.per}
+    upstream.loadBalancing.{enabled,skipUnavailableHosts,targets[].url,targets[].weight}
+    ${GLOBAL}.pluginConfig.{driver,bundle.enabled,bundle.path,data.enabled,data.value}
+    ${GLOBAL}.{ignoreCase.enabled,skipRateLimit,skipQuota,requestSizeLimit.enabled,requestSizeLimit.value}
+    ${GLOBAL}.trafficLogs.{enabled,tagHeaders,customRetentionPeriod}
+    ${GLOBAL}.trafficLogs.plugins[].{enabled,functionName,path}
+    ${GLOBAL}.${HOOKS}.{enabled,functionName,path,code,rawBodyOnly,requireSession,pluginId,pluginHash}
+    ${OPERATION}.postPlugins[].{enabled,functionName,name,path}
+    ${OPERATION}.virtualEndpoint.{enabled,functionName,name,path,body,proxyOnError,requireSession}
+    ${OPERATION}.rateLimit.{enabled,rate,per}`,
+
+  // Names, and what postern does anyway: it sends the path as it came.
+  silent: 'info.dbId info.versioning.* server.slug upstream.preserveTrailingSlash',
+
   ignored: {
     'server.detailedTracing': 'tracing is that of the host application',
     'server.eventHandlers': 'there are no event handlers; gateway.on listens to events',
-    'server.contextVariables': 'plugins see the request itself',
+    '{server,middleware.global}.contextVariables': 'plugins see the request itself',
     'server.batchProcessing': 'there is no endpoint for batches',
     'server.port': 'the host application listens',
-    'upstream.serviceDiscovery': 'there is no service discovery, requests go to upstream.url',
-    'upstream.uptimeTests': 'there are no uptime tests; health checks are upstream.health of a native definition',
+    'upstream.serviceDiscovery': 'there is no service discovery; requests go to upstream.url',
+    'upstream.uptimeTests': 'there are no uptime tests; upstream.health of a native definition checks targets',
     'upstream.tlsTransport.maxVersion': 'it is the newest version both sides have',
-    'middleware.global.contextVariables': 'plugins see the request itself',
-    'middleware.global.cache': 'answers are not cached',
-    'middleware.global.skipQuotaReset': 'quotas are those keys are created with',
-    'middleware.operations.*.cache': 'answers are not cached',
-    'middleware.operations.*.trackEndpoint': 'all endpoints are recorded alike',
-    'middleware.operations.*.doNotTrackEndpoint': 'all endpoints are recorded alike',
+    [`{${GLOBAL},${OPERATION}}.cache`]: 'answers are not cached',
+    [`${GLOBAL}.skipQuotaReset`]: 'quotas are those keys are created with',
+    [`${OPERATION}.{trackEndpoint,doNotTrackEndpoint}`]: 'all endpoints are recorded alike',
   },
+
   refused: {
     'info.expiration': ['a date on which the API ends', 'let a plugin at prePlugins deny from then on', expires],
     'info.state.internal': ['an internal API', 'take it out of what clients can reach'],
     'info.versioning.enabled': ['choosing a version', 'make each version an API of its own'],
-    'server.authentication.hmac': ['authentication by HMAC signature', AUTH, unlessKeyless],
-    'server.authentication.oidc': ['OpenID Connect', AUTH, unlessKeyless],
-    'server.clientCertificates': [
-      'authentication by client certificate',
-      'let the host application ask for certificates',
-    ],
+    [`${AUTHENTICATION}.hmac`]: ['authentication by HMAC signature', AUTH, unlessKeyless],
+    [`${AUTHENTICATION}.oidc`]: ['OpenID Connect', AUTH, unlessKeyless],
+    'server.clientCertificates': ['authentication by client certificate', CERTIFICATES],
     'server.customDomain': ['a custom domain', 'let a plugin at prePlugins look at request.host'],
-    'server.ipAccessControl': [
-      'a list of addresses',
-      'let a plugin at prePlugins look at request.clientAddress',
-      listsAddresses,
-    ],
+    'server.ipAccessControl': ['a list of addresses', ADDRESS, listsAddresses],
     'server.protocol': ['another protocol than HTTP', TAKE_OUT, (value) => value !== 'http' && value !== 'https'],
     'upstream.mutualTLS': ['a client certificate for the upstream', TAKE_OUT],
-    'upstream.certificatePinning': ['pinned public keys', TAKE_OUT],
+    'upstream.certificatePinning': ['pinning of public keys', TAKE_OUT],
     'upstream.authentication': ['authentication at the upstream', REQUEST, signsIn],
     'upstream.proxy': ['a proxy on the way to the upstream', TAKE_OUT],
     'upstream.tlsTransport.ciphers': ['a choice of TLS ciphers', TAKE_OUT],
-    // Node's own lower bound is 1.2.
-    'upstream.tlsTransport.minVersion': [
-      'a lowest version of TLS',
-      TAKE_OUT,
-      (value) => !/^1\.[012]$/.test(String(value)),
-    ],
+    'upstream.tlsTransport.minVersion': ['a lowest version of TLS', TAKE_OUT, aboveTls12],
     'upstream.tlsTransport.forceCommonNameCheck': ['a check of common names', TAKE_OUT],
-    errorOverrides: ['changed error answers', TAKE_OUT],
-    ...below<Refusal>(GLOBAL, {
-      cors: ['CORS', 'let the host application answer it, before the gateway'],
-      transformRequestHeaders: ['changed request headers', REQUEST, addsOrRemoves],
-      transformResponseHeaders: ['changed response headers', RESPONSE, addsOrRemoves],
-    }),
-    ...below<Refusal>('middleware', {
-      mcpTools: ['MCP', TAKE_OUT],
-      mcpResources: ['MCP', TAKE_OUT],
-      mcpPrompts: ['MCP', TAKE_OUT],
-    }),
-    ...below<Refusal>(OPERATION, {
-      allow: ['an allow list', 'let a plugin at prePlugins deny what is not on it'],
-      block: ['a block list', 'let a plugin at postPlugins of that operation deny'],
-      ignoreAuthentication: ['an endpoint without authentication', 'make it a keyless API of its own'],
-      internal: ['an internal endpoint', 'let a plugin at postPlugins of that operation deny'],
-      transformRequestMethod: ['a changed method', ENDPOINT],
-      transformRequestBody: ['a transformed request body', ENDPOINT],
-      transformResponseBody: ['a transformed response body', RESPONSE],
-      transformRequestHeaders: ['changed request headers', ENDPOINT, addsOrRemoves],
-      transformResponseHeaders: ['changed response headers', RESPONSE, addsOrRemoves],
-      circuitBreaker: ['a circuit breaker of an endpoint', TAKE_OUT],
-      urlRewrite: ['a rewritten URL', ENDPOINT],
-      enforceTimeout: ['a timeout of an endpoint', TAKE_OUT],
-      validateRequest: ['validation of requests', ENDPOINT],
-      mockResponse: ['a mock response', 'let a plugin at postPlugins of that operation answer'],
-      requestSizeLimit: ['a size limit of an endpoint', 'use requestSizeLimit of middleware.global'],
-    }),
+    errorOverrides: ['changing error answers', TAKE_OUT],
+    [`${GLOBAL}.cors`]: ['CORS', 'let the host application answer it, before the gateway'],
+    [`${GLOBAL}.transformRequestHeaders`]: ['changing request headers', REQUEST, addsOrRemoves],
+    [`${GLOBAL}.transformResponseHeaders`]: ['changing response headers', RESPONSE, addsOrRemoves],
+    'middleware.{mcpTools,mcpResources,mcpPrompts}': ['MCP', TAKE_OUT],
+    [`${OPERATION}.allow`]: ['an allow list', DENY],
+    [`${OPERATION}.block`]: ['a block list', DENY],
+    [`${OPERATION}.internal`]: ['an internal endpoint', DENY],
+    [`${OPERATION}.ignoreAuthentication`]: ['an endpoint without authentication', 'make it a keyless API of its own'],
+    [`${OPERATION}.mockResponse`]: ['a mock response', 'let a plugin at postPlugins of that operation answer'],
+    [`${OPERATION}.transformRequestMethod`]: ['changing methods', ENDPOINT],
+    [`${OPERATION}.transformRequestBody`]: ['transforming request bodies', ENDPOINT],
+    [`${OPERATION}.transformResponseBody`]: ['transforming response bodies', RESPONSE],
+    [`${OPERATION}.transformRequestHeaders`]: ['changing request headers', ENDPOINT, addsOrRemoves],
+    [`${OPERATION}.transformResponseHeaders`]: ['changing response headers', RESPONSE, addsOrRemoves],
+    [`${OPERATION}.urlRewrite`]: ['rewriting URLs', ENDPOINT],
+    [`${OPERATION}.validateRequest`]: ['validation of requests', ENDPOINT],
+    [`${OPERATION}.circuitBreaker`]: ['a circuit breaker of an endpoint', TAKE_OUT],
+    [`${OPERATION}.enforceTimeout`]: ['a timeout of an endpoint', TAKE_OUT],
+    [`${OPERATION}.requestSizeLimit`]: ['a size limit of an endpoint', 'use requestSizeLimit of middleware.global'],
   },
 }

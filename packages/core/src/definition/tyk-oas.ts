@@ -163,31 +163,33 @@ function readSchemes(document: Place, block: Place): Schemes {
   if (processing === 'compliant' && alternatives > 1)
     mode.problem(`a choice of ${alternatives} ways to authenticate is not supported; name one`)
   const asked = requirements[0]?.entries().map(([name]) => name) ?? []
-  let read = NO_SCHEMES
+  let token: Place | undefined
+  let other = false
   for (const [name, scheme] of block.at('securitySchemes').entries()) {
     const isAsked = asked.includes(name)
-    const on = scheme.at('enabled').flag().value
     const type = document.at('components', 'securitySchemes', name, 'type').text().value
-    if (isAsked && type === 'apiKey') read = { ...read, token: scheme, tokenSource: apiKeyOf(document, scheme, name) }
-    else if (on && !isAsked) {
-      scheme.problem(
-        `is switched on, but "security" of the document asks first for ${asked.map((one) => describe(one)).join(', ') || 'nothing'}; name it there`,
-      )
-      read = { ...read, other: true }
-    } else if (on) {
-      scheme.problem(
-        `authentication of the type ${describe(type)} is not supported, only "apiKey"; let a plugin at server.authentication.custom check it`,
-      )
-      read = { ...read, other: true }
+    if (isAsked && type === 'apiKey') token = scheme
+    else if (isEnabled(scheme)) {
+      other = true
+      scheme.problem(isAsked ? unsupported(type) : notAskedFor(asked))
     }
   }
-  return read
+  return { token, tokenSource: token && apiKeyOf(document, token), other }
+}
+
+function unsupported(type: string | undefined): string {
+  return `authentication of the type ${describe(type)} is not supported, only "apiKey"; let a plugin at server.authentication.custom check it`
+}
+
+function notAskedFor(asked: readonly string[]): string {
+  const first = asked.map((name) => describe(name)).join(' and ') || 'nothing'
+  return `is switched on, but "security" of the document asks for ${first}; name it there, in the first entry`
 }
 
 /** The place OpenAPI names, besides those of the scheme itself. */
-function apiKeyOf(document: Place, scheme: Place, name: string): TykKeySource {
+function apiKeyOf(document: Place, scheme: Place): TykKeySource {
   const source = keySourceOf(scheme)
-  const native = document.at('components', 'securitySchemes', name)
+  const native = document.at('components', 'securitySchemes', scheme.key)
   const key = native.at('name').text()
   const where = native.at('in').text()
   if (!['header', 'query', 'cookie'].includes(where.value ?? ''))

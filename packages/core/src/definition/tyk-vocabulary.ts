@@ -10,14 +10,14 @@ export type When = (value: unknown, around: readonly Fields[]) => boolean | stri
 export type Refusal = readonly [what: string, hint: string, when?: When]
 
 /**
- * Every field a dialect has. Paths are written `a.b`, with `*` for any key and `[]` for the elements of an array. What
- * is below an ignored or a refused field belongs to it.
+ * Every field a dialect has. Paths are written `a.b`, with `*` for any key, `[]` for the elements of an array and
+ * `{b,c}` for each of several. What is below an ignored or a refused field belongs to it.
  */
 export interface Vocabulary {
-  /** What the translation reads. */
-  readonly read: readonly string[]
+  /** What the translation reads: paths with spaces between. */
+  readonly read: string
   /** What says nothing by itself: names, and settings of what is switched on elsewhere. */
-  readonly silent: readonly string[]
+  readonly silent: string
   /** What would not be missed by those who call, with what becomes of it. */
   readonly ignored: Readonly<Record<string, string>>
   /** What would have protected something, or changed what clients or upstreams get. */
@@ -38,12 +38,25 @@ const newNode = (): Node => ({ fields: new Map() })
 /** Makes a tree of the rows, and of it what checks a document. */
 export function compileVocabulary(vocabulary: Vocabulary): (document: Place) => void {
   const root = newNode()
-  const leaf = (path: string): Node => path.split('.').reduce(step, root)
-  for (const path of vocabulary.read) leaf(path)
-  for (const path of vocabulary.silent) leaf(path).silent = true
-  for (const [path, what] of Object.entries(vocabulary.ignored)) leaf(path).ignored = what
-  for (const [path, refusal] of Object.entries(vocabulary.refused)) leaf(path).refused = refusal
+  const leaves = (paths: string): Node[] => expandPaths(paths).map((path) => path.split('.').reduce(step, root))
+  leaves(vocabulary.read)
+  for (const node of leaves(vocabulary.silent)) node.silent = true
+  for (const [paths, what] of Object.entries(vocabulary.ignored)) for (const node of leaves(paths)) node.ignored = what
+  for (const [paths, refusal] of Object.entries(vocabulary.refused))
+    for (const node of leaves(paths)) node.refused = refusal
   return (document) => checkObject(document, root, [])
+}
+
+/** `a.{b,c} d` is `a.b`, `a.c` and `d`. */
+export function expandPaths(paths: string): string[] {
+  const words = paths.split(/\s+/).filter((word) => word !== '')
+  return words.flatMap(expandPath)
+}
+
+function expandPath(path: string): string[] {
+  const [, before = '', choices, after = ''] = /^([^{]*)\{([^}]*)\}(.*)$/.exec(path) ?? []
+  if (choices === undefined) return [path]
+  return choices.split(',').flatMap((choice) => expandPath(`${before}${choice}${after}`))
 }
 
 function step(node: Node, name: string): Node {
