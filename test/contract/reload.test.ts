@@ -204,7 +204,7 @@ describe('a request that is under way', () => {
         more = (text) => (text === undefined ? controller.close() : controller.enqueue(Buffer.from(text)))
       },
     })
-    const sending = fetch(`${url}/a`, { method: 'POST', body, duplex: 'half' } as RequestInit)
+    const sending = fetch(`${url}/a`, { method: 'POST', body, duplex: 'half' })
     more('x'.repeat(1_000))
     await sleep(20)
     await gateway.reload(saying('two'))

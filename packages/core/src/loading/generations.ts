@@ -123,9 +123,10 @@ export class Generations {
       const reading = this.#parse(input)
       const before = this.#current.apis
       const { apis, error } = await this.#loader.load(reading.definitions, before)
-      if (this.#closed || error !== undefined) {
+      const refusal = this.#closed ? closed() : error
+      if (refusal !== undefined) {
         await this.#discard(apis)
-        throw this.#closed ? closed() : error
+        throw refusal
       }
       warnOfIgnored(reading, events)
       this.#failure = undefined
