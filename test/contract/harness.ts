@@ -19,6 +19,9 @@ interface Received {
 export interface Upstream {
   readonly url: string
   readonly received: Received[]
+  /** Connections that are open, and all there ever were. */
+  readonly connections: () => number
+  readonly opened: () => number
   close(): Promise<void>
 }
 
@@ -51,8 +54,20 @@ export async function startUpstream(listener: Listener = answerPlainly): Promise
       listener(req, res, body)
     })
   })
+  let [open, opened] = [0, 0]
+  server.on('connection', (socket) => {
+    open += 1
+    opened += 1
+    socket.once('close', () => (open -= 1))
+  })
   const port = await listen(server)
-  return { url: `http://127.0.0.1:${port}`, received, close: () => stop(server) }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    connections: () => open,
+    opened: () => opened,
+    close: () => stop(server),
+  }
 }
 
 /** The same, closed when the test ends. */
@@ -64,6 +79,7 @@ export async function upstreamOfTest(listener?: Listener): Promise<Upstream> {
 
 export interface Running {
   readonly gateway: HttpGateway
+  readonly server: http.Server
   readonly port: number
   readonly url: string
 }
@@ -80,7 +96,7 @@ export async function run(
     await stop(server)
     await gateway.close({ timeoutMs: 0 })
   })
-  return { gateway, port, url: `http://127.0.0.1:${port}` }
+  return { gateway, server, port, url: `http://127.0.0.1:${port}` }
 }
 
 async function listen(server: http.Server): Promise<number> {

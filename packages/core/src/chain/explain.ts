@@ -48,7 +48,7 @@ export function explain(apis: ApiIndex, method: string, url: string, init: Reque
     path: target.path,
     api: { id: info.id, name: info.name, listenPath: definition.listenPath },
     endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
-    hooks: hookRows(api, method, path, endpoint),
+    hooks: api.available ? hookRows(api, method, path, endpoint) : [],
     limits: api.chain.limits(method, path).map(limitText),
     upstream: tooLong
       ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
@@ -132,7 +132,8 @@ function endpointReason({ chain }: CompiledApi, method: string, path: string, ke
   return `no endpoint matches ${path}`
 }
 
-function upstreamOf({ definition }: CompiledApi, path: string, search: string): string {
+function upstreamOf({ definition, available }: CompiledApi, path: string, search: string): string {
+  if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
   if (definition.upstream === undefined) return 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
   const { targets } = definition.upstream
