@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http, { type IncomingHttpHeaders } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import type { ApiDefinitionInput, GatewayEvent, GatewayEvents, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, GatewayEvent, GatewayEvents, GatewayOptions } from '@postern/core'
 import { createGateway, type HttpGateway } from '@postern/http'
 import { onTestFinished } from 'vitest'
 
@@ -86,7 +86,7 @@ export interface Running {
 
 /** A gateway on a real socket, closed when the test ends. */
 export async function run(
-  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  definition: DefinitionInput | readonly DefinitionInput[],
   options?: GatewayOptions,
 ): Promise<Running> {
   const gateway = createGateway(definition, options)
