@@ -45,6 +45,7 @@ export default defineConfig({
           pool: 'forks',
         },
       },
+      { extends: true, test: { name: 'cli', include: ['test/cli/**/*.test.ts'], pool: 'forks', testTimeout: 30_000 } },
       { extends: true, test: { name: 'examples', include: ['test/examples/**/*.test.ts'], pool: 'forks' } },
       {
         extends: true,

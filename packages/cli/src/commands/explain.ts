@@ -1,0 +1,96 @@
+import { METHODS } from 'node:http'
+import type { Explanation } from '@postern/core'
+import { nearest } from '@postern/core/store'
+import { createGateway } from '@postern/http'
+import { parseArguments, UsageError } from '../arguments.ts'
+import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
+import { findingsOf, gather, SOURCE_OPTIONS } from '../loading.ts'
+import { type Channel, printable } from '../output.ts'
+import { withProgress } from '../progress.ts'
+import { report } from '../report.ts'
+import type { Finding } from '../finding.ts'
+
+const OPTIONS = {
+  header: { type: 'string', multiple: true, value: "'NAME: VALUE'", says: 'a header of the request; may be repeated' },
+  ...SOURCE_OPTIONS,
+  ...JSON_OPTION,
+  ...HELP_OPTION,
+} as const
+
+export const explain: Command = {
+  name: 'explain',
+  usage: "FILE... METHOD URL [--header 'NAME: VALUE'] [--plugins DIR] [--options FILE] [--json]",
+  says: 'says what a request would meet, and why not; runs no plugin',
+  options: OPTIONS,
+  async run(args, { out, err }) {
+    const { values, positionals } = parseArguments(args, OPTIONS)
+    const { files, method, url } = readRequest(positionals)
+    const headers = readHeaders(values.header)
+    const gathered = await withProgress(err, 'loading', () => gather(files, values))
+    if (gathered.problems.length > 0) return refuse(err, gathered.problems)
+    try {
+      // Nothing is sent, and no upstream is asked how it is.
+      const gateway = createGateway(gathered.sources, { ...gathered.options, forward: nobody })
+      await withProgress(err, 'loading plugins', () => gateway.ready())
+      const explanation = gateway.explain(method, url, { headers })
+      if (values.json) out.json(explanation, 2)
+      else show(out, explanation)
+      await gateway.close({ timeoutMs: 0 })
+      return 0
+    } catch (error) {
+      return refuse(err, findingsOf(error))
+    }
+  },
+}
+
+function nobody(): never {
+  throw new Error('Nothing is sent.')
+}
+
+function refuse(err: Channel, findings: readonly Finding[]): number {
+  report(err, findings)
+  return 1
+}
+
+function readRequest(positionals: readonly string[]): {
+  readonly files: readonly string[]
+  readonly method: string
+  readonly url: string
+} {
+  const [method = '', url = ''] = positionals.slice(-2)
+  const files = positionals.slice(0, -2)
+  if (files.length === 0) throw new UsageError('Name definitions and a request: postern explain FILE... METHOD URL')
+  const upper = method.toUpperCase()
+  if (!METHODS.includes(upper)) {
+    const meant = nearest(method, METHODS)
+    const hint = meant === undefined ? '' : ` did you mean ${meant}?`
+    throw new UsageError(`Found ${JSON.stringify(method)} for the method;${hint} expected FILE... METHOD URL.`)
+  }
+  if (!/^(?:\/|https?:\/\/)/i.test(url))
+    throw new UsageError(`Found ${JSON.stringify(url)} for the URL; expected a path such as /orders/7, or a whole URL.`)
+  return { files, method: upper, url }
+}
+
+/** A name that is given twice has two lines. */
+function readHeaders(texts: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = Object.create(null) as Record<string, string[]>
+  for (const text of texts) {
+    const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([^\r\n]*)$/.exec(text) ?? []
+    if (name === undefined || value === undefined)
+      throw new UsageError(`Found --header ${JSON.stringify(text)}; expected 'NAME: VALUE'.`)
+    ;(headers[name] ??= []).push(value)
+  }
+  return headers
+}
+
+/** The text of the explanation, with what does not happen in the background. */
+function show(out: Channel, explanation: Explanation): void {
+  const [first = '', ...rows] = printable(String(explanation)).split('\n')
+  out.line(out.paint('bold', first))
+  for (const row of rows) {
+    const [, label = '', text = ''] = /^( {2}\S+ +)(.*)$/.exec(row) ?? [row, '', row]
+    const [, what = text, why = ''] = /^(.*?)( {2}\(.*\))?$/.exec(text) ?? []
+    const idle = what === '-' || what.startsWith('none:')
+    out.line(`${out.paint('cyan', label)}${idle ? out.paint('dim', what) : what}${out.paint('dim', why)}`)
+  }
+}
