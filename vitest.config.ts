@@ -19,6 +19,8 @@ export default defineConfig({
     // Most tests wait for sockets and deadlines: one worker for each core would leave the cores idle.
     maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 10_000,
+    // Plugin files of tests are loaded by Node, as everybody's are: the name of test/support/plugin-folder.ts.
+    server: { deps: { external: [/postern-plugins-/] } },
     reporters: process.env['CI'] !== undefined ? ['default', ['json', { outputFile: report }]] : ['default'],
     coverage: {
       provider: 'v8',

@@ -11,10 +11,10 @@ import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, $schema'
 const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
-const PLUGIN = 'expected a function, or { plugin, name, timeoutMs }'
+const PLUGIN = 'expected a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
 const MILLISECONDS = 'expected an integer of milliseconds from 1 to 2147483647'
 const UPSTREAM_KEYS =
   'url, targets, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls, balance, retries, ejectAfter, ejectMs, health, circuitBreaker, maxConnections, maxQueued, queueTimeoutMs'
@@ -49,7 +49,7 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
         ],
       },
     },
-    'hooks.pre[0]: found the class Stamp, expected a function, or { plugin, name, timeoutMs }',
+    `hooks.pre[0]: found the class Stamp, ${PLUGIN}`,
   ],
   [{ listenpath: '/a' }, `listenpath: unknown key; did you mean "listenPath"? known keys are ${KEYS}`],
   [{ listen_path: '/a' }, `listen_path: unknown key; did you mean "listenPath"? known keys are ${KEYS}`],
@@ -77,7 +77,7 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   ],
   [{ stripListenPath: 'yes' }, 'stripListenPath: found "yes", expected true or false'],
   [{ ignoreCase: 1 }, 'ignoreCase: found 1, expected true or false'],
-  [{ records: 'off' }, 'records: found "off", expected true or false'],
+  [{ records: 'off' }, 'records: found "off", expected true, false, or { tags, tagHeaders, detailed, retention }'],
 
   [{ upstream: 5 }, 'upstream: found 5, expected a URL, or { url, ... }'],
   [{ upstream: null }, 'upstream: found null, expected a URL, or { url, ... }'],
@@ -432,7 +432,7 @@ describe('options', () => {
     [
       'an unknown key',
       { foo: 1 },
-      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity.',
+      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],
@@ -490,7 +490,7 @@ describe('the validated definition', () => {
       maxBufferedBytes: 10 * 1024 * 1024,
       maxBodyBytes: Number.POSITIVE_INFINITY,
       trustedProxies: [],
-      records: true,
+      records: { tags: [], tagHeaders: [], detailed: false, retention: undefined },
     })
     expect([definition.upstream, definition.hooks.auth]).toEqual([undefined, undefined])
   })

@@ -490,6 +490,8 @@ const SHORT: { readonly [E in GatewayEvent]: (data: GatewayEvents[E]) => string 
   storeError: ({ feature, outcome }) => `${feature} ${outcome}`,
   recordDropped: ({ error }) => error.code,
   circuitBreaker: ({ state }) => state,
+  reload: ({ changed }) => String(changed.length),
+  loadError: ({ error }) => error.code,
   targetHealth: ({ healthy, reason }) => `${healthy} ${reason}`,
 }
 

@@ -8,6 +8,7 @@ import {
 } from '@postern/core'
 import { createGateway } from '@postern/http'
 import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
+import { inPlace } from '../../packages/core/src/loading/load-plugins.ts'
 
 /** What `createGateway` says of a definition; undefined when it is taken. */
 export function refusalOf(definition: unknown, options?: GatewayOptions): GatewayError | undefined {
@@ -34,4 +35,5 @@ export function problemsOf(definition: unknown): readonly Problem[] {
 }
 
 /** The one shape a definition has once it is read. */
-export const validated = (definition: ApiDefinitionInput): ApiDefinition => parseDefinitions(definition)[0]!
+export const validated = (definition: ApiDefinitionInput): ApiDefinition =>
+  inPlace(parseDefinitions(definition).definitions[0]!.draft)

@@ -230,9 +230,11 @@ attack(pathMatching, 'I08', () => {
   it('an API is found as fast among 10,000 as among 100', () => {
     const index = (count: number): ApiIndex =>
       new ApiIndex(
-        parseDefinitions(Array.from({ length: count }, (_, i) => ({ name: `api${i}`, listenPath: `/x/${i}` }))).map(
+        parseDefinitions(
+          Array.from({ length: count }, (_, i) => ({ name: `api${i}`, listenPath: `/x/${i}` })),
+        ).definitions.map(
           // All that a lookup reads of an API.
-          (definition) => ({ info: definition, definition }) as unknown as CompiledApi,
+          ({ draft }) => ({ info: draft, definition: draft }) as unknown as CompiledApi,
         ),
       )
     const cost = (apis: ApiIndex): number =>

@@ -116,7 +116,8 @@ describe('tables', () => {
 
   it('docs/budgets.md shows the defaults there are', () => {
     const server = createServer(() => undefined)
-    const [api] = parseDefinitions({ name: 'a', upstream: 'http://127.0.0.1:9000' })
+    const [parsed] = parseDefinitions({ name: 'a', upstream: 'http://127.0.0.1:9000' }).definitions
+    const api = parsed?.draft
     const ofServer: Record<string, number> = {
       headersTimeoutMs: server.headersTimeout,
       requestTimeoutMs: server.requestTimeout,

@@ -8,14 +8,16 @@ import { describe, expect, it } from 'vitest'
  * included. A name ending in a slash is a folder.
  */
 const LADDER: readonly (readonly string[])[] = [
-  ['errors.ts', 'nearest.ts'],
+  ['errors.ts', 'nearest.ts', 'source.ts'],
   ['http/', 'limits/', 'session/', 'analytics/'],
   ['hooks.ts', 'api.ts'],
   ['plugins/'],
   ['definition/'],
   ['forward/'],
   ['chain/'],
-  ['gateway.ts', 'intake.ts', 'create-context.ts', 'sessions.ts', 'store-use.ts'],
+  ['loading/'],
+  ['options.ts', 'intake.ts', 'sessions.ts', 'store-use.ts'],
+  ['gateway.ts', 'check.ts', 'create-context.ts'],
   ['index.ts', 'host.ts', 'store.ts'],
 ]
 

@@ -2,6 +2,7 @@
 import {
   type AnalyticsPlugin,
   type ApiDefinitionInput,
+  type DefinitionInput,
   type AuthPlugin,
   defineApi,
   deny,
@@ -158,7 +159,7 @@ describe('defineApi', () => {
 describe('createGateway', () => {
   test('takes one definition or several, and refuses unknown options, on every host', () => {
     const definition = defineApi({ name: 'a' })
-    expectTypeOf(createHttp).parameter(0).toEqualTypeOf<ApiDefinitionInput | readonly ApiDefinitionInput[]>()
+    expectTypeOf(createHttp).parameter(0).toEqualTypeOf<DefinitionInput | readonly DefinitionInput[]>()
     createHttp(definition)
     createExpress([definition], { recordCapacity: 5, log: console })
     createKoa([definition], {})

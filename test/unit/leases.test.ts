@@ -2,13 +2,14 @@ import { createRequest } from '@postern/core'
 import { describe, expect, it } from 'vitest'
 import type { UpstreamInput } from '../../packages/core/src/api.ts'
 import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
+import { inPlace } from '../../packages/core/src/loading/load-plugins.ts'
 import type { Lease } from '../../packages/core/src/forward/lease.ts'
 import { Leases } from '../../packages/core/src/forward/leases.ts'
 
 const NOBODY = { circuitBreaker: () => undefined, targetHealth: () => undefined }
 
 function leases(upstream?: UpstreamInput): Leases {
-  return new Leases(parseDefinitions({ name: 'a', upstream })[0]!, NOBODY)
+  return new Leases(inPlace(parseDefinitions({ name: 'a', upstream }).definitions[0]!.draft), NOBODY)
 }
 
 /** A lease for a request that a plugin has routed there. */

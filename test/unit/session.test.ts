@@ -264,7 +264,8 @@ describe('the stored document', () => {
 
 describe('how long a session is kept', () => {
   const now = 1_700_000_000_000
-  const seconds = (session: object, byDefault = 0) => remainingLifetime(parse(session), byDefault, now) / 1000
+  const seconds = (session: object, byDefault = 0) =>
+    remainingLifetime(parse(session), { sessionLifetime: byDefault, keepUntilExpiry: false }, now) / 1000
 
   it.each<[string, object, number, number]>([
     ['nothing says anything', {}, 0, Infinity],

@@ -7,13 +7,27 @@ import type {
   PrePlugin,
   ResponsePlugin,
 } from './hooks.ts'
+import type { DefinitionSource } from './source.ts'
 import type { RateAlgorithm } from './limits/charge.ts'
 import type { LimitHeaders } from './limits/limit-headers.ts'
 import type { IdExtractor, IdWhere } from './session/extract-id.ts'
 import type { Policies, PolicyInput } from './session/policy.ts'
 
-/** A plugin as a definition names it: the function, or the function with settings of its own. */
-export type PluginEntry<P> = P | PluginSettings<P>
+/** A plugin as a definition names it: the function, the function with settings of its own, or where to find it. */
+export type PluginEntry<P> = P | PluginSettings<P> | PluginReference
+
+/** A plugin by its name, as definitions in files have it. */
+export interface PluginReference {
+  /** A function of `options.plugins`; with `path` an export of that file. */
+  readonly functionName: string
+  /** A file below `options.pluginsDirectory`, such as `auth/check-key.js`. */
+  readonly path?: string | undefined
+  /** What logs and events call it; `functionName`, or `path:functionName`, when left out. */
+  readonly name?: string | undefined
+  /** Milliseconds this plugin may take; the API's `pluginTimeoutMs` when left out. */
+  readonly timeoutMs?: number | undefined
+  readonly plugin?: undefined
+}
 
 export interface PluginSettings<P> {
   readonly plugin: P
@@ -21,6 +35,7 @@ export interface PluginSettings<P> {
   readonly name?: string | undefined
   /** Milliseconds this plugin may take; the API's `pluginTimeoutMs` when left out. */
   readonly timeoutMs?: number | undefined
+  readonly functionName?: undefined
 }
 
 /** The plugins of an API by hook. Arrays run in order. */
@@ -151,6 +166,11 @@ interface IdProof {
 export interface AuthenticationInput {
   /** Keys made with `gateway.sessions`. */
   readonly token?: boolean | TokenInput | undefined
+  /**
+   * Where the credential is that the `auth` plugin asks for: what the store already knows under it is `context.session`.
+   * Default: the `authorization` header, and nothing is taken off. Needs `hooks.auth`.
+   */
+  readonly credential?: TokenInput | undefined
   /** Needs `hooks.auth`. */
   readonly idExtractor?: IdExtractorInput | undefined
   /** With `token` and `hooks.auth` both have to let the caller in; whose session it is. Default `plugin`. */
@@ -175,10 +195,29 @@ interface LimitsSettings {
   readonly algorithm?: RateAlgorithm | undefined
   /** Which headers tell the client: the IETF's `RateLimit`, `RateLimit-Policy`, the older `X-RateLimit-*`, both (default), or none. */
   readonly headers?: LimitHeaders | undefined
+  /** False: the rates of keys do not hold at this API. Default true. */
+  readonly keyRate?: boolean | undefined
+  /** False: the quotas of keys do not hold at this API. Default true. */
+  readonly keyQuota?: boolean | undefined
 }
 
-/** `METHOD /path` in path-to-regexp syntax; `*` is any method. `GET` also answers `HEAD`. */
-export type EndpointKey = `${Uppercase<string>} /${string}`
+/** What is kept of each request beside the usual. */
+export interface RecordsInput {
+  /** Put on every record, behind the tags of the session. */
+  readonly tags?: readonly string[] | undefined
+  /** Request headers whose values become tags: `<name>-<value>`. */
+  readonly tagHeaders?: readonly string[] | undefined
+  /** Also what was sent and answered, word for word. Default false. */
+  readonly detailed?: boolean | undefined
+  /** Seconds after which a record may be deleted. Default: as who stores it says. */
+  readonly retention?: number | undefined
+}
+
+/**
+ * `METHOD /path` in path-to-regexp syntax, or `METHOD ~expression`: an RE2 expression that is looked for in the path below
+ * the listen path. `*` is any method. `GET` also answers `HEAD`.
+ */
+export type EndpointKey = `${Uppercase<string>} /${string}` | `${Uppercase<string>} ~${string}`
 
 /**
  * An API as its author writes it, plugins in place.
@@ -193,6 +232,8 @@ export type EndpointKey = `${Uppercase<string>} /${string}`
  * })
  */
 export interface ApiDefinitionInput {
+  /** For editors: where the JSON Schema of definitions is. */
+  readonly $schema?: string | undefined
   /** For people, logs and `context.call`. */
   readonly name: string
   /** Stable id; the name when left out. Letters, digits, `.`, `_` and `-`. */
@@ -217,6 +258,8 @@ export interface ApiDefinitionInput {
   readonly version?: string | undefined
   /** Seconds a session made by the `auth` plugin is kept after it was last used. Default 2,592,000: 30 days. */
   readonly sessionLifetime?: number | undefined
+  /** Keep such a session until it expires, where that is later. Default false. */
+  readonly keepUntilExpiry?: boolean | undefined
   /** Match endpoint paths without regard to case. Default false. */
   readonly ignoreCase?: boolean | undefined
   /** Free data for plugins: `context.config`. */
@@ -242,9 +285,38 @@ export interface ApiDefinitionInput {
   readonly underscoreHeaders?: 'drop' | 'keep' | undefined
   /** Addresses and CIDR ranges whose `X-Forwarded-*` are believed. Default: nobody. */
   readonly trustedProxies?: readonly string[] | undefined
-  /** False: no analytics records. Default true. */
-  readonly records?: boolean | undefined
+  /** False: no analytics records. Default true; an object says what else is kept. */
+  readonly records?: boolean | RecordsInput | undefined
 }
+
+/** A Tyk OAS document: an OpenAPI document with `x-tyk-api-gateway`. Its plugins are named; see `options.plugins`. */
+export interface TykOasDocument {
+  readonly 'x-tyk-api-gateway': object
+  readonly openapi?: string
+  readonly info?: object
+  readonly paths?: object
+  readonly components?: object
+  readonly security?: readonly object[]
+  readonly servers?: readonly object[]
+  readonly tags?: readonly object[]
+}
+
+/** A Tyk Classic API definition. Its plugins are named; see `options.plugins`. */
+export interface TykClassicDocument {
+  readonly proxy: object
+  readonly name?: string
+  readonly api_id?: string
+  readonly org_id?: string
+  readonly active?: boolean
+  readonly use_keyless?: boolean
+  readonly custom_plugin_auth_enabled?: boolean
+  readonly custom_middleware?: object
+  readonly version_data?: object
+  readonly config_data?: object
+}
+
+/** What a gateway takes for a definition, told apart by its shape. */
+export type DefinitionInput = ApiDefinitionInput | TykOasDocument | TykClassicDocument | DefinitionSource
 
 export interface Token {
   /** Lower case; undefined: not from a header. */
@@ -283,6 +355,7 @@ export interface ApiDefinition {
   readonly keyless: boolean
   readonly authentication: {
     readonly token: Token | undefined
+    readonly credential: Token
     readonly idExtractor: IdExtractor | undefined
     readonly baseIdentity: 'plugin' | 'token'
   }
@@ -291,11 +364,14 @@ export interface ApiDefinition {
     readonly endpoints: Readonly<Record<string, RateLimitInput>>
     readonly algorithm: RateAlgorithm
     readonly headers: LimitHeaders
+    readonly keyRate: boolean
+    readonly keyQuota: boolean
   }
   readonly policies: Policies
   /** Empty: not versioned. */
   readonly version: string
   readonly sessionLifetime: number
+  readonly keepUntilExpiry: boolean
   readonly hooks: {
     readonly pre: readonly PluginSettings<PrePlugin>[]
     readonly auth: PluginSettings<AuthPlugin> | undefined
@@ -316,7 +392,16 @@ export interface ApiDefinition {
   readonly upgradeIdleTimeoutMs: number
   readonly underscoreHeaders: 'drop' | 'keep'
   readonly trustedProxies: readonly string[]
-  readonly records: boolean
+  /** Undefined: none are made. */
+  readonly records: Records | undefined
+}
+
+interface Records {
+  readonly tags: readonly string[]
+  /** Lower case. */
+  readonly tagHeaders: readonly string[]
+  readonly detailed: boolean
+  readonly retention: number | undefined
 }
 
 /** What plugins learn of the API they run in. */
@@ -326,6 +411,8 @@ export interface ApiInfo {
   readonly name: string
   /** Frozen. */
   readonly definition: ApiDefinition
+  /** The Tyk document the definition was made from, frozen; undefined for a native definition. */
+  readonly document: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Types a definition where it is written, so that a misspelt key or a plugin at the wrong hook is a compile error. */

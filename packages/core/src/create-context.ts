@@ -1,6 +1,7 @@
 import type { ApiInfo } from './api.ts'
 import { parseDefinitions } from './definition/parse.ts'
 import { GatewayError } from './errors.ts'
+import { inPlace } from './loading/load-plugins.ts'
 import type { Log, PluginContext } from './hooks.ts'
 
 const nothing = (): void => undefined
@@ -33,6 +34,6 @@ export function createContext<C extends PluginContext = PluginContext>(
 }
 
 function testApi(): ApiInfo {
-  const [definition] = parseDefinitions({ name: 'test' })
-  return { id: 'test', orgId: '', name: 'test', definition: definition! }
+  const { definitions } = parseDefinitions({ name: 'test' })
+  return { id: 'test', orgId: '', name: 'test', definition: inPlace(definitions[0]!.draft), document: undefined }
 }

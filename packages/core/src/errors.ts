@@ -25,6 +25,8 @@ export const ERRORS = {
   PSTN_PLUGIN_TIMEOUT: { status: 500, answer: 'Middleware error' },
   PSTN_PLUGIN_BAD_RETURN: { status: 500, answer: 'Middleware error' },
   PSTN_PLUGIN_LATE: { status: null, answer: null },
+  PSTN_PLUGIN_NOT_FOUND: { status: null, answer: null },
+  PSTN_PLUGIN_UNLOADABLE: { status: null, answer: null },
   PSTN_AUTH_FAILED: { status: 403, answer: 'Key not authorised' },
   PSTN_SESSION_MISSING: { status: 403, answer: 'Forbidden' },
   PSTN_SESSION_INVALID: { status: null, answer: null },
@@ -64,6 +66,7 @@ export const ERRORS = {
   PSTN_CLIENT_CLOSED: { status: 499, answer: 'Client Closed Request' },
   PSTN_CALL_INVALID: { status: 500, answer: 'Middleware error' },
   PSTN_CALL_DEPTH: { status: 508, answer: 'Loop level too deep. Found more than 5 loops in single request' },
+  PSTN_API_UNAVAILABLE: { status: 503, answer: 'Service Unavailable' },
   PSTN_CLOSED: { status: 503, answer: 'Service Unavailable' },
   PSTN_INTERNAL: { status: 500, answer: 'Internal Server Error' },
 } as const satisfies Record<string, ErrorRow>

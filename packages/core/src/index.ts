@@ -7,6 +7,7 @@ export type {
   AuthenticationInput,
   BalancedUpstreamInput,
   CircuitBreakerInput,
+  DefinitionInput,
   EndpointKey,
   ForwardedPolicy,
   HealthCheckInput,
@@ -14,11 +15,15 @@ export type {
   IdExtractorInput,
   LimitsInput,
   PluginEntry,
+  PluginReference,
   PluginSettings,
   RateLimitInput,
+  RecordsInput,
   SingleUpstreamInput,
   TargetInput,
   TokenInput,
+  TykClassicDocument,
+  TykOasDocument,
   Upstream,
   UpstreamInput,
 } from './api.ts'
@@ -26,13 +31,19 @@ export { createContext } from './create-context.ts'
 export type { AnalyticsRecord } from './analytics/record.ts'
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
+export type { ApiChange, ReloadReport } from './chain/reload-report.ts'
 export type { PluginTrace } from './chain/tracing.ts'
 export type { Problem } from './definition/problems.ts'
-export type { DefinitionSource } from './definition/source.ts'
 export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'
 export type { Forwarder } from './forward/forwarder.ts'
-export type { Gateway, GatewayOptions, UpgradeOptions } from './gateway.ts'
+export { checkDefinitions } from './check.ts'
+export type { CheckReport } from './check.ts'
+export type { DefinitionSource } from './source.ts'
+export type { NamedPlugins } from './definition/plugin-references.ts'
+export type { TykPathMatching } from './definition/translation.ts'
+export type { Gateway, UpgradeOptions } from './gateway.ts'
+export type { GatewayOptions } from './options.ts'
 export type { KeyInfo, KeyPage, KeyQuota, KeyRef, NewKey, Sessions } from './sessions.ts'
 export type { StoreFailurePolicy, StoreFeature } from './chain/store-failure-policy.ts'
 export type {

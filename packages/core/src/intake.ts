@@ -1,6 +1,6 @@
 import type { ApiDefinition } from './api.ts'
 import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/answer.ts'
-import type { ApiIndex, ApiMatch } from './chain/api-index.ts'
+import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
 import { errorAnswer } from './chain/verdicts.ts'
@@ -75,8 +75,8 @@ export interface Acceptance {
 
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
 export class Intake implements Life {
-  readonly #apis: ApiIndex
-  readonly #passive: boolean
+  #apis = new ApiIndex([])
+  #passive = true
   readonly #running = new Set<Exchange>()
   /** Records still with their analytics plugins. */
   readonly #concluding = new Set<Promise<void>>()
@@ -85,7 +85,8 @@ export class Intake implements Life {
   /** One timer for the deadlines of all requests. */
   #sweep: NodeJS.Timeout | undefined
 
-  constructor(apis: ApiIndex) {
+  /** From the next request on these are the APIs; those that are under way keep theirs. */
+  swap(apis: ApiIndex): void {
     this.#apis = apis
     this.#passive = apis.all.every((api) => api.passive)
   }
@@ -170,6 +171,7 @@ export class Intake implements Life {
     })
     const exchange = new Exchange(api, request, cancellation, 0)
     this.#running.add(exchange)
+    api.services.generation.enter()
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
     const problem = problemOf(call)
     return new AcceptedRequest(exchange, this, problem, !respelled && isPathOf(call.target, target.path))
@@ -196,20 +198,26 @@ export class Intake implements Life {
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
   finish(exchange: Exchange, status: number): void {
     if (!this.#running.delete(exchange)) return
+    const { services, info } = exchange.api
+    const leave = (): void => services.generation.leave()
     try {
       const concluding = conclude(exchange, { status })
-      if (concluding instanceof Promise) this.#track(concluding)
+      if (concluding instanceof Promise) this.#track(concluding, leave)
+      else leave()
     } catch (error) {
       // Nobody waits for this any more, and an exception here would be nobody's to catch.
-      const { services, info } = exchange.api
       services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
+      leave()
     }
     if (this.#running.size === 0) this.#idle?.()
   }
 
-  #track(concluding: Promise<void>): void {
+  #track(concluding: Promise<void>, leave: () => void): void {
     this.#concluding.add(concluding)
-    const done = (): void => void this.#concluding.delete(concluding)
+    const done = (): void => {
+      this.#concluding.delete(concluding)
+      leave()
+    }
     // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
     concluding.then(done, done)
   }

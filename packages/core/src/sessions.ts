@@ -4,7 +4,7 @@ import { underPolicies } from './chain/let-in.ts'
 import { describe, GatewayError, isGatewayError } from './errors.ts'
 import { policyIds } from './session/apply-policies.ts'
 import { maskKey } from './session/key-scheme.ts'
-import { remainingLifetime } from './session/lifetime.ts'
+import { KEPT_FOR_EVER, remainingLifetime } from './session/lifetime.ts'
 import type { Policy } from './session/policy.ts'
 import { extractedSessionId, isKeyId, isOfApi } from './session/session-id.ts'
 import { type KeyInput, parseSession, type Session } from './session/session.ts'
@@ -77,17 +77,22 @@ export interface KeyPage {
 }
 
 /** The keys of a store, as the APIs of one gateway understand them. */
-export function sessionsOf(store: Store, apis: readonly CompiledApi[]): Sessions {
+export function sessionsOf(store: Store, apis: () => readonly CompiledApi[]): Sessions {
   return new StoredSessions(store, apis)
 }
 
 class StoredSessions implements Sessions {
   readonly #store: Store
-  readonly #apis: readonly CompiledApi[]
+  readonly #current: () => readonly CompiledApi[]
 
-  constructor(store: Store, apis: readonly CompiledApi[]) {
+  constructor(store: Store, apis: () => readonly CompiledApi[]) {
     this.#store = store
-    this.#apis = apis
+    this.#current = apis
+  }
+
+  /** As they are served now. */
+  get #apis(): readonly CompiledApi[] {
+    return this.#current()
   }
 
   async create(input: KeyInput = {}, options: { readonly key?: string | undefined } = {}): Promise<NewKey> {
@@ -107,7 +112,7 @@ class StoredSessions implements Sessions {
     if ((await this.#store.load(id, 'confirmed')) !== undefined) throw existing(id)
     // A key of this name may have existed: what it used is not this one's.
     await this.#store.reset([...quotasOf(session, id, this.#apis).keys()])
-    if (!(await this.#store.save(id, session, remainingLifetime(session, 0), 'absent'))) throw existing(id)
+    if (!(await this.#store.save(id, session, remainingLifetime(session, KEPT_FOR_EVER), 'absent'))) throw existing(id)
     return { ...infoOf(id, session), key }
   }
 
@@ -187,7 +192,7 @@ class StoredSessions implements Sessions {
   /** A key lives as long as it says, a session some plugin made as long as its API says. */
   #lifetime(id: string, session: Session): number {
     const api = this.#apis.find(({ info }) => isOfApi(id, info.id))
-    return remainingLifetime(session, api?.definition.sessionLifetime ?? 0)
+    return remainingLifetime(session, api?.definition ?? KEPT_FOR_EVER)
   }
 
   async #find(ref: KeyRef): Promise<{ readonly id: string; readonly stored: StoredSession } | undefined> {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { createCore, withBasePath } from '@postern/core/host'
 import { handle, upgradeListener } from '@postern/http/bridge'
 import type { Request } from 'express'
@@ -18,7 +18,7 @@ export interface ExpressGateway extends Gateway {
  * app.use(gateway)
  */
 export function createGateway(
-  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  definition: DefinitionInput | readonly DefinitionInput[],
   options?: GatewayOptions,
 ): ExpressGateway {
   const core = createCore(definition, options)

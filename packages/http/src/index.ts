@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { createCore, refuse } from '@postern/core/host'
 import { handle } from './handle.ts'
 import { upgradeListener } from './upgrade.ts'
@@ -21,7 +21,7 @@ export interface HttpGateway extends Gateway {
  * http.createServer(gateway).listen(8080)
  */
 export function createGateway(
-  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  definition: DefinitionInput | readonly DefinitionInput[],
   options?: GatewayOptions,
 ): HttpGateway {
   const core = createCore(definition, options)

@@ -1,4 +1,4 @@
-import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import {
   type Acceptance,
   ByteStream,
@@ -41,7 +41,7 @@ export interface KoaGateway extends Gateway {
  * app.use(gateway)
  */
 export function createGateway(
-  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  definition: DefinitionInput | readonly DefinitionInput[],
   options?: GatewayOptions,
 ): KoaGateway {
   const core = createCore(definition, options)

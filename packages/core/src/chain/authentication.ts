@@ -49,14 +49,16 @@ export function reauthentication(steps: readonly Step[]): Step {
 function askPlugin(plugin: LoadedPlugin<'auth'>): Step {
   const verdict = grantOrEnd((granted, exchange) => {
     const id = pluginSessionId(exchange.api.info.id, granted.token)
-    const session = vouched(granted.session, fingerprintOf(presentedToken(exchange.request), plugin))
+    const token = presentedToken(exchange.request, exchange.api.definition.authentication)
+    const session = vouched(granted.session, fingerprintOf(token, plugin))
     return letIn(exchange, plugin, { id, keyId: granted.token, session, stored: undefined })
   })
   const run = (exchange: Exchange): Maybe<Ended> => flat(runPlugin(plugin, exchange.request, exchange, verdict))
   return (exchange) => {
-    const { store } = exchange.api.services
+    const { services, definition } = exchange.api
+    const { store } = services
     // A store that answers at once is asked when the plugin looks.
-    const token = store.local ? '' : presentedToken(exchange.request)
+    const token = store.local ? '' : presentedToken(exchange.request, definition.authentication)
     if (token === '') return run(exchange)
     return asking(
       () => loadAsItIs(store, pluginSessionId(exchange.api.info.id, token)),

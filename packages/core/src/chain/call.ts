@@ -36,9 +36,20 @@ export async function callApi(
   const exchange = createExchange(api, from, path, init)
   if (exchange.depth > MAX_DEPTH) return toWhatwg(errorAnswer('PSTN_CALL_DEPTH', exchange), () => undefined)
   from.addCall(exchange.cancellation)
-  const response = await answer(exchange)
-  if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
-  return toWhatwg(response, () => void conclude(exchange, { status: response.status }))
+  const { generation } = api.services
+  generation.enter()
+  try {
+    const response = await answer(exchange)
+    if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
+    return await toWhatwg(response, () => {
+      const concluding = conclude(exchange, { status: response.status })
+      if (concluding instanceof Promise) void concluding.finally(() => generation.leave())
+      else generation.leave()
+    })
+  } catch (error) {
+    generation.leave()
+    throw error
+  }
 }
 
 function createExchange(api: CompiledApi, from: Exchange, path: string, init: CallInit): Exchange {

@@ -8,8 +8,8 @@ import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
-import { bodyLimit, onEndpoint, plugged } from './steps.ts'
-import { type Ended, passOrEnd } from './verdicts.ts'
+import { bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
+import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 import { withinLimits } from './within-limits.ts'
 
 /** One thing done to a request. Undefined goes on to the next. */
@@ -44,6 +44,7 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
       ...plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd)),
       ...keyChecks,
       ...withinLimits(charging, [again, ...keyChecks]),
+      ...withoutCredential(definition),
       ...onEndpoint(endpoints),
       ...plugins.post.map((plugin) => plugged(plugin, passOrEnd)),
     ],
@@ -51,6 +52,19 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
     analytics: plugins.analytics,
     plugins,
     endpoints,
+    limits: (method, path) => charging.ofApi(method, path),
+  }
+}
+
+/** What an API does whose plugins are not there: it lets nobody through. */
+export function unavailableChain(info: ApiInfo): Chain {
+  const charging = new Charging(info.definition)
+  return {
+    request: [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)],
+    response: [],
+    analytics: [],
+    plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },
+    endpoints: new EndpointTree(),
     limits: (method, path) => charging.ofApi(method, path),
   }
 }

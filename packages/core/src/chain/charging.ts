@@ -52,12 +52,12 @@ export class Charging {
   }
 
   #keyCharges({ id }: Caller, { rate, quota }: EffectiveLimits): Charge[] {
-    const { algorithm } = this.#definition.limits
+    const { algorithm, keyRate, keyQuota } = this.#definition.limits
     return [
-      ...(rate === undefined
+      ...(rate === undefined || !keyRate
         ? []
         : [rateCharge(rate, algorithm, { subject: id, scope: rate.scope, endpoint: rate.endpoint })]),
-      ...(quota === undefined ? [] : [quotaCharge(quota, { subject: id, scope: quota.scope })]),
+      ...(quota === undefined || !keyQuota ? [] : [quotaCharge(quota, { subject: id, scope: quota.scope })]),
     ]
   }
 

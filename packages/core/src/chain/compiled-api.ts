@@ -13,8 +13,16 @@ import type { Events } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { StoreFailurePolicy } from './store-failure-policy.ts'
 
+/** Whose requests are waited for before what they use is taken away. */
+export interface Lifetime {
+  enter(): void
+  leave(): void
+}
+
 /** What the APIs of one gateway share. */
 export interface Services {
+  /** The APIs that were loaded together. */
+  readonly generation: Lifetime
   readonly events: Events
   readonly store: Store
   readonly onStoreError: StoreFailurePolicy

@@ -72,9 +72,13 @@ class AuthCall extends CallContext {
   }
 
   get session(): KnownSession | undefined {
+    const { api, request } = this.#exchange
     const known = this.#exchange.known ?? atOnce(this.#exchange, this.#plugin)
     if (known === undefined) return undefined
-    this.#session ??= knownSession(known, known.session.metadata.token ?? presentedToken(this.#exchange.request))
+    this.#session ??= knownSession(
+      known,
+      known.session.metadata.token ?? presentedToken(request, api.definition.authentication),
+    )
     return this.#session
   }
 }
@@ -83,7 +87,7 @@ class AuthCall extends CallContext {
 function atOnce({ api, request }: Exchange, plugin: LoadedPlugin): StoredSession | undefined {
   const { store } = api.services
   if (!store.local) return undefined
-  const token = presentedToken(request)
+  const token = presentedToken(request, api.definition.authentication)
   const known = store.load(pluginSessionId(api.info.id, token), 'copy')
   if (known === undefined || known instanceof Promise) return undefined
   return isVouched(known, fingerprintOf(token, plugin)) ? known : undefined

@@ -28,17 +28,31 @@ export function stripKey({ header, query, cookie, strip }: Token, request: Gatew
   if (cookie !== undefined) stripCookie(cookie, request)
 }
 
-/** The credential under which the store may already know a caller whom an `auth` plugin lets in. */
-export function presentedToken(request: GatewayRequest): string {
-  return withoutBearer(request.headers.get('authorization') ?? '')
+/**
+ * The credential under which the store may already know a caller whom an `auth` plugin lets in; of several places the last
+ * that has one, as in the real gateway.
+ */
+export function presentedToken(request: GatewayRequest, { credential }: ApiDefinition['authentication']): string {
+  const { header, query, cookie } = credential
+  let token = header === undefined ? '' : (request.headers.get(header) ?? '')
+  if (query !== undefined) token = request.query.get(query) || token
+  if (cookie !== undefined) token = cookiesOf(request, cookie).find((value) => value !== '') ?? token
+  return withoutBearer(token)
 }
 
 /** A request target without the values of query parameters that carry credentials. */
-export function withoutCredentials(url: string, { token, idExtractor }: ApiDefinition['authentication']): string {
-  if (token?.query === undefined && idExtractor?.source !== 'form') return url
+export function withoutCredentials(
+  url: string,
+  { token, credential, idExtractor }: ApiDefinition['authentication'],
+): string {
+  const names = new Set([
+    token?.query,
+    credential.query,
+    idExtractor?.source === 'form' ? idExtractor.param : undefined,
+  ])
+  names.delete(undefined)
   const start = url.indexOf('?')
-  if (start === -1) return url
-  const names = new Set([token?.query, idExtractor?.source === 'form' ? idExtractor.param : undefined])
+  if (names.size === 0 || start === -1) return url
   const pairs = url
     .slice(start + 1)
     .split('&')

@@ -1,7 +1,8 @@
 import { pathToRegexp } from 'path-to-regexp'
-import { type FlatToken, parseEndpointKey } from '../definition/endpoint-key.ts'
+import { endpointExpression, type FlatToken, parseEndpointKey } from '../definition/endpoint-key.ts'
 import { GatewayError } from '../errors.ts'
 import type { PathParams } from '../hooks.ts'
+import type { Expression } from '../session/expression.ts'
 
 /** What was found for a request. */
 export interface EndpointMatch<T> {
@@ -36,15 +37,23 @@ interface Node<T> {
   readonly methods: Methods<T>
 }
 
+/** An endpoint that is no path. */
+interface Searched<T> {
+  readonly expression: Expression
+  readonly methods: Methods<T>
+}
+
 /**
  * Finds the endpoint of a request in a time that does not depend on how many there are: a tree over path-to-regexp's
  * tokens, one level per segment. In every segment literal text beats mixed text, that a parameter, and that a wildcard;
  * a branch without the request's method gives way to the next one. Paths are compared whole, a trailing slash aside.
+ * Expressions come after all paths, each in its turn: what they match cannot be known beforehand.
  */
 export class EndpointTree<T> implements Iterable<{ readonly key: string; readonly value: T }> {
   readonly #root: Node<T> = createNode()
   readonly #ignoreCase: boolean
   readonly #entries: { readonly key: string; readonly value: T }[] = []
+  readonly #searched: Searched<T>[] = []
 
   constructor(ignoreCase = false) {
     this.#ignoreCase = ignoreCase
@@ -58,15 +67,21 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
     return this.#entries[Symbol.iterator]()
   }
 
-  /** Adds `METHOD /path`; a key that does not parse throws `PSTN_DEFINITION_INVALID`. */
+  /** Adds `METHOD /path` or `METHOD ~expression`; a key that does not parse throws `PSTN_DEFINITION_INVALID`. */
   add(key: string, value: T): void {
     const endpoint = parseEndpointKey(key)
     if (typeof endpoint === 'string')
       throw new GatewayError('PSTN_DEFINITION_INVALID', `endpoints[${JSON.stringify(key)}]: ${endpoint}`)
+    const { method, expression } = endpoint
+    if (expression !== undefined)
+      this.#searched.push({
+        expression: endpointExpression(expression, this.#ignoreCase),
+        methods: new Map([[method, { key, value, captures: [] }]]),
+      })
     for (const tokens of endpoint.variants) {
       const captures = tokens.filter((token) => token.type !== 'text')
       const methods = this.#grow(segmentsOf(tokens))
-      if (!methods.has(endpoint.method)) methods.set(endpoint.method, { key, value, captures })
+      if (!methods.has(method)) methods.set(method, { key, value, captures })
     }
     this.#entries.push({ key, value })
   }
@@ -74,10 +89,18 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   /** `path` must be canonical. */
   find(method: string, path: string): EndpointMatch<T> | undefined {
     const values: string[] = []
-    const leaf = this.#walk(this.#root, method, path, 0, values)
+    const leaf = this.#walk(this.#root, method, path, 0, values) ?? this.#search(method, path)
     return leaf === undefined
       ? undefined
       : { key: leaf.key, value: leaf.value, params: paramsOf(leaf.captures, values) }
+  }
+
+  #search(method: string, path: string): Leaf<T> | undefined {
+    for (const { expression, methods } of this.#searched) {
+      const leaf = leafFor(methods, method)
+      if (leaf !== undefined && expression.isIn(path)) return leaf
+    }
+    return undefined
   }
 
   #grow(segments: readonly FlatToken[][]): Methods<T> {

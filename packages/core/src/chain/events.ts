@@ -2,6 +2,7 @@ import createDebug from 'debug'
 import type { ApiInfo } from '../api.ts'
 import { describe, type GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
+import type { ReloadReport } from './reload-report.ts'
 import type { StoreFeature } from './store-failure-policy.ts'
 
 /** What a gateway tells those who run it. Listeners get the data, never the client's credential. */
@@ -64,6 +65,10 @@ export interface GatewayEvents {
     readonly outcome: 'refused' | 'passed' | 'notSaved'
     readonly error: GatewayError
   }
+  /** Other definitions, or other code of plugins, were taken over while the gateway ran. */
+  reload: ReloadReport
+  /** They could not be loaded: what served before goes on; at the start the APIs concerned answer 503. */
+  loadError: { readonly error: GatewayError }
   /** A record was not stored because its `analytics` plugin failed. */
   recordDropped: { readonly api: ApiInfo; readonly error: GatewayError }
 }
@@ -135,6 +140,11 @@ export class Events {
   }
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
+    // Whoever asked for the reload is told by what it returns.
+    if (!('api' in data)) {
+      debug('%s %s', event, 'error' in data ? data.error.message : '')
+      return
+    }
     if (!('error' in data)) {
       debug(
         '%s of API "%s" %o',

@@ -88,7 +88,7 @@ function hookRows(
     row('endpoint', endpoint?.value ?? [], endpointReason(api, method, path, endpoint?.key)),
     row('post', plugins.post),
     row('response', plugins.response),
-    row('analytics', plugins.analytics, records ? '' : 'records are off'),
+    row('analytics', plugins.analytics, records === undefined ? 'records are off' : ''),
   ]
 }
 

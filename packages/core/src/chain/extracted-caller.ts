@@ -64,7 +64,7 @@ function identify(
       const identity = enter(granted)
       // Whoever forgot the id while the plugin was asked did not mean this answer to be remembered.
       if (forgets.count !== asked) return letIn(exchange, plugin, identity)
-      const lifetimeMs = remainingLifetime(identity.session, api.definition.sessionLifetime)
+      const lifetimeMs = remainingLifetime(identity.session, api.definition)
       return asking(
         () => services.store.save(sessionId, identity.session, lifetimeMs, 'anything'),
         () => letIn(exchange, plugin, identity),

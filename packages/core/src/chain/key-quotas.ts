@@ -25,5 +25,7 @@ function quotaOf(session: Session, id: string, api: CompiledApi): Charge | undef
   // Policies that cannot be applied to this API keep the key out of it: there it has no quota.
   if (isGatewayError(counted) || !mayUseApi(counted, api.info.id, '')) return undefined
   const { quota } = limitsOf(counted, api.info.id, '', '/')
-  return quota === undefined ? undefined : quotaCharge(quota, { subject: id, scope: quota.scope })
+  return quota === undefined || !api.definition.limits.keyQuota
+    ? undefined
+    : quotaCharge(quota, { subject: id, scope: quota.scope })
 }

@@ -23,7 +23,7 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 }
 
 function recordRequest(exchange: Exchange, outcome: Outcome): Maybe<void> {
-  if (!exchange.api.definition.records) return
+  if (exchange.api.definition.records === undefined) return
   const made = recordOf(exchange, outcome)
   const kept = runAnalytics(exchange, made, 0)
   if (kept instanceof Promise)
@@ -60,10 +60,19 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
-function recordOf(
-  { api, request, caller, code, startedAt, upstreamMs }: Exchange,
-  { status }: Outcome,
-): AnalyticsRecord {
+/** Those of the session, of the headers and of the API, in this order. */
+function tagsOf({ api, caller, request }: Exchange): string[] {
+  const tags = caller === undefined ? [] : [...caller.session.tags]
+  const { records } = api.definition
+  if (records === undefined) return tags
+  for (const name of records.tagHeaders)
+    for (const value of request.headers.getAll(name)) if (value !== '') tags.push(`${name}-${value}`)
+  tags.push(...records.tags)
+  return tags
+}
+
+function recordOf(exchange: Exchange, { status }: Outcome): AnalyticsRecord {
+  const { api, request, caller, code, startedAt, upstreamMs } = exchange
   const { info } = api
   return {
     timestamp: new Date(),
@@ -72,7 +81,7 @@ function recordOf(
     orgId: info.orgId,
     apiKey: caller?.id ?? '',
     alias: caller?.session.alias ?? '',
-    tags: caller === undefined ? [] : [...caller.session.tags],
+    tags: tagsOf(exchange),
     method: request.method,
     host: request.host,
     path: request.path,

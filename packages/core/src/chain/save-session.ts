@@ -1,7 +1,7 @@
 import { describe } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import { freezeData } from '../session/data.ts'
-import { remainingLifetime } from '../session/lifetime.ts'
+import { KEPT_FOR_EVER, remainingLifetime } from '../session/lifetime.ts'
 import { isKeyId } from '../session/session-id.ts'
 import type { Session } from '../session/session.ts'
 import { ShapeError } from '../session/shape-error.ts'
@@ -40,7 +40,7 @@ function saveOne(caller: Caller, limited: boolean, api: CompiledApi): Maybe<void
 function saveNew({ id, own }: Caller, changes: ReadonlyMap<string, unknown>, api: CompiledApi): Maybe<void> {
   const session = withChanges(own, changes)
   return asking(
-    () => api.services.store.save(id, session, remainingLifetime(session, api.definition.sessionLifetime), 'anything'),
+    () => api.services.store.save(id, session, remainingLifetime(session, api.definition), 'anything'),
     () => undefined,
     (error) => reportUnsaved(error, api),
   )
@@ -78,7 +78,7 @@ function saveChanges(
 
 /** A key lives as long as it says; a session some plugin made, as long as the API says. */
 function keptFor(session: Session, { id }: Caller, { definition }: CompiledApi): number {
-  return remainingLifetime(session, isKeyId(id) ? 0 : definition.sessionLifetime)
+  return remainingLifetime(session, isKeyId(id) ? KEPT_FOR_EVER : definition)
 }
 
 function withChanges(session: Session, changes: ReadonlyMap<string, unknown>): Session {

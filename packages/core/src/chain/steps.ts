@@ -1,8 +1,10 @@
+import type { ApiDefinition } from '../api.ts'
 import { declaredLength } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Step } from './chain.ts'
+import { stripKey } from './credential.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin, type Verdict } from './run-plugin.ts'
@@ -43,6 +45,18 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
       if (match === undefined) return undefined
       exchange.params = match.params
       return runSteps(compiled.get(match.value) ?? [], exchange)
+    },
+  ]
+}
+
+/** What an `auth` plugin has read is taken off, where the definition says so, when nobody can ask for it any more. */
+export function withoutCredential({ hooks, authentication }: ApiDefinition): Step[] {
+  const { credential } = authentication
+  if (hooks.auth === undefined || credential.strip === 'none') return []
+  return [
+    ({ request }) => {
+      stripKey(credential, request)
+      return undefined
     },
   ]
 }

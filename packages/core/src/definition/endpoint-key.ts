@@ -1,23 +1,31 @@
 import { METHODS } from 'node:http'
 import { parse, pathToRegexp, type Token } from 'path-to-regexp'
+import { isGatewayError } from '../errors.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
+import { compileExpression, type Expression } from '../session/expression.ts'
 
 /** A token of a path without optional groups. */
 export type FlatToken = Exclude<Token, { readonly type: 'group' }>
 
-/** An endpoint key taken apart: the method, and the path once per combination of its optional groups. */
+/** An endpoint key taken apart: the method, and a path or an expression. */
 export interface Endpoint {
   readonly key: string
   /** `*` for any. */
   readonly method: string
+  /** The path once per combination of its optional groups; empty for an expression. */
   readonly variants: readonly (readonly FlatToken[])[]
+  /** The source of what is looked for in a path. */
+  readonly expression: string | undefined
 }
 
 // 2^8 variants of one path: more optional groups than that are a mistake, and would multiply the tree.
 const MAX_VARIANTS = 256
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['*', ...METHODS])
 
-/** Parses `METHOD /path`; on failure says in one sentence what is wrong with it. */
+/** Steps a character may take: a request may have a path of 16 KiB, and has to be answered soon all the same. */
+const MAX_STEPS = 500
+
+/** Parses `METHOD /path` and `METHOD ~expression`; on failure says in one sentence what is wrong with it. */
 export function parseEndpointKey(key: string): Endpoint | string {
   const space = key.indexOf(' ')
   const method = key.slice(0, Math.max(space, 0))
@@ -30,6 +38,7 @@ export function parseEndpointKey(key: string): Endpoint | string {
       ? `found the method "${method}", which no request has; write "*" for any method`
       : 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'
   }
+  if (path.startsWith('~')) return parseExpression(key, method, path.slice(1))
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
   try {
     const variants = expand(parse(path).tokens).map(canonicalTokens)
@@ -37,14 +46,36 @@ export function parseEndpointKey(key: string): Endpoint | string {
     if (twice !== undefined) return `uses the parameter "${twice}" twice`
     // Some mistakes (two parameters side by side) only show when the expression is built.
     for (const tokens of variants) pathToRegexp({ tokens })
-    return { key, method, variants }
+    return { key, method, variants, expression: undefined }
   } catch (error) {
     return (error as Error).message
   }
 }
 
-/** Two endpoints with the same signature meet the same requests. */
-export function signature(method: string, tokens: readonly FlatToken[], ignoreCase: boolean): string {
+/** Compiles the expression of an endpoint that `parseEndpointKey` has accepted. */
+export function endpointExpression(source: string, ignoreCase: boolean): Expression {
+  return compileExpression(ignoreCase ? `(?i)${source}` : source, 'PSTN_DEFINITION_INVALID')
+}
+
+function parseExpression(key: string, method: string, source: string): Endpoint | string {
+  if (/^\^?\$?$/.test(source)) return 'expected an RE2 expression behind "~", such as "GET ~^/users/[0-9]+$"'
+  try {
+    const { steps } = compileExpression(source, 'PSTN_DEFINITION_INVALID')
+    if (steps > MAX_STEPS) return `is too large: ${steps} steps for a character, expected at most ${MAX_STEPS}`
+    return { key, method, variants: [], expression: source }
+  } catch (error) {
+    if (isGatewayError(error)) return error.message
+    throw error
+  }
+}
+
+/** Two endpoints that share a signature meet the same requests. */
+export function signatures({ method, variants, expression }: Endpoint, ignoreCase: boolean): string[] {
+  if (expression !== undefined) return [`${method} ~${expression}`]
+  return variants.map((tokens) => signature(method, tokens, ignoreCase))
+}
+
+function signature(method: string, tokens: readonly FlatToken[], ignoreCase: boolean): string {
   const path = tokens
     .map((token) => (token.type === 'text' ? token.value : token.type === 'param' ? ':' : '*'))
     .join('\u0000')

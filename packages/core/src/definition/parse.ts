@@ -1,202 +1,189 @@
-import type {
-  ApiDefinition,
-  ApiDefinitionInput,
-  IdExtractorInput,
-  LimitsInput,
-  PluginEntry,
-  PluginSettings,
-  Token,
-  TokenInput,
-} from '../api.ts'
+import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
-import { canonicalPath, encodePath } from '../http/path.ts'
-import { parseUpstreamUrl } from '../http/upstream-url.ts'
-import type { IdExtractor } from '../session/extract-id.ts'
-import { parsePolicies } from '../session/policy.ts'
-import { definitionError, type Problem, schemaProblems } from './problems.ts'
+import { dialectOf, translate } from './dialect.ts'
+import type { Draft } from './draft.ts'
+import { copyPlain, deepFreeze, normalise } from './normalise.ts'
+import { type PluginSources, referenceProblems } from './plugin-references.ts'
+import { definitionError, located, type Problem, schemaProblems } from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
-import { BREAKER_DEFAULTS, HEALTH_DEFAULTS, UPSTREAM_DEFAULTS } from './upstream-defaults.ts'
+import type { DefinitionSource } from '../source.ts'
+import type { Fields, Translation, TranslationContext } from './translation.ts'
 
-/** Validates one definition or several; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
-export function parseDefinitions(input: ApiDefinitionInput | readonly ApiDefinitionInput[]): readonly ApiDefinition[] {
+/** What definitions are read with beside themselves. */
+export interface ParseContext extends Omit<TranslationContext, 'named'>, PluginSources {}
+
+/** Nothing is handed in. */
+export const NOTHING_GIVEN: ParseContext = Object.freeze({
+  plugins: {},
+  hasDirectory: false,
+  bundles: {},
+  pathMatching: 'whole',
+})
+
+/** One definition that is right. */
+export interface ParsedDefinition {
+  readonly draft: Draft
+  /** The Tyk document it was made from, frozen. */
+  readonly document: Fields | undefined
+  /** What is ignored in it. */
+  readonly warnings: readonly Problem[]
+  /** A problem of the native form as its author knows it: where it stands in the document, and in the file. */
+  readonly place: (problem: Problem) => Problem
+}
+
+/** Everything there is to say about one or several definitions. */
+export interface Reading {
+  /** What was read, for people. */
+  readonly title: string
+  /** Empty where there are problems. */
+  readonly definitions: readonly ParsedDefinition[]
+  readonly problems: readonly Problem[]
+  /** What is ignored, in all of them. */
+  readonly warnings: readonly Problem[]
+}
+
+/** Validates one definition or several of any dialect; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
+export function parseDefinitions(input: unknown, context: ParseContext = NOTHING_GIVEN): Reading {
+  const reading = readDefinitions(input, context)
+  if (reading.problems.length > 0) throw definitionError(reading.title, reading.problems)
+  return reading
+}
+
+/** The same, and throws nothing. */
+export function readDefinitions(input: unknown, context: ParseContext): Reading {
   // Holes in a sparse array become entries, which `flatMap` would pass over.
   const inputs: readonly unknown[] = Array.isArray(input) ? Array.from<unknown>(input) : [input]
   if (inputs.length === 0) {
-    throw definitionError('The list of definitions', [
-      { path: '', message: 'found an empty array, expected at least one definition' },
-    ])
+    const problems = [{ path: '', message: 'found an empty array, expected at least one definition' }]
+    return { title: 'The list of definitions', definitions: [], problems, warnings: [] }
   }
-  const problems = inputs.flatMap((one, i) =>
-    problemsOf(one).map(({ path, message }) => ({ path: inputs.length === 1 ? path : joined(i, path), message })),
-  )
-  if (problems.length > 0) throw definitionError(titleOf(inputs), problems)
-  const definitions = (inputs as readonly ApiDefinitionInput[]).map(normalise)
-  const clashes = clashesOf(definitions)
-  if (clashes.length > 0) throw definitionError(titleOf(inputs), clashes)
-  return definitions
+  const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
+  const title = titleOf(candidates)
+  const problems = candidates.flatMap((candidate) => candidate.problems())
+  const warnings = candidates.flatMap((candidate) => candidate.warnings())
+  if (problems.length > 0) return { title, definitions: [], problems, warnings }
+  const served = candidates.filter(({ translation }) => translation.active)
+  const definitions = served.map((candidate) => candidate.parsed(context))
+  const clashes = clashesOf(served, definitions)
+  return { title, definitions: clashes.length === 0 ? definitions : [], problems: clashes, warnings }
 }
 
-function problemsOf(input: unknown): Problem[] {
-  const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
-  const known = new Set(ofSchema.map(({ path }) => path))
-  // What has no valid shape need not be told twice.
-  return [...ofSchema, ...ruleProblems(input).filter(({ path }) => !known.has(path))]
+/** One of the things handed in as a definition. */
+class Candidate {
+  readonly index: number
+  readonly source: DefinitionSource | undefined
+  readonly translation: Translation
+  readonly #document: Fields | undefined
+  readonly #alone: boolean
+  readonly #context: ParseContext
+
+  constructor(input: unknown, index: number, alone: boolean, context: ParseContext) {
+    this.index = index
+    this.source = isSource(input) ? input : undefined
+    const document = this.source === undefined ? input : this.source.document
+    const isTyk = isFields(document) && dialectOf(document) !== 'native'
+    this.#document = isTyk ? document : undefined
+    this.#alone = alone
+    this.#context = context
+    this.translation = isTyk
+      ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
+      : { input: document as Fields, origins: new Map(), problems: [], warnings: [], active: true }
+  }
+
+  /** What it is called where others are told of it. */
+  get label(): string {
+    return this.source?.file ?? `[${this.index}]`
+  }
+
+  problems(): Problem[] {
+    const { input, origins, problems } = this.translation
+    const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
+    const known = new Set(ofSchema.map(({ path }) => path))
+    const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
+    // What has no valid shape need not be told twice.
+    const native = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
+    const placed = native.map(({ path, message }) => ({ path: originOf(path, origins), message }))
+    // Nor what could not be translated, and is missing for that reason.
+    const consequences = ({ path }: Problem): boolean => problems.some((other) => isWithin(path, other.path))
+    return [...problems, ...placed.filter((problem) => !consequences(problem))].map((problem) => this.#inFile(problem))
+  }
+
+  warnings(): Problem[] {
+    return this.translation.warnings.map((warning) => this.#inFile(warning))
+  }
+
+  /** Only for one without problems. */
+  parsed({ plugins }: ParseContext): ParsedDefinition {
+    return {
+      draft: normalise(this.translation.input as unknown as ApiDefinitionInput, plugins),
+      document: this.#document === undefined ? undefined : deepFreeze(copyPlain(this.#document) as Fields),
+      warnings: this.warnings(),
+      place: (problem) => this.place(problem),
+    }
+  }
+
+  place(problem: Problem): Problem {
+    return this.#inFile({ ...problem, path: originOf(problem.path, this.translation.origins) })
+  }
+
+  #inFile(problem: Problem): Problem {
+    if (this.source !== undefined) return located(problem, this.source)
+    return this.#alone ? problem : { ...problem, path: joined(this.index, problem.path) }
+  }
+}
+
+/** The place in the document of a place in the native form: that of the nearest part around it, and the way on from there. */
+function originOf(path: string, origins: ReadonlyMap<string, string>): string {
+  if (origins.size === 0) return path
+  for (let end = path.length; end > 0; end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))) {
+    const origin = origins.get(path.slice(0, end))
+    if (origin !== undefined) return origin + path.slice(end)
+  }
+  return path
+}
+
+/** Whether one of two places is part of the other. */
+function isWithin(one: string, other: string): boolean {
+  const [whole, part] = one.length < other.length ? [one, other] : [other, one]
+  return part.startsWith(whole) && (part.length === whole.length || /[.[]/.test(part[whole.length]!))
 }
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
-function clashesOf(definitions: readonly ApiDefinition[]): Problem[] {
+function clashesOf(candidates: readonly Candidate[], definitions: readonly ParsedDefinition[]): Problem[] {
   const problems: Problem[] = []
   for (const field of ['id', 'name', 'listenPath'] as const) {
     const seen = new Map<string, number>()
-    for (const [i, definition] of definitions.entries()) {
-      const other = seen.get(definition[field])
+    for (const [i, { draft, place }] of definitions.entries()) {
+      const other = seen.get(draft[field])
       // Two ids that are only the names again would say the same thing twice.
-      const said =
-        field === 'id' && definition.id === definition.name && definitions[other ?? i]?.name === definition.name
-      if (other === undefined) seen.set(definition[field], i)
-      else if (!said)
-        problems.push({
-          path: `[${i}].${field}`,
-          message: `found ${describe(definition[field])}, which [${other}] already has`,
-        })
+      const said = field === 'id' && draft.id === draft.name && definitions[other ?? i]?.draft.name === draft.name
+      if (other === undefined) seen.set(draft[field], i)
+      else if (!said) {
+        const message = `found ${describe(draft[field])}, which ${candidates[other]!.label} already has`
+        problems.push(place({ path: field, message }))
+      }
     }
   }
   return problems
 }
 
-/** From here on there is one shape: every default filled in, nothing optional, nothing that can change. */
-function normalise(input: ApiDefinitionInput): ApiDefinition {
-  const hooks = input.hooks ?? {}
-  const token = normaliseToken(input.authentication?.token)
-  return deepFreeze({
-    name: input.name,
-    id: input.id ?? input.name,
-    orgId: input.orgId ?? '',
-    listenPath: normaliseListenPath(input.listenPath ?? '/'),
-    stripListenPath: input.stripListenPath ?? true,
-    upstream: normaliseUpstream(input.upstream),
-    keyless: hooks.auth === undefined && token === undefined,
-    authentication: {
-      token,
-      idExtractor: normaliseExtractor(input.authentication?.idExtractor),
-      baseIdentity: input.authentication?.baseIdentity ?? (hooks.auth === undefined ? 'token' : 'plugin'),
-    },
-    limits: normaliseLimits(input.limits),
-    policies: parsePolicies(input.policies ?? {}),
-    version: input.version ?? '',
-    sessionLifetime: input.sessionLifetime ?? THIRTY_DAYS,
-    hooks: {
-      pre: settingsOf(hooks.pre),
-      auth: hooks.auth === undefined ? undefined : settings(hooks.auth),
-      postAuth: settingsOf(hooks.postAuth),
-      post: settingsOf(hooks.post),
-      response: settingsOf(hooks.response),
-      analytics: settingsOf(hooks.analytics),
-    },
-    endpoints: Object.fromEntries(Object.entries(input.endpoints ?? {}).map(([key, list]) => [key, settingsOf(list)])),
-    ignoreCase: input.ignoreCase ?? false,
-    config: copyPlain(input.config ?? {}) as Record<string, unknown>,
-    pluginTimeoutMs: input.pluginTimeoutMs ?? 5_000,
-    maxBufferedBytes: input.maxBufferedBytes ?? 10 * 1024 * 1024,
-    maxBodyBytes: input.maxBodyBytes ?? Number.POSITIVE_INFINITY,
-    bodyTimeoutMs: input.bodyTimeoutMs ?? 30_000,
-    requestTimeoutMs: input.requestTimeoutMs ?? 300_000,
-    sendTimeoutMs: input.sendTimeoutMs ?? 300_000,
-    upgradeIdleTimeoutMs: input.upgradeIdleTimeoutMs ?? 300_000,
-    underscoreHeaders: input.underscoreHeaders ?? 'drop',
-    trustedProxies: [...(input.trustedProxies ?? [])],
-    records: input.records ?? true,
-  })
-}
-
-function normaliseListenPath(path: string): string {
-  const canonical = canonicalPath(encodePath(path))!.replace(/\/+$/, '')
-  return canonical === '' ? '/' : canonical
-}
-
-function normaliseUpstream(input: ApiDefinitionInput['upstream']): ApiDefinition['upstream'] {
-  if (input === undefined) return undefined
-  const { url, targets, health, circuitBreaker, ...others } = typeof input === 'string' ? { url: input } : input
-  const all = (targets ?? [url]).map((target) => {
-    const { url: href, weight = 1 } = typeof target === 'string' ? { url: target } : target
-    return { url: parseUpstreamUrl(href).href, weight }
-  })
-  const breaker = circuitBreaker === true ? {} : circuitBreaker === false ? undefined : circuitBreaker
-  return {
-    ...UPSTREAM_DEFAULTS,
-    ...given(others),
-    url: all[0]!.url,
-    targets: all,
-    health: health && { ...HEALTH_DEFAULTS, ...given(health), path: health.path },
-    circuitBreaker: breaker && { ...BREAKER_DEFAULTS, ...given(breaker) },
-  }
-}
-
-/** What is undefined is left out, so that it does not hide a default. */
-function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
-}
-
-const THIRTY_DAYS = 2_592_000
-
-function normaliseToken(input: boolean | TokenInput | undefined): Token | undefined {
-  if (input === undefined || input === false) return undefined
-  const { header = 'authorization', query, cookie, strip = 'query' } = input === true ? {} : input
-  return { header: header === false ? undefined : header.toLowerCase(), query, cookie, strip }
-}
-
-function normaliseExtractor(input: IdExtractorInput | undefined): IdExtractor | undefined {
-  return input === undefined ? undefined : { ...input, proof: input.proof ?? 'source' }
-}
-
-function normaliseLimits(input: LimitsInput = {}): ApiDefinition['limits'] {
-  const { rate, per, endpoints = {}, algorithm = 'sliding-window', headers = 'both' } = input
-  return {
-    api: rate === undefined || per === undefined ? undefined : { rate, per },
-    endpoints: Object.fromEntries(Object.entries(endpoints).map(([key, limit]) => [key, { ...limit }])),
-    algorithm,
-    headers,
-  }
-}
-
-function settingsOf<P>(entries: readonly PluginEntry<P>[] | undefined): readonly PluginSettings<P>[] {
-  return (entries ?? []).map(settings)
-}
-
-function settings<P>(entry: PluginEntry<P>): PluginSettings<P> {
-  return typeof entry === 'function' ? { plugin: entry } : { ...(entry as PluginSettings<P>) }
-}
-
-/** Objects and arrays are copied so that freezing ours leaves the author's alone; instances are shared as they are. */
-function copyPlain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyPlain)
-  if (!isPlain(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyPlain(inner)]))
-}
-
-function deepFreeze<T>(value: T): T {
-  if (Array.isArray(value) || isPlain(value)) {
-    for (const inner of Object.values(value)) deepFreeze(inner)
-    Object.freeze(value)
-  }
-  return value
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-function titleOf(inputs: readonly unknown[]): string {
-  const [only] = inputs
-  if (inputs.length > 1) return `The list of ${inputs.length} definitions`
-  const name = typeof only === 'object' && only !== null ? (only as { name?: unknown }).name : undefined
+function titleOf(candidates: readonly Candidate[]): string {
+  if (candidates.length > 1) return `The list of ${candidates.length} definitions`
+  const [only] = candidates
+  const { input } = only!.translation
+  const name: unknown = typeof input === 'object' && input !== null ? input['name'] : undefined
   return typeof name === 'string' && name !== '' ? `The definition of "${name}"` : 'The definition'
 }
 
 function joined(index: number, path: string): string {
   return path === '' || path.startsWith('[') ? `[${index}]${path}` : `[${index}].${path}`
+}
+
+function isSource(input: unknown): input is DefinitionSource {
+  return isFields(input) && typeof input['locate'] === 'function' && 'document' in input
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import type { DefinitionSource } from './source.ts'
+import type { DefinitionSource } from '../source.ts'
 
 /** One thing that is wrong with a definition. */
 export interface Problem {
@@ -14,6 +14,8 @@ export interface Problem {
   readonly line?: number
   /** From 1. */
   readonly column?: number
+  /** What was thrown, where something was. */
+  readonly error?: unknown
 }
 
 export function schemaProblems(error: z.ZodError | undefined): Problem[] {
@@ -30,8 +32,13 @@ export function schemaProblems(error: z.ZodError | undefined): Problem[] {
 /** All problems in one error. `cause` is the list, for programs. */
 export function definitionError(what: string, problems: readonly Problem[]): GatewayError {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-  const lines = problems.map((problem) => `  - ${placeText(problem)}${problem.message}`)
-  return new GatewayError('PSTN_DEFINITION_INVALID', `${what} has ${count}:\n${lines.join('\n')}`, { cause: problems })
+  const message = `${what} has ${count}:\n${problemList(problems)}`
+  return new GatewayError('PSTN_DEFINITION_INVALID', message, { cause: problems })
+}
+
+/** A line for each. */
+export function problemList(problems: readonly Problem[]): string {
+  return problems.map((problem) => `  - ${placeText(problem)}${problem.message}`).join('\n')
 }
 
 /** A problem with the place in the text it is about. */

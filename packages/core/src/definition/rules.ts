@@ -4,7 +4,7 @@ import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import { extractorProblems } from '../session/extract-id.ts'
 import { parsePolicies, type PolicyInput } from '../session/policy.ts'
-import { parseEndpointKey, signature } from './endpoint-key.ts'
+import { parseEndpointKey, signatures } from './endpoint-key.ts'
 import type { Problem } from './problems.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -100,19 +100,25 @@ function hookProblems({ hooks, authentication }: Fields): Problem[] {
   ]
 }
 
+const AUTHENTICATION = new Set(['token', 'credential', 'idExtractor', 'baseIdentity'])
+
 function asksForToken({ token }: Fields): boolean {
   return token === true || isFields(token)
 }
 
 function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
   if (!isFields(authentication)) return []
-  const { token, idExtractor, baseIdentity } = authentication
+  const { token, credential, idExtractor, baseIdentity } = authentication
   const byToken = asksForToken(authentication)
   const byPlugin = isFields(hooks) && hooks['auth'] !== undefined
   const problems: Problem[] = []
-  if (isFields(token) && token['header'] === false && token['query'] === undefined && token['cookie'] === undefined)
-    problems.push({ path: 'authentication.token', message: 'names no place for the key; give header, query or cookie' })
-  const misspelt = Object.keys(authentication).some((name) => !['token', 'idExtractor', 'baseIdentity'].includes(name))
+  for (const [name, place] of Object.entries({ token, credential }))
+    if (isFields(place) && place['header'] === false && place['query'] === undefined && place['cookie'] === undefined)
+      problems.push({
+        path: `authentication.${name}`,
+        message: 'names no place for the key; give header, query or cookie',
+      })
+  const misspelt = Object.keys(authentication).some((name) => !AUTHENTICATION.has(name))
   if (!byToken && !byPlugin && !misspelt)
     problems.push({
       path: 'authentication',
@@ -122,6 +128,11 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
     problems.push({
       path: 'authentication.baseIdentity',
       message: 'says whose session counts where both token and hooks.auth ask; here is only one of them',
+    })
+  if (credential !== undefined && !byPlugin)
+    problems.push({
+      path: 'authentication.credential',
+      message: 'says where the auth plugin finds its credential; this API has no hooks.auth',
     })
   if (idExtractor === undefined) return problems
   if (!byPlugin)
@@ -169,16 +180,14 @@ function endpointProblems({ ignoreCase }: Fields, where: string, endpoints: unkn
       problems.push({ path, message: endpoint })
       continue
     }
-    const signatures = new Set(
-      endpoint.variants.map((tokens) => signature(endpoint.method, tokens, ignoreCase === true)),
-    )
-    const twin = [...signatures].map((text) => seen.get(text)).find((other) => other !== undefined)
+    const texts = new Set(signatures(endpoint, ignoreCase === true))
+    const twin = [...texts].map((text) => seen.get(text)).find((other) => other !== undefined)
     if (twin !== undefined)
       problems.push({
         path,
         message: `meets the same requests as ${JSON.stringify(twin)}; put all of an endpoint under one key`,
       })
-    for (const text of signatures) seen.set(text, key)
+    for (const text of texts) seen.set(text, key)
   }
   return problems
 }
@@ -193,7 +202,7 @@ function trustProblems({ trustedProxies }: Fields): Problem[] {
 /** A field nobody would ever see: who reads it has to say that it is wanted. */
 function underscoreProblems({ authentication, underscoreHeaders }: Fields): Problem[] {
   if (underscoreHeaders === 'keep' || !isFields(authentication)) return []
-  return ['token', 'idExtractor'].flatMap((where) => {
+  return ['token', 'credential', 'idExtractor'].flatMap((where) => {
     const reader = authentication[where]
     const header = isFields(reader) ? reader['header'] : undefined
     if (typeof header !== 'string' || !header.includes('_')) return []

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import { isFunction } from './plugin-references.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
 /** A hundred years. */
@@ -43,11 +44,17 @@ const flag = z.boolean({ error: expected('true or false') })
 const filled = (what: string): z.ZodType<string> =>
   z.custom<string>((value) => typeof value === 'string' && value !== '', { error: expected(what) })
 
-/** A class is a function that cannot be called: every request would end in a 500. */
-const isFunction = (value: unknown): boolean => typeof value === 'function' && !/^class\b/.test(String(value))
+const PLUGIN = 'a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
 
-const settings = strict('a function, or { plugin, name, timeoutMs }', {
+const settings = strict(PLUGIN, {
   plugin: z.custom<never>(isFunction, { error: expected('the plugin function') }),
+  name: filled('a name').optional(),
+  timeoutMs: timeout.optional(),
+})
+
+const reference = strict(PLUGIN, {
+  functionName: filled('the name of a function'),
+  path: filled('a path below the plugins directory, such as "auth.js"').optional(),
   name: filled('a name').optional(),
   timeoutMs: timeout.optional(),
 })
@@ -55,7 +62,8 @@ const settings = strict('a function, or { plugin, name, timeoutMs }', {
 /** A plugin where it stands: told apart before zod sees it, so that the message is about the one the author meant. */
 const plugin = z.unknown().superRefine((value, context) => {
   if (isFunction(value)) return
-  const parsed = settings.safeParse(value)
+  const named = typeof value === 'object' && value !== null && 'functionName' in value && !('plugin' in value)
+  const parsed = (named ? reference : settings).safeParse(value)
   for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
 })
 
@@ -148,7 +156,7 @@ const oneOf = <const T extends readonly [string, ...string[]]>(
   z.enum(values, { error: expected(values.map((value) => `"${value}"`).join(' or ')) })
 
 const headerName = z.custom<string>((value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value), {
-  error: expected('a header name, or false'),
+  error: expected('a header name'),
 })
 
 const token = strict('true, or { header, query, cookie, strip }', {
@@ -169,13 +177,8 @@ const idExtractor = strict('an object: where the id is and how it is read', {
 })
 
 const authentication = strict('an object: who may call', {
-  token: z
-    .unknown()
-    .superRefine((value, context) => {
-      if (typeof value === 'boolean') return
-      for (const issue of token.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
-    })
-    .optional(),
+  token: either((value) => typeof value === 'boolean', token).optional(),
+  credential: token.optional(),
   idExtractor: idExtractor.optional(),
   baseIdentity: oneOf('plugin', 'token').optional(),
 })
@@ -188,6 +191,15 @@ const limits = strict('an object of limits', {
     .optional(),
   algorithm: oneOf('sliding-window', 'fixed-window', 'gcra').optional(),
   headers: oneOf('both', 'ietf', 'x-ratelimit', 'none').optional(),
+  keyRate: flag.optional(),
+  keyQuota: flag.optional(),
+})
+
+const records = strict('true, false, or { tags, tagHeaders, detailed, retention }', {
+  tags: z.array(filled('a tag'), { error: expected('an array of tags') }).optional(),
+  tagHeaders: z.array(headerName, { error: expected('an array of header names') }).optional(),
+  detailed: flag.optional(),
+  retention: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
 })
 
 const isPlainObject = (value: unknown): boolean =>
@@ -228,6 +240,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
     .optional(),
   version: filled('the name of a version').optional(),
   sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
+  keepUntilExpiry: flag.optional(),
   ignoreCase: flag.optional(),
   config: z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }).optional(),
   pluginTimeoutMs: timeout.optional(),
@@ -241,5 +254,6 @@ export const definitionSchema = strict('an object: the definition of an API', {
   trustedProxies: z
     .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
     .optional(),
-  records: flag.optional(),
+  records: either((value) => typeof value === 'boolean', records).optional(),
+  $schema: z.string({ error: expected('the address of a JSON Schema') }).optional(),
 }) satisfies z.ZodType<unknown, { readonly [K in keyof ApiDefinitionInput]: unknown }>

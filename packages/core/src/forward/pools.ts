@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { buildConnector, Pool } from 'undici'
+import type { Upstream } from '../api.ts'
 import { GatewayError } from '../errors.ts'
 import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
 import { upstreamSocket } from './upstream-socket.ts'
@@ -34,6 +35,10 @@ function connector(settings: PoolSettings, guarded: boolean): buildConnector.con
   }
 }
 
+function keyOf(origin: string, { connectTimeoutMs, verifyTls }: PoolSettings, guarded: boolean): string {
+  return `${origin} ${connectTimeoutMs} ${verifyTls} ${guarded}`
+}
+
 /** A plugin that routes by what a client sends could otherwise make pools without end. */
 const MAX_POOLS = 1_000
 
@@ -41,11 +46,13 @@ const MAX_POOLS = 1_000
 export class Pools {
   readonly #pools = new Map<string, Pool>()
   readonly #retired = new Set<Pool>()
+  /** How many APIs have a target there. */
+  readonly #holders = new Map<string, number>()
   #closed = false
 
   /** `guarded`: no link-local address is connected to. */
   get(origin: string, settings: PoolSettings, guarded: boolean): Pool {
-    const key = `${origin} ${settings.connectTimeoutMs} ${settings.verifyTls} ${guarded}`
+    const key = keyOf(origin, settings, guarded)
     const known = this.#pools.get(key)
     if (known !== undefined) {
       if (this.#pools.size > 1) this.#keepRecent(key, known)
@@ -61,6 +68,26 @@ export class Pools {
     return pool
   }
 
+  /** An API has its targets there: their pools stay until the last one has called what this returns. */
+  hold(upstream: PoolSettings & Pick<Upstream, 'targets'>): () => void {
+    const keys = upstream.targets.map(({ url }) => keyOf(new URL(url).origin, upstream, false))
+    for (const key of keys) this.#holders.set(key, (this.#holders.get(key) ?? 0) + 1)
+    return () => {
+      for (const key of keys) this.#letGo(key)
+    }
+  }
+
+  #letGo(key: string): void {
+    const left = (this.#holders.get(key) ?? 1) - 1
+    if (left > 0) {
+      this.#holders.set(key, left)
+      return
+    }
+    this.#holders.delete(key)
+    const pool = this.#pools.get(key)
+    if (pool !== undefined) this.#retire(key, pool)
+  }
+
   /** A Map keeps insertion order: its first pool is the one unused for longest. */
   #keepRecent(key: string, pool: Pool): void {
     this.#pools.delete(key)
@@ -70,7 +97,10 @@ export class Pools {
   #retireOldest(): void {
     const [oldest] = this.#pools
     if (oldest === undefined) return
-    const [key, pool] = oldest
+    this.#retire(...oldest)
+  }
+
+  #retire(key: string, pool: Pool): void {
     this.#pools.delete(key)
     this.#retired.add(pool)
     const done = (): void => void this.#retired.delete(pool)

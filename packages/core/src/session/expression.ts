@@ -8,6 +8,8 @@ export interface Expression {
   readonly matchesEmpty: boolean
   /** How many steps a character may take. */
   readonly steps: number
+  /** Whether it is found anywhere in the text. */
+  isIn(text: string): boolean
   /** Whether the whole text matches. */
   matchesAll(text: string): boolean
   /** Every match, in order, from left to right; at most `most`. */
@@ -43,6 +45,7 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
   return {
     matchesEmpty,
     steps: size,
+    isIn: (text) => compiled.matcher(text).find(),
     matchesAll: (text) => compiled.matcher(text).matches(),
     matches(text, most) {
       const matcher = compiled.matcher(text)

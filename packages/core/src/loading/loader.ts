@@ -1,0 +1,208 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ApiInfo } from '../api.ts'
+import { compileChain, unavailableChain } from '../chain/chain.ts'
+import type { Events } from '../chain/events.ts'
+import type { ParsedDefinition } from '../definition/parse.ts'
+import type { Problem } from '../definition/problems.ts'
+import { describe, GatewayError } from '../errors.ts'
+import type { Forwarder } from '../forward/forwarder.ts'
+import { Leases } from '../forward/leases.ts'
+import type { Pools } from '../forward/pools.ts'
+import type { TargetReport } from '../forward/targets.ts'
+import { undiciCheck } from '../forward/undici-check.ts'
+import { undiciForwarder } from '../forward/undici-forwarder.ts'
+import { upgradeForwarder, withUpgrades } from '../forward/upgrade-forwarder.ts'
+import { compileTrust } from '../http/client.ts'
+import type { LogTarget } from '../plugins/log.ts'
+import type { ModuleUse, PluginModules } from '../plugins/plugin-modules.ts'
+import { filePlugins, fromFiles, inPlace, problemOf, releaseAll, type WithPlugins } from './load-plugins.ts'
+import { infoOf, LoadedApi, type LoneApi } from './loaded-api.ts'
+import { pluginsError } from './plugins-error.ts'
+
+/** What the APIs of a gateway are made with. */
+export interface Workshop {
+  readonly events: Events
+  readonly pools: Pools
+  readonly log: LogTarget | undefined
+  /** The host's own; undefined for the built-in one. */
+  readonly forward: Forwarder | undefined
+  /** Undefined where no directory is named. */
+  readonly modules: PluginModules | undefined
+}
+
+/** What became of loading several definitions. */
+export interface Loaded {
+  readonly apis: readonly LoadedApi[]
+  /** Why some of them are not available; undefined when all are. */
+  readonly error: GatewayError | undefined
+}
+
+/** Makes running APIs of definitions. */
+export class Loader {
+  readonly #shop: Workshop
+  readonly #alive = new Set<LoadedApi>()
+
+  constructor(shop: Workshop) {
+    this.#shop = shop
+  }
+
+  /** What can be made without reading a file; the others answer 503. */
+  start(definitions: readonly ParsedDefinition[]): readonly LoadedApi[] {
+    return definitions.map((parsed) =>
+      filePlugins(parsed.draft).length === 0
+        ? this.#finish(parsed, undefined, inPlace(parsed.draft), [])
+        : this.#unavailable(parsed),
+    )
+  }
+
+  /** Makes all of them, but for those of `before` that are the same. Never rejects. */
+  async load(definitions: readonly ParsedDefinition[], before: readonly LoadedApi[]): Promise<Loaded> {
+    const known = new Map(before.map((api) => [api.id, api]))
+    const reads = definitions.some(({ draft }) => filePlugins(draft).length > 0)
+    const sources = reads ? await this.#modules.refresh() : 0
+    const made = await Promise.all(
+      definitions.map(async (parsed) => {
+        const old = known.get(parsed.draft.id)
+        return old !== undefined && isStill(old, parsed, sources) ? old : this.#make(parsed, sources)
+      }),
+    )
+    const problems = made.flatMap((one) => (one instanceof LoadedApi ? [] : one.problems))
+    const apis = made.map((one) => (one instanceof LoadedApi ? one : this.#unavailable(one.parsed)))
+    return { apis, error: problems.length === 0 ? undefined : pluginsError(problems) }
+  }
+
+  /** What is wrong with the plugin files of a definition; nothing is started. */
+  async check(parsed: ParsedDefinition): Promise<ApiInfo | readonly Problem[]> {
+    if (filePlugins(parsed.draft).length === 0) return infoOf(parsed, inPlace(parsed.draft))
+    await this.#modules.refresh()
+    const found = await fromFiles(parsed.draft, this.#modules)
+    if (!('definition' in found)) return found.map((problem) => parsed.place(problem))
+    await releaseAll(found.uses)
+    return infoOf(parsed, found.definition)
+  }
+
+  /** Lets go of APIs that were made in vain. */
+  async discard(apis: readonly LoadedApi[], kept: readonly LoadedApi[]): Promise<void> {
+    await Promise.all(apis.filter((api) => !kept.includes(api)).map((api) => api.end()))
+  }
+
+  /** Ends whatever is left. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#alive].map((api) => api.end()))
+  }
+
+  get #modules(): PluginModules {
+    if (this.#shop.modules === undefined)
+      throw new GatewayError('PSTN_INTERNAL', 'Plugins in files were accepted without a directory for them.')
+    return this.#shop.modules
+  }
+
+  async #make(
+    parsed: ParsedDefinition,
+    sources: number,
+  ): Promise<LoadedApi | { readonly parsed: ParsedDefinition; readonly problems: readonly Problem[] }> {
+    if (filePlugins(parsed.draft).length === 0) return this.#finish(parsed, undefined, inPlace(parsed.draft), [])
+    const failed = (problems: readonly Problem[]): { parsed: ParsedDefinition; problems: Problem[] } => ({
+      parsed,
+      problems: problems.map((problem) => parsed.place(problem)),
+    })
+    const found = await fromFiles(parsed.draft, this.#modules)
+    if (!('definition' in found)) return failed(found)
+    const info = infoOf(parsed, found.definition)
+    const initialised = await Promise.allSettled(found.uses.map((use) => use.init(info)))
+    const broken = initialised.flatMap((one, i) =>
+      one.status === 'rejected' ? [problemOf(placeOf(found.uses[i]!, parsed), one.reason)] : [],
+    )
+    if (broken.length === 0) return this.#finish(parsed, sources, found.definition, found.uses, info)
+    await releaseAll(found.uses)
+    return failed(broken)
+  }
+
+  #finish(
+    parsed: ParsedDefinition,
+    sources: number | undefined,
+    definition: WithPlugins['definition'],
+    uses: WithPlugins['uses'],
+    info: ApiInfo = infoOf(parsed, definition),
+  ): LoadedApi {
+    const { pools } = this.#shop
+    const api = this.#compile(info)
+    const { upstream } = definition
+    const letGo = upstream === undefined ? () => undefined : pools.hold(upstream)
+    const loaded = new LoadedApi(parsed, sources, api, uses, (errors) => {
+      this.#alive.delete(loaded)
+      api.leases.close()
+      letGo()
+      for (const error of errors)
+        this.#shop.events.warn(
+          `close ${info.id}`,
+          `A plugin file of API "${info.name}" failed at its end: ${describe(error)}`,
+        )
+    })
+    this.#alive.add(loaded)
+    return loaded
+  }
+
+  #unavailable(parsed: ParsedDefinition): LoadedApi {
+    const hooks = { pre: [], auth: undefined, postAuth: [], post: [], response: [], analytics: [] }
+    const info = infoOf(parsed, { ...parsed.draft, hooks, endpoints: {} })
+    const api = { ...this.#compile(info, false), chain: unavailableChain(info), passive: false }
+    return new LoadedApi(parsed, undefined, api, 'unavailable', () => api.leases.close())
+  }
+
+  #compile(info: ApiInfo, starts = true): LoneApi {
+    const { events, pools, log, forward } = this.#shop
+    const { definition } = info
+    const { upstream } = definition
+    const chain = compileChain(info, log)
+    const customForwarder = forward !== undefined
+    const leases = new Leases(definition, targetReport(info, events))
+    if (starts && !customForwarder && upstream !== undefined) {
+      leases.watch(undiciCheck(pools, upstream))
+      if (!upstream.verifyTls)
+        events.warn(
+          `verifyTls ${info.id}`,
+          `API "${info.name}" accepts any certificate of its upstream (upstream.verifyTls: false): whoever is in between reads and writes as it pleases.`,
+        )
+    }
+    return {
+      info,
+      definition,
+      chain,
+      upstream: leases.own,
+      leases,
+      trust: compileTrust(definition.trustedProxies),
+      forward:
+        forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
+      customForwarder,
+      forgets: { count: 0 },
+      effective: new WeakMap(),
+      passive:
+        chain.request.length + chain.response.length + chain.analytics.length === 0 &&
+        upstream === undefined &&
+        !customForwarder,
+    }
+  }
+}
+
+/** The first place that names the file. */
+function placeOf({ path }: ModuleUse, { draft }: ParsedDefinition): string {
+  const first = filePlugins(draft).find(({ plugin }) => plugin.path === path)
+  return first === undefined ? 'hooks' : `${first.at}.path`
+}
+
+function isStill(old: LoadedApi, { draft, document }: ParsedDefinition, sources: number): boolean {
+  return (
+    old.available &&
+    (old.sources === undefined || old.sources === sources) &&
+    isDeepStrictEqual(old.parsed.draft, draft) &&
+    isDeepStrictEqual(old.parsed.document, document)
+  )
+}
+
+function targetReport(api: ApiInfo, events: Events): TargetReport {
+  return {
+    circuitBreaker: (target, state) => events.emit('circuitBreaker', { api, target, state }),
+    targetHealth: (target, healthy, reason) => events.emit('targetHealth', { api, target, healthy, reason }),
+  }
+}

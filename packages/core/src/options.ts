@@ -1,0 +1,160 @@
+import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure-policy.ts'
+import type { ParseContext } from './definition/parse.ts'
+import type { NamedPlugins } from './definition/plugin-references.ts'
+import type { TykPathMatching } from './definition/translation.ts'
+import { describe, GatewayError } from './errors.ts'
+import type { Forwarder } from './forward/forwarder.ts'
+import type { LogTarget } from './plugins/log.ts'
+import type { PolicyInput } from './session/policy.ts'
+import type { Store } from './session/store.ts'
+
+/** What a gateway takes besides its definitions. All optional. */
+export interface GatewayOptions {
+  /** Where plugins log; a pino logger or `console` fits. Default: `debug` under `postern:plugin:<name>`. */
+  readonly log?: LogTarget | undefined
+  /** Sends requests instead of the built-in forwarder; a mock in a test, a transport of your own. */
+  readonly forward?: Forwarder | undefined
+  /** Where sessions and counters live. Default: in this process; `redisStore(...)` of `@postern/redis` where one is not enough. */
+  readonly store?: Store | undefined
+  /** Policies by id, for the sessions that name them. */
+  readonly policies?: Readonly<Record<string, PolicyInput>> | undefined
+  /**
+   * What becomes of requests when the store cannot answer: `refuse` them (503), or let them `pass`. Default: `sessions` and
+   * `quota` refuse, `rateLimit` passes. With `sessions: 'pass'` a key this process has seen before is let in; a key nobody
+   * has seen is refused all the same.
+   */
+  readonly onStoreError?: Partial<StoreFailurePolicy> | undefined
+  /** How many analytics records are kept in memory. Default 1,000. */
+  readonly recordCapacity?: number | undefined
+  /** Functions that definitions name: an object, or a whole module (`import * as plugins`). */
+  readonly plugins?: NamedPlugins | undefined
+  /** Where plugins in files are, and nothing outside it: a path, or a `file:` URL. */
+  readonly pluginsDirectory?: string | URL | undefined
+  /** Manifests of plugin bundles, by the name Tyk documents give them (`custom_middleware_bundle`). */
+  readonly bundles?: Readonly<Record<string, object>> | undefined
+  /**
+   * How endpoint paths of Tyk documents are compared. Default `whole`; the others are what a real gateway does with its path
+   * matching options on or off: `prefix`, `suffix`, or, with none of them, `contains`.
+   */
+  readonly tykPathMatching?: TykPathMatching | undefined
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+const KNOWN_OPTIONS = [
+  'log',
+  'forward',
+  'store',
+  'policies',
+  'onStoreError',
+  'recordCapacity',
+  'plugins',
+  'pluginsDirectory',
+  'bundles',
+  'tykPathMatching',
+]
+const PATH_MATCHING = ['whole', 'prefix', 'suffix', 'contains']
+
+/** @internal Throws `PSTN_OPTIONS_INVALID`. */
+export function checkOptions(options: GatewayOptions): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `The options are ${describe(options)}; expected an object.`)
+  }
+  const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
+  if (unknown !== undefined) {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+  }
+  const { log, forward, recordCapacity } = options
+  const missing =
+    log === undefined
+      ? undefined
+      : LEVELS.find((level) => typeof (log as Partial<LogTarget> | null)?.[level] !== 'function')
+  if (missing !== undefined) {
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.log has no method "${missing}"; expected ${LEVELS.join(', ')}, as pino and console have.`,
+    )
+  }
+  if (forward !== undefined && typeof forward !== 'function') {
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `options.forward is ${describe(forward)}; expected a function.`)
+  }
+  if (recordCapacity !== undefined && !(Number.isInteger(recordCapacity) && recordCapacity >= 0)) {
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.recordCapacity is ${describe(recordCapacity)}; expected an integer, 0 or more.`,
+    )
+  }
+  checkStoreOptions(options)
+  checkPluginOptions(options)
+}
+
+function checkPluginOptions({ plugins, pluginsDirectory, bundles, tykPathMatching }: GatewayOptions): void {
+  if (plugins !== undefined && !isObject(plugins))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.plugins is ${describe(plugins)}; expected an object of functions by name.`,
+    )
+  if (pluginsDirectory !== undefined && !isDirectoryName(pluginsDirectory))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.pluginsDirectory is ${describe(pluginsDirectory)}; expected a path, or a file: URL.`,
+    )
+  if (bundles !== undefined && !isObject(bundles))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.bundles is ${describe(bundles)}; expected an object of manifests by the name of their bundle.`,
+    )
+  if (tykPathMatching !== undefined && !PATH_MATCHING.includes(tykPathMatching))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.tykPathMatching is ${describe(tykPathMatching)}; expected one of ${PATH_MATCHING.join(', ')}.`,
+    )
+}
+
+function isDirectoryName(value: unknown): boolean {
+  return value instanceof URL ? value.protocol === 'file:' : typeof value === 'string' && value !== ''
+}
+
+function checkStoreOptions({ store, policies, onStoreError }: GatewayOptions): void {
+  if (store !== undefined && typeof (store as Partial<Store> | null)?.take !== 'function')
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.store is ${describe(store)}; expected a store, such as redisStore(...) of @postern/redis.`,
+    )
+  if (policies !== undefined && !isObject(policies))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.policies is ${describe(policies)}; expected an object of policies by id.`,
+    )
+  if (onStoreError === undefined) return
+  if (!isObject(onStoreError))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.onStoreError is ${describe(onStoreError)}; expected an object.`,
+    )
+  for (const [feature, found] of Object.entries(onStoreError)) {
+    if (!Object.hasOwn(STORE_FAILURE_DEFAULTS, feature))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `Unknown option onStoreError.${feature}; known: ${Object.keys(STORE_FAILURE_DEFAULTS).join(', ')}.`,
+      )
+    if (found !== undefined && found !== 'refuse' && found !== 'pass')
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.onStoreError.${feature} is ${describe(found)}; expected "refuse" or "pass".`,
+      )
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** @internal What definitions are read with. */
+export function parseContext({ plugins, pluginsDirectory, bundles, tykPathMatching }: GatewayOptions): ParseContext {
+  return {
+    plugins: plugins ?? {},
+    hasDirectory: pluginsDirectory !== undefined,
+    bundles: bundles ?? {},
+    pathMatching: tykPathMatching ?? 'whole',
+  }
+}
