@@ -30,20 +30,24 @@ export async function gather(files: readonly string[], given: Values<typeof SOUR
   const ofModule = given.options === undefined ? {} : await loadOptions(given.options, problems)
   const plugins = given.plugins ?? defaultPlugins(files, ofModule)
   if (given.plugins !== undefined && !isDirectory(given.plugins))
-    problems.push(error(given.plugins, 'found no such directory; --plugins is where plugin files are'))
+    problems.push(ofFile(given.plugins, 'found no such directory; --plugins is where plugin files are'))
   const options = plugins === undefined ? ofModule : { ...ofModule, pluginsDirectory: path.resolve(plugins) }
   return { sources, options, plugins, problems }
 }
 
 /** What an error of a reader or of a gateway says, one by one. */
 export function findingsOf(thrown: unknown): Finding[] {
-  if (isGatewayError(thrown) && isProblems(thrown.cause)) return thrown.cause.map(ofProblem)
+  if (isGatewayError(thrown) && isProblems(thrown.cause)) return thrown.cause.map((problem) => findingOf(problem))
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return [{ severity: 'error', rule: 'definition', path: '', message }]
+  return [findingOf({ path: '', message })]
 }
 
-export function ofProblem(problem: Problem): Finding {
-  return { severity: 'error', rule: 'definition', ...problem }
+export function findingOf(
+  { path, message, file, line, column }: Problem,
+  severity: Finding['severity'] = 'error',
+  rule = 'definition',
+): Finding {
+  return { severity, rule, message, path, file, line, column }
 }
 
 function isProblems(cause: unknown): cause is readonly Problem[] {
@@ -63,7 +67,7 @@ function isDirectory(name: string): boolean {
 async function loadOptions(file: string, problems: Finding[]): Promise<GatewayOptions> {
   if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
     problems.push(
-      error(file, "found no such file; --options is a module whose default export is the gateway's options"),
+      ofFile(file, "found no such file; --options is a module whose default export is the gateway's options"),
     )
     return {}
   }
@@ -72,10 +76,10 @@ async function loadOptions(file: string, problems: Finding[]): Promise<GatewayOp
     const found = module.default
     if (typeof found === 'object' && found !== null && !Array.isArray(found)) return found as GatewayOptions
     problems.push(
-      error(file, "has no default export that is an object: write export default { ... }, the gateway's options"),
+      ofFile(file, "has no default export that is an object: write export default { ... }, the gateway's options"),
     )
   } catch (cause) {
-    problems.push(error(file, `could not be loaded: ${reason(cause)}`))
+    problems.push(ofFile(file, `could not be loaded: ${reason(cause)}`))
   }
   return {}
 }
@@ -87,6 +91,6 @@ function reason(cause: unknown): string {
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
 }
 
-function error(file: string, message: string): Finding {
-  return { severity: 'error', rule: 'definition', path: '', message, file }
+function ofFile(file: string, message: string): Finding {
+  return findingOf({ path: '', message, file })
 }

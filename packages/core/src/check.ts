@@ -15,6 +15,8 @@ export interface CheckReport {
   readonly problems: readonly Problem[]
   /** What would be ignored. */
   readonly warnings: readonly Problem[]
+  /** A problem of one of the `apis` as its author knows it: where it stands in the document, and in the file. */
+  place(api: ApiInfo, problem: Problem): Problem
 }
 
 /**
@@ -31,9 +33,11 @@ export async function checkDefinitions(
   const modules = pluginsDirectory === undefined ? undefined : new PluginModules(pluginsDirectory)
   const loader = new Loader({ events: new Events(), pools: new Pools(), log, forward, modules })
   const checked = await Promise.all(definitions.map((parsed) => loader.check(parsed)))
+  const places = new Map(checked.map((one, i) => [one, definitions[i]!.place]))
   return {
     apis: checked.filter((one): one is ApiInfo => !Array.isArray(one)),
     problems: [...problems, ...checked.flatMap((one) => (Array.isArray(one) ? (one as readonly Problem[]) : []))],
     warnings,
+    place: (api, problem) => places.get(api)?.(problem) ?? problem,
   }
 }

@@ -144,7 +144,7 @@ class Serving {
       return 1
     }
     const close = this.#watch()
-    this.#log.listening({ url: urlOf(server), apis: gateway.apis, watched: this.#watched() })
+    this.#log.listening({ url: urlOf(server), apis: gateway.apis(), watched: this.#watched() })
     const cut = await stopped
     await close()
     this.#log.stopped(cut)

@@ -1,6 +1,7 @@
 import { sorted } from '../finding.ts'
 import { describeApi } from './describe-api.ts'
-import type { Changes, LogChannels, ServeLog } from './log.ts'
+import type { ReloadReport } from '@postern/core'
+import type { LogChannels, ServeLog } from './log.ts'
 
 /** One JSON document on each line of stdout; `event` says what it is. */
 export function jsonLog({ out, requests }: LogChannels): ServeLog {
@@ -8,7 +9,7 @@ export function jsonLog({ out, requests }: LogChannels): ServeLog {
   return {
     listening: ({ url, apis, watched }) => say('listening', { url, apis: apis.map(describeApi), watched }),
     request: (served) => (requests ? say('request', served) : undefined),
-    reloaded: (changes) => say('reload', namesOf(changes)),
+    reloaded: (report) => say('reload', changesOf(report)),
     notReloaded: (findings) => say('reloadError', { findings: sorted(findings) }),
     trouble: ({ event, ...fields }) => say(event, fields),
     plugin: ({ level, fields, message }) => say('log', { level, ...fields, message }),
@@ -17,7 +18,11 @@ export function jsonLog({ out, requests }: LogChannels): ServeLog {
   }
 }
 
-function namesOf({ added, removed, changed, unchanged }: Changes): object {
-  const lists = { added, removed, changed, unchanged }
-  return Object.fromEntries(Object.entries(lists).map(([list, apis]) => [list, apis.map(({ name }) => name)]))
+function changesOf({ added, removed, changed, unchanged }: ReloadReport): object {
+  return {
+    added: added.map(({ name }) => name),
+    removed: removed.map(({ name }) => name),
+    changed: changed.map(({ api, keys }) => ({ name: api.name, keys })),
+    unchanged,
+  }
 }

@@ -1,4 +1,4 @@
-import { type ApiInfo, type GatewayError, isGatewayError, type LogTarget } from '@postern/core'
+import { type ApiInfo, type GatewayError, isGatewayError, type LogTarget, type ReloadReport } from '@postern/core'
 import type { Finding } from '../finding.ts'
 import type { Output } from '../output.ts'
 
@@ -12,14 +12,6 @@ export interface Served {
   readonly ms: number
   /** The name of the API; undefined where none listens. */
   readonly api: string | undefined
-}
-
-/** What a reload has changed, by the names of the APIs. */
-export interface Changes {
-  readonly added: readonly ApiInfo[]
-  readonly removed: readonly ApiInfo[]
-  readonly changed: readonly ApiInfo[]
-  readonly unchanged: readonly ApiInfo[]
 }
 
 export interface Listening {
@@ -51,7 +43,7 @@ export interface PluginLine {
 export interface ServeLog {
   listening(listening: Listening): void
   request(served: Served): void
-  reloaded(changes: Changes): void
+  reloaded(report: ReloadReport): void
   /** The previous version keeps serving. */
   notReloaded(findings: readonly Finding[]): void
   trouble(trouble: Trouble): void

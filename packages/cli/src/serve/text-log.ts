@@ -1,8 +1,9 @@
 import { inspect } from 'node:util'
+import type { ReloadReport } from '@postern/core'
 import { type Channel, printable } from '../output.ts'
 import { report } from '../report.ts'
 import { describeApi } from './describe-api.ts'
-import type { Changes, Listening, LogChannels, PluginLine, Served, ServeLog } from './log.ts'
+import type { Listening, LogChannels, PluginLine, Served, ServeLog } from './log.ts'
 import { timeOfDay } from './log.ts'
 
 /** Lines for people: what happens on stdout, what goes wrong on stderr. */
@@ -10,7 +11,7 @@ export function textLog({ out, err, requests }: LogChannels): ServeLog {
   return {
     listening: (listening) => showListening(out, listening),
     request: (served) => (requests ? showRequest(out, served) : undefined),
-    reloaded: (changes) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(changes)}`),
+    reloaded: (report) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(report)}`),
     notReloaded(findings) {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
       report(err, findings)
@@ -64,9 +65,12 @@ function colourOf(status: number | undefined): 'green' | 'cyan' | 'yellow' | 're
   return status >= 300 ? 'cyan' : 'green'
 }
 
-function changesText({ added, removed, changed, unchanged }: Changes): string {
-  const lists = Object.entries({ added, removed, changed }).filter(([, apis]) => apis.length > 0)
-  const said = lists.map(([what, apis]) => `${what} ${apis.map(({ name }) => printable(name)).join(', ')}`)
-  if (unchanged.length > 0) said.push(`${unchanged.length} unchanged`)
-  return said.join('; ')
+function changesText({ added, removed, changed, unchanged }: ReloadReport): string {
+  const lists = [
+    ['added', added.map(({ name }) => name)],
+    ['removed', removed.map(({ name }) => name)],
+    ['changed', changed.map(({ api, keys }) => `${api.name} (${keys.join(', ')})`)],
+  ] as const
+  const said = lists.filter(([, names]) => names.length > 0).map(([what, names]) => `${what} ${names.join(', ')}`)
+  return printable([...said, ...(unchanged > 0 ? [`${unchanged} unchanged`] : [])].join('; '))
 }
