@@ -1,0 +1,85 @@
+import { readdir, realpath, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { namesDefinition } from './read-definitions.ts'
+
+/** What there is to watch, as it is now. */
+export interface Look {
+  /** Whose events may mean a change. */
+  readonly directories: ReadonlySet<string>
+  /** Differs whenever one of the files does. */
+  readonly state: string
+}
+
+/** Looks at definition files, at those of directories, and at the modules in and below the directory of plugins. */
+export async function look(files: readonly string[], plugins: string | undefined): Promise<Look> {
+  const looking = new Looking()
+  for (const file of files) await looking.at(path.resolve(file))
+  if (plugins !== undefined) await looking.below(path.resolve(plugins))
+  return { directories: looking.directories, state: looking.marks.toSorted().join('\n') }
+}
+
+const MODULE = /\.(?:[cm]?[jt]s|json|wasm)$/i
+const namesModule = (name: string): boolean => !name.startsWith('.') && MODULE.test(name)
+
+class Looking {
+  readonly directories = new Set<string>()
+  readonly marks: string[] = []
+  readonly #visited = new Set<string>()
+
+  async at(given: string): Promise<void> {
+    if (!(await isDirectory(given))) return this.#file(given)
+    await this.#enter(given)
+    for (const name of await namesIn(given)) if (namesDefinition(name)) await this.#file(path.join(given, name))
+  }
+
+  async below(directory: string): Promise<void> {
+    if (!(await isDirectory(directory))) return this.#file(directory)
+    if (!(await this.#enter(directory))) return
+    for (const name of await namesIn(directory)) {
+      if (name.startsWith('.') || name === 'node_modules') continue
+      const inner = path.join(directory, name)
+      if (namesModule(name)) await this.#file(inner)
+      else if (await isDirectory(inner)) await this.below(inner)
+    }
+  }
+
+  /** False where it has been before: a link leads back up. */
+  async #enter(directory: string): Promise<boolean> {
+    const real = await realpath(directory).catch(() => directory)
+    this.directories.add(directory)
+    // A link on the way may be pointed elsewhere, which is an event of the directory it is in.
+    if (real !== directory) this.directories.add(path.dirname(directory))
+    const isNew = !this.#visited.has(real)
+    this.#visited.add(real)
+    return isNew
+  }
+
+  async #file(file: string): Promise<void> {
+    try {
+      const { ino, size, mtimeMs, ctimeMs } = await stat(file)
+      this.marks.push([file, ino, size, mtimeMs, ctimeMs].join(' '))
+      // A file that is written to behind a link is an event of the directory it is really in.
+      this.directories.add(path.dirname(await realpath(file)))
+    } catch (error) {
+      this.marks.push(`${file} ${String((error as NodeJS.ErrnoException).code)}`)
+    }
+    this.directories.add(await nearestDirectory(path.dirname(file)))
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => [])
+}
+
+async function isDirectory(file: string): Promise<boolean> {
+  return stat(file).then(
+    (status) => status.isDirectory(),
+    () => false,
+  )
+}
+
+/** Where something appears first when this one comes back. */
+async function nearestDirectory(directory: string): Promise<string> {
+  const above = path.dirname(directory)
+  return above === directory || (await isDirectory(directory)) ? directory : nearestDirectory(above)
+}
