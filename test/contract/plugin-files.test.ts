@@ -1,9 +1,11 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs'
+import Module from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ApiInfo, isGatewayError } from '@postern/core'
 import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
+import { inPlace } from '../../packages/core/src/loading/load-plugins.ts'
 import { type ModuleUse, PluginModules } from '../../packages/core/src/plugins/plugin-modules.ts'
 import { pluginFolder, writeFiles } from '../support/plugin-folder.ts'
 import { watchProcess } from '../support/process.ts'
@@ -11,9 +13,9 @@ import { watchProcess } from '../support/process.ts'
 const runsTypeScript = typeof (process.features as { typescript?: unknown }).typescript === 'string'
 
 function api(id: string): ApiInfo {
-  const [definition] = parseDefinitions({ name: id, id, upstream: 'http://127.0.0.1:9' })
-  if (definition === undefined) throw new Error('no definition')
-  return { id, orgId: '', name: id, definition }
+  const [parsed] = parseDefinitions({ name: id, id, upstream: 'http://127.0.0.1:9' }).definitions
+  if (parsed === undefined) throw new Error('no definition')
+  return { id, orgId: '', name: id, definition: inPlace(parsed.draft), document: undefined }
 }
 
 const run = (use: ModuleUse, functionName: string): unknown => use.function(functionName)()
@@ -279,7 +281,12 @@ describe('a function of a plugin file', () => {
 
 describe('a file that cannot be loaded', () => {
   it.each([
-    ['a syntax error', 'export const f = () => {', /SyntaxError: .* \(a.mjs:1\)$/],
+    [
+      'a syntax error',
+      'export const f = () => {',
+      /SyntaxError: .*, in this file or in one it imports; node --check shows the line$/,
+    ],
+    ['a name another file does not export', 'import { f } from "./empty.mjs"', /SyntaxError: .*'f' \(a.mjs:1\)$/],
     ['an exception', '\nthrow new RangeError("no database")', /: RangeError: no database \(a.mjs:2\)$/],
     ['a thrown null', 'throw null', /: null$/],
     ['a package that is not there', 'import "@example/none"', /: Error: Cannot find package '@example\/none'/],
@@ -288,7 +295,12 @@ describe('a file that cannot be loaded', () => {
     ['a close that is none', 'export const close = {}', /exports "close", which is no function but an empty object/],
   ])('by %s is named with the cause', async (_, source, told) => {
     const seen = watchProcess()
-    const folder = pluginFolder({ 'a.mjs': source, 'lib.mjs': 'throw new Error("broken")' })
+    const folder = pluginFolder({
+      'a.mjs': source,
+      'lib.mjs': 'throw new Error("broken")',
+      'broken.cjs': '\nconst a = ;',
+      'empty.mjs': '',
+    })
     const text = await refused(new PluginModules(folder).open('a.mjs', 'a'))
     expect(text.startsWith(`PSTN_PLUGIN_UNLOADABLE `)).toBe(true)
     expect(text).toContain(path.join(folder, 'a.mjs'))
@@ -423,6 +435,27 @@ describe('after a change', () => {
     expect(run(await modules.open('a.mjs', 'a'), 'f')).toEqual([1, 1, 1, 2, 2])
   })
 
+  it('so is everything below a directory that a link leads to, whichever that is', async () => {
+    const helper = (version: number): string => `export const g = () => ${version}`
+    const folder = pluginFolder({
+      'v 1 é/a.mjs': 'export { g } from "./lib.mjs"',
+      'v 1 é/lib.mjs': helper(1),
+      'v2/a.mjs': 'export { g } from "./lib.mjs"',
+      'v2/lib.mjs': helper(3),
+    })
+    const current = path.join(folder, 'current')
+    symlinkSync('v 1 é', current)
+    const modules = new PluginModules(pathToFileURL(current))
+    expect(run(await modules.open('a.mjs', 'a'), 'g')).toBe(1)
+    writeFiles(folder, { 'v 1 é/lib.mjs': helper(2) })
+    expect(await modules.refresh()).toBe(1)
+    expect(run(await modules.open('a.mjs', 'a'), 'g')).toBe(2)
+    rmSync(current)
+    symlinkSync('v2', current)
+    expect(await modules.refresh()).toBe(2)
+    expect(run(await modules.open('a.mjs', 'a'), 'g')).toBe(3)
+  })
+
   it('a path relative to import.meta.url means what it did', async () => {
     const folder = pluginFolder({ 'a.mjs': 'export const f = () => new URL("./data.txt", import.meta.url).href' })
     const modules = new PluginModules(folder)
@@ -452,21 +485,18 @@ describe('after a change', () => {
     ])
   })
 
-  it.runIf(process.allowedNodeEnvironmentFlags.has('--experimental-strip-types'))(
-    'an ES module that a CommonJS file imports is fresh',
-    async () => {
-      const name = newName()
-      const folder = pluginFolder({
-        'a.cjs': "exports.f = async () => (await import('./lib.mjs')).g()",
-        'lib.mjs': esmHelper(`${name} 1`),
-      })
-      const modules = new PluginModules(folder)
-      expect(await run(await modules.open('a.cjs', 'a'), 'f')).toEqual([1, `${name} 1`])
-      writeFiles(folder, { 'lib.mjs': esmHelper(`${name} 2`) })
-      await modules.refresh()
-      expect(await run(await modules.open('a.cjs', 'a'), 'f')).toEqual([2, `${name} 2`])
-    },
-  )
+  it.runIf('registerHooks' in Module)('an ES module that a CommonJS file imports is fresh', async () => {
+    const name = newName()
+    const folder = pluginFolder({
+      'a.cjs': "exports.f = async () => (await import('./lib.mjs')).g()",
+      'lib.mjs': esmHelper(`${name} 1`),
+    })
+    const modules = new PluginModules(folder)
+    expect(await run(await modules.open('a.cjs', 'a'), 'f')).toEqual([1, `${name} 1`])
+    writeFiles(folder, { 'lib.mjs': esmHelper(`${name} 2`) })
+    await modules.refresh()
+    expect(await run(await modules.open('a.cjs', 'a'), 'f')).toEqual([2, `${name} 2`])
+  })
 })
 
 describe('state of a module', () => {

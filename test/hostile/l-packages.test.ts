@@ -32,6 +32,7 @@ const ALLOWED: Readonly<Record<string, readonly [licence: string, reason: string
   xpath: ['MIT', 'XPath id extractors'],
   zod: ['MIT', 'the shape of definitions'],
   ioredis: ['MIT', 'the Redis client; @postern/redis only'],
+  yaml: ['ISC', 'YAML with places, for definitions in files; @postern/files only'],
 }
 
 function installed(name: string, from: string): Installed {
@@ -103,6 +104,7 @@ attack(group, 'L11', () => {
         "standard-as-callback",
         "undici",
         "xpath",
+        "yaml",
         "zod",
       ]
     `)

@@ -10,7 +10,8 @@ const MAX_LIFETIME_SECONDS = 3_155_760_000
 
 type Say = (issue: { readonly input?: unknown }) => string
 
-function expected(what: string): Say {
+/** What a wrong value is told in: what was found, and what would work. */
+export function expected(what: string): Say {
   return ({ input }) =>
     input === undefined ? `missing, expected ${what}` : `found ${describe(input)}, expected ${what}`
 }

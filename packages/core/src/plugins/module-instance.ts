@@ -2,6 +2,7 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError, stackOf } from '../errors.ts'
+import { withoutEcho } from './echoed-rejections.ts'
 import { moduleUrl, requiredExports } from './fresh-modules.ts'
 
 /** What importing a file and its `init` may take together; `close` has as much again. */
@@ -73,7 +74,7 @@ export class ModuleInstance {
     try {
       refuseTypeScript(this.#file)
       const url = moduleUrl(this.#file, number)
-      const importing = import(/* @vite-ignore */ url) as Promise<Exports>
+      const importing = withoutEcho(import(/* @vite-ignore */ url) as Promise<Exports>)
       const exports = exportsOf(this.#file, await this.#within(LOAD_TIMEOUT_MS, 'Importing', importing))
       for (const name of ['init', 'close'] as const) {
         if (exports[name] !== undefined && typeof exports[name] !== 'function') {
@@ -86,8 +87,11 @@ export class ModuleInstance {
       this.#spent = true
       if (cause instanceof GatewayError && cause.code === 'PSTN_PLUGIN_UNLOADABLE') throw cause
       const stack = stackOf(cause)
-      const where = placeBelow(this.#directory, stack) + hint(stack)
-      throw unloadable(`The plugin file ${this.#file} cannot be loaded: ${describe(cause)}${where}`, cause)
+      const where = placeBelow(this.#directory, stack) ?? (cause instanceof SyntaxError ? NOWHERE : '')
+      throw unloadable(
+        `The plugin file ${this.#file} cannot be loaded: ${describe(cause)}${where}${hint(cause)}`,
+        cause,
+      )
     }
   }
 
@@ -135,16 +139,20 @@ function refuseTypeScript(file: string): void {
 }
 
 /** What Node's own message does not say. */
-function hint(stack: string): string {
-  if (/ERR_UNKNOWN_FILE_EXTENSION.*\.[cm]?ts\b/.test(stack)) return `. To run TypeScript, ${NEEDED}`
-  if (stack.includes('ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX')) {
+function hint(cause: unknown): string {
+  const told = describe(cause)
+  if (/Unknown file extension "\.[cm]?ts"/.test(told)) return `. To run TypeScript, ${NEEDED}`
+  if (told.includes('not supported in strip-only mode')) {
     return '. Node only removes types: write without enum, namespace and parameter properties, or compile it to JavaScript'
   }
   return ''
 }
 
-/** The first line of the stack that is below the directory: syntax errors carry no other hint. */
-function placeBelow(directory: string, stack: string): string {
+// Node keeps to itself where an ES module cannot be parsed.
+const NOWHERE = ', in this file or in one it imports; node --check shows the line'
+
+/** The first line of the stack that is below the directory, without the number in its URL. */
+function placeBelow(directory: string, stack: string): string | undefined {
   for (const line of stack.split('\n')) {
     for (const prefix of [pathToFileURL(directory).href, directory]) {
       const at = line.indexOf(`${prefix}/`)
@@ -152,5 +160,5 @@ function placeBelow(directory: string, stack: string): string {
       if (place !== null) return ` (${place.slice(1).join(':')})`
     }
   }
-  return ''
+  return undefined
 }

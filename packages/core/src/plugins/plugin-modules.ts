@@ -45,7 +45,7 @@ interface Claim extends FoundPluginFile {
 /**
  * Plugins from the files of one directory. The first load of a file is the module anybody else gets who imports it.
  * After a change of any source below the directory modules are loaded anew, under other URLs; Node keeps the old ones
- * (some 10 kB for a small module, see `docs/plugin-files.md`).
+ * (20 kB for each version of a small plugin of two files, see `docs/plugin-files.md`).
  */
 export class PluginModules {
   readonly #directory: string

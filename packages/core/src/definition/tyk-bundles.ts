@@ -1,0 +1,90 @@
+import { describe } from '../errors.ts'
+import type { TranslationContext } from './translation.ts'
+import type { TykPlugin, TykPlugins } from './tyk-api.ts'
+import { Place } from './tyk-document.ts'
+import { readMiddleware } from './tyk-plugins.ts'
+import { compileVocabulary } from './tyk-vocabulary.ts'
+import { MIDDLEWARE_FIELDS } from './tyk-classic-fields.ts'
+
+const checkManifest = compileVocabulary({
+  read: MIDDLEWARE_FIELDS,
+  silent: 'file_list checksum signature',
+  ignored: {},
+  refused: {},
+})
+
+/**
+ * What the bundles say instead of the document; undefined where one was not handed in, which has been reported. Several
+ * names, with commas between, are one after the other.
+ */
+export function readBundles(names: Place, context: TranslationContext): TykPlugins | undefined {
+  const listed = (names.text().value ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  const sections = listed.map((name) => readBundle(names, name, listed.length > 1, context))
+  return sections.every((section) => section !== undefined) ? sections.reduce(concatenated) : undefined
+}
+
+function readBundle(
+  names: Place,
+  name: string,
+  several: boolean,
+  { bundles }: TranslationContext,
+): TykPlugins | undefined {
+  const manifest = Object.hasOwn(bundles, name) ? bundles[name] : undefined
+  if (manifest === undefined) {
+    names.problem(
+      `nobody fetches bundles; hand in the manifest of this one as options.bundles[${JSON.stringify(name)}]`,
+    )
+    return undefined
+  }
+  const place = new Place(manifest, names.report, [], { path: names.path, name })
+  checkManifest(place)
+  const section = place.at('custom_middleware')
+  if (!section.present) section.problem('missing, expected the plugins of the bundle')
+  const read = readMiddleware(section)
+  return several ? below(directoryOf(name), read) : read
+}
+
+/** Several bundles may have files of one name: each has a directory of its own. */
+function directoryOf(name: string): string {
+  return name.replace(/\.[^./]*$/, '').replaceAll('/', '__')
+}
+
+function below(directory: string, plugins: TykPlugins): TykPlugins {
+  const moved = (plugin: TykPlugin): TykPlugin => {
+    const { value, path } = plugin.file
+    return value === undefined ? plugin : { ...plugin, file: { value: `${directory}/${value}`, path } }
+  }
+  const { auth } = plugins
+  return {
+    ...plugins,
+    pre: plugins.pre.map(moved),
+    auth: typeof auth === 'object' ? moved(auth) : auth,
+    postAuth: plugins.postAuth.map(moved),
+    post: plugins.post.map(moved),
+    response: plugins.response.map(moved),
+    analytics: plugins.analytics.map(moved),
+  }
+}
+
+function concatenated(first: TykPlugins, second: TykPlugins): TykPlugins {
+  const drivers = [first, second].map(({ driver }) => driver.value)
+  if (drivers[0] !== drivers[1])
+    second.place
+      .at('driver')
+      .problem(`found ${describe(drivers[1])}, but the bundle before it has ${describe(drivers[0])}`)
+  if (first.auth !== undefined && second.auth !== undefined)
+    second.place.at('auth_check').problem('a bundle before it has one already; an API has one')
+  return {
+    ...first,
+    pre: [...first.pre, ...second.pre],
+    auth: first.auth ?? second.auth,
+    postAuth: [...first.postAuth, ...second.postAuth],
+    post: [...first.post, ...second.post],
+    response: [...first.response, ...second.response],
+    analytics: [...first.analytics, ...second.analytics],
+    idExtractor: first.idExtractor ?? second.idExtractor,
+  }
+}

@@ -1,0 +1,127 @@
+import { posix } from 'node:path'
+import { describe } from '../errors.ts'
+import type { TykIdExtractor, TykPlugin, TykPlugins } from './tyk-api.ts'
+import type { Place } from './tyk-document.ts'
+import type { TranslationContext } from './translation.ts'
+
+/** What the fields of an entry are called where it stands. */
+export interface PluginFields {
+  /** The first that is filled counts. */
+  readonly name: readonly string[]
+  readonly file: string
+  readonly isOn: (entry: Place) => boolean
+  /** Says that the source stands in the document. */
+  readonly isInline?: (entry: Place) => boolean
+}
+
+export const isEnabled = (entry: Place): boolean => entry.at('enabled').flag().value
+export const isNotDisabled = (entry: Place): boolean => !entry.at('disabled').flag().value
+
+const MIDDLEWARE: PluginFields = {
+  name: ['name'],
+  file: 'path',
+  isOn: isNotDisabled,
+  isInline: (entry) => entry.at('code').text().value !== undefined,
+}
+
+export function readPlugin(place: Place, fields: PluginFields): TykPlugin {
+  const names = fields.name.map((key) => place.at(key).text())
+  return {
+    place,
+    name: names.find(({ value }) => value !== undefined) ?? names[0]!,
+    file: place.at(fields.file).text(),
+    isInline: fields.isInline?.(place) ?? false,
+  }
+}
+
+/** The entries of a list that are switched on, in order. */
+export function readPlugins(list: Place, fields: PluginFields): TykPlugin[] {
+  return list.list().flatMap((entry) => (fields.isOn(entry) ? [readPlugin(entry, fields)] : []))
+}
+
+/** `custom_middleware`: of a Classic document, or of the manifest of a bundle, which is Classic in both dialects. */
+export function readMiddleware(place: Place): TykPlugins {
+  const logs = place.at('traffic_logs')
+  return {
+    place,
+    authPlace: place.at('auth_check'),
+    driver: place.at('driver').text(),
+    pre: readPlugins(place.at('pre'), MIDDLEWARE),
+    auth: readAuthCheck(place.at('auth_check')),
+    postAuth: readPlugins(place.at('post_key_auth'), MIDDLEWARE),
+    post: readPlugins(place.at('post'), MIDDLEWARE),
+    response: readPlugins(place.at('response'), MIDDLEWARE),
+    analytics: isNamed(logs) && isNotDisabled(logs) ? [readPlugin(logs, MIDDLEWARE)] : [],
+    idExtractor: readIdExtractor(place.at('id_extractor')),
+  }
+}
+
+function readAuthCheck(place: Place): TykPlugin | 'disabled' | undefined {
+  if (!isNamed(place)) return undefined
+  return isNotDisabled(place) ? readPlugin(place, MIDDLEWARE) : 'disabled'
+}
+
+/** Documents that were written out by a program have empty entries. */
+function isNamed(place: Place): boolean {
+  return ['name', 'path', 'code', 'disabled'].some(
+    (key) => ![undefined, null, '', false].includes(place.at(key).value as null),
+  )
+}
+
+function readIdExtractor(place: Place): TykIdExtractor | undefined {
+  const config = place.at('extractor_config')
+  const source = place.at('extract_from').text()
+  const mode = place.at('extract_with').text()
+  if (!isNotDisabled(place) || (source.value === undefined && mode.value === undefined)) return undefined
+  return {
+    path: place.path,
+    source,
+    mode,
+    header: config.at('header_name').text(),
+    param: config.at('param_name').text(),
+    regex: config.at('regex_expression').text(),
+    matchIndex: config.at('regex_match_index').number(),
+    xpath: config.at('xpath_expression').text(),
+  }
+}
+
+const DRIVERS = ['otto', 'javascript', 'python', 'lua', 'grpc', 'goplugin']
+
+/** Unknown ones are reported; none is as good as any. */
+export function checkDriver({ place, driver }: TykPlugins): void {
+  const { value } = driver
+  if (value === undefined || DRIVERS.includes(value)) return
+  const known = DRIVERS.map((name) => `"${name}"`).join(', ')
+  place.at('driver').problem(`found ${describe(value)}, expected one of ${known}`)
+}
+
+/** A plugin of the native form; undefined where there can be none, which has been reported. */
+export type Reference = { readonly functionName: string; readonly path?: string }
+
+export function referenceTo(
+  plugin: TykPlugin,
+  driver: string | undefined,
+  { named }: TranslationContext,
+): Reference | undefined {
+  const { place, name, file, isInline } = plugin
+  const functionName = name.value
+  if (functionName === undefined) {
+    place.problem('names no function; expected the name of a plugin')
+    return undefined
+  }
+  if (named(functionName)) return { functionName }
+  if (isInline) {
+    place.problem(`its source stands in the document, which is not run; hand in a function ${describe(functionName)}`)
+    return undefined
+  }
+  if (driver === 'grpc') {
+    place.problem(`plugins behind gRPC are not called; hand in a function ${describe(functionName)}`)
+    return undefined
+  }
+  const path = posix.normalize((file.value ?? '').replaceAll('\\', '/').replace(/^\/+/, ''))
+  if (path === '..' || path.startsWith('../')) {
+    place.problem(`found ${describe(file.value)} as its file, which leaves the directory of plugins by ".."`)
+    return undefined
+  }
+  return path === '.' ? { functionName } : { functionName, path }
+}

@@ -1,0 +1,130 @@
+import { describe } from '../errors.ts'
+import { nearest } from '../nearest.ts'
+import { isFields, type Place } from './tyk-document.ts'
+import type { Fields } from './translation.ts'
+
+/** True: it holds. A text: it does not hold although it is switched on, and why. The innermost of the objects around it is first. */
+export type When = (value: unknown, around: readonly Fields[]) => boolean | string
+
+/** What something is, what would do instead, and when it holds if switching it on is not enough. */
+export type Refusal = readonly [what: string, hint: string, when?: When]
+
+/**
+ * Every field a dialect has. Paths are written `a.b`, with `*` for any key, `[]` for the elements of an array and
+ * `{b,c}` for each of several. What is below an ignored or a refused field belongs to it.
+ */
+export interface Vocabulary {
+  /** What the translation reads: paths with spaces between. */
+  readonly read: string
+  /** What says nothing by itself: names, and settings of what is switched on elsewhere. */
+  readonly silent: string
+  /** What would not be missed by those who call, with what becomes of it. */
+  readonly ignored: Readonly<Record<string, string>>
+  /** What would have protected something, or changed what clients or upstreams get. */
+  readonly refused: Readonly<Record<string, Refusal>>
+}
+
+interface Node {
+  readonly fields: Map<string, Node>
+  any?: Node
+  items?: Node
+  silent?: true
+  ignored?: string
+  refused?: Refusal
+}
+
+const newNode = (): Node => ({ fields: new Map() })
+
+/** Makes a tree of the rows, and of it what checks a document. */
+export function compileVocabulary(vocabulary: Vocabulary): (document: Place) => void {
+  const root = newNode()
+  const leaves = (paths: string): Node[] => expandPaths(paths).map((path) => path.split('.').reduce(step, root))
+  leaves(vocabulary.read)
+  for (const node of leaves(vocabulary.silent)) node.silent = true
+  for (const [paths, what] of Object.entries(vocabulary.ignored)) for (const node of leaves(paths)) node.ignored = what
+  for (const [paths, refusal] of Object.entries(vocabulary.refused))
+    for (const node of leaves(paths)) node.refused = refusal
+  return (document) => checkObject(document, root, [])
+}
+
+/** `a.{b,c} d` is `a.b`, `a.c` and `d`. */
+export function expandPaths(paths: string): string[] {
+  const words = paths.split(/\s+/).filter((word) => word !== '')
+  return words.flatMap(expandPath)
+}
+
+function expandPath(path: string): string[] {
+  const [, before = '', choices, after = ''] = /^([^{]*)\{([^}]*)\}(.*)$/.exec(path) ?? []
+  if (choices === undefined) return [path]
+  return choices.split(',').flatMap((choice) => expandPath(`${before}${choice}${after}`))
+}
+
+function step(node: Node, name: string): Node {
+  const key = name.replace('[]', '')
+  let child = key === '*' ? node.any : node.fields.get(key)
+  child ??= newNode()
+  if (key === '*') node.any = child
+  else node.fields.set(key, child)
+  if (!name.endsWith('[]')) return child
+  child.items ??= newNode()
+  return child.items
+}
+
+function checkObject(place: Place, node: Node, around: readonly Fields[]): void {
+  const { value } = place
+  if (!isFields(value)) {
+    place.problem(`found ${describe(value)}, expected an object`)
+    return
+  }
+  for (const [key, field] of place.entries()) {
+    const known = node.fields.get(key) ?? node.any
+    if (known !== undefined) checkField(field, known, [value, ...around])
+    else if (field.present && !/^(?:\$|_|x-)/.test(key)) unknownField(field, key, [...node.fields.keys()])
+  }
+}
+
+function checkField(place: Place, node: Node, around: readonly Fields[]): void {
+  const { refused, ignored, items } = node
+  if (!place.present || node.silent === true) return
+  if (refused !== undefined) refuse(place, refused, around)
+  else if (ignored !== undefined) {
+    if (isOn(place.value)) place.warn(`ignored: ${ignored}`)
+  } else if (items !== undefined) {
+    if (!Array.isArray(place.value)) place.problem(`found ${describe(place.value)}, expected an array`)
+    else if (items.fields.size > 0) for (const item of place.list()) checkObject(item, items, around)
+  } else if (node.fields.size > 0 || node.any !== undefined) checkObject(place, node, around)
+}
+
+function refuse(place: Place, [what, hint, when]: Refusal, around: readonly Fields[]): void {
+  if (!isOn(place.value)) return
+  const holds = when === undefined || when(place.value, around)
+  if (typeof holds === 'string') place.warn(`${what}: ${holds}`)
+  else if (holds) place.problem(`${what} is not supported; ${hint}`)
+}
+
+function unknownField(place: Place, key: string, known: readonly string[]): void {
+  const meant = nearest(key, known)
+  if (meant === undefined) place.warn('ignored: unknown key')
+  else place.problem(`unknown key; did you mean "${meant}"?`)
+}
+
+/** Deeper data is on, whatever it is. */
+const MAX_DEPTH = 8
+
+/** Whether somebody has switched it on: zero values are off, and so is what says that it is disabled. */
+export function isOn(value: unknown, depth = 0): boolean {
+  if (value === undefined || value === null || value === false || value === 0 || value === '') return false
+  if (typeof value !== 'object' || depth === MAX_DEPTH) return true
+  if (Array.isArray(value)) return value.some((item) => isOn(item, depth + 1))
+  const fields = value as Fields
+  if (own(fields, 'disabled') === true) return false
+  for (const name of ['enabled', 'enable', 'is_enabled']) {
+    if (Object.hasOwn(fields, name)) return isOn(fields[name], depth + 1)
+  }
+  return Object.values(fields).some((inner) => isOn(inner, depth + 1))
+}
+
+/** A field of the document itself, never of a prototype. */
+export function own(fields: Fields | undefined, name: string): unknown {
+  return fields !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined
+}
