@@ -10,21 +10,31 @@ export interface Inspected {
   readonly findings: readonly Finding[]
 }
 
-/** Everything there is to say about what was gathered. Lints only look at definitions that are valid. */
-export async function inspect({ sources, options, problems }: Gathered): Promise<Inspected> {
-  if (sources.length === 0) return { apis: [], findings: problems }
+/** What keeps a gateway from serving what was gathered; else what it would serve. */
+export async function examine({ sources, options, problems }: Gathered): Promise<CheckReport | readonly Finding[]> {
+  // Nothing was read: what is wrong with the rest is not known.
+  if (sources.length === 0) return problems
   try {
     const report = await checkDefinitions(sources, options)
     const wrong = [...problems, ...report.problems.map((problem) => findingOf(problem))]
-    const ignored = report.warnings.map((warning) => findingOf(warning, 'warning', 'ignored'))
-    const { apis } = report
-    if (wrong.length > 0) return { apis, findings: [...wrong, ...ignored] }
-    const linted = { apis, routes: routesOf(apis), options }
-    const remarks = LINTS.flatMap((lint) => lint.run(linted).map((remark) => ofRemark(lint, remark, report)))
-    return { apis, findings: [...ignored, ...remarks] }
+    return wrong.length === 0 ? report : [...wrong, ...ignoredBy(report)]
   } catch (error) {
-    return { apis: [], findings: [...problems, ...findingsOf(error)] }
+    return [...problems, ...findingsOf(error)]
   }
+}
+
+/** Everything there is to say about what was gathered. Lints only look at definitions that are valid. */
+export async function inspect(gathered: Gathered): Promise<Inspected> {
+  const report = await examine(gathered)
+  if (!('apis' in report)) return { apis: [], findings: report }
+  const { apis } = report
+  const linted = { apis, routes: routesOf(report), options: gathered.options }
+  const remarks = LINTS.flatMap((lint) => lint.run(linted).map((remark) => ofRemark(lint, remark, report)))
+  return { apis, findings: [...ignoredBy(report), ...remarks] }
+}
+
+function ignoredBy({ warnings }: CheckReport): Finding[] {
+  return warnings.map((warning) => findingOf(warning, 'warning', 'ignored'))
 }
 
 function ofRemark({ id, severity }: Lint, { api, path, message }: Remark, report: CheckReport): Finding {

@@ -7,8 +7,9 @@ import { explain } from './commands/explain.ts'
 import { init } from './commands/init.ts'
 import { serve } from './commands/serve.ts'
 import { helpOf, overview } from './help.ts'
-import { Channel, type Output } from './output.ts'
+import { Channel, type Output, printable } from './output.ts'
 import { version } from './version.ts'
+import { Warnings } from './warnings.ts'
 
 const COMMANDS: readonly Command[] = [check, explain, serve, init]
 
@@ -20,6 +21,9 @@ async function run([name, ...args]: readonly string[], output: Output): Promise<
     return 0
   }
   if (command !== undefined) {
+    // It has a log to say them in.
+    if (command !== serve)
+      output.warnings.sayTo((message) => err.line(`${err.paint('yellow', 'warning')} ${printable(message)}`))
     try {
       return await command.run(args, output)
     } catch (error) {
@@ -61,7 +65,11 @@ for (const stream of [process.stdout, process.stderr])
 
 // oxlint-disable-next-line node/no-process-env -- NO_COLOR, FORCE_COLOR and TERM are for programs such as this
 const env = process.env
-const output = { out: new Channel(process.stdout, env), err: new Channel(process.stderr, env) }
+const output = {
+  out: new Channel(process.stdout, env),
+  err: new Channel(process.stderr, env),
+  warnings: new Warnings(),
+}
 const code = await run(process.argv.slice(2), output)
 await Promise.all([output.out.flushed(), output.err.flushed()])
 // Plugins that were loaded may have timers and connections, which would keep the process alive.

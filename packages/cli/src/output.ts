@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import type { Warnings } from './warnings.ts'
 
 type Format = Parameters<typeof styleText>[0]
 
@@ -50,6 +51,7 @@ export class Channel {
 export interface Output {
   readonly out: Channel
   readonly err: Channel
+  readonly warnings: Warnings
 }
 
 /** Texts of definitions, errors and requests: a terminal would obey the control characters in them. */

@@ -82,7 +82,10 @@ export function createCore(
   const records = new RecordBuffer(options.recordCapacity ?? 1_000)
   const store = options.store ?? memoryStore()
   const { log, forward, pluginsDirectory } = options
-  const modules = pluginsDirectory === undefined ? undefined : new PluginModules(pluginsDirectory, (message) => events.warn(message, message))
+  const modules =
+    pluginsDirectory === undefined
+      ? undefined
+      : new PluginModules(pluginsDirectory, (message) => events.warn(message, message))
   const intake = new Intake()
   const generations = new Generations(
     input,

@@ -1,14 +1,13 @@
 import { METHODS } from 'node:http'
 import type { Explanation } from '@postern/core'
 import { nearest } from '@postern/core/store'
-import { createGateway } from '@postern/http'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
-import { findingsOf, gather, SOURCE_OPTIONS } from '../loading.ts'
+import { examine } from '../inspect.ts'
+import { gather, SOURCE_OPTIONS } from '../loading.ts'
 import { type Channel, printable } from '../output.ts'
 import { withProgress } from '../progress.ts'
 import { report } from '../report.ts'
-import type { Finding } from '../finding.ts'
 
 const OPTIONS = {
   header: { type: 'string', multiple: true, value: "'NAME: VALUE'", says: 'a header of the request; may be repeated' },
@@ -26,30 +25,16 @@ export const explain: Command = {
     const { values, positionals } = parseArguments(args, OPTIONS)
     const { files, method, url } = readRequest(positionals)
     const headers = readHeaders(values.header)
-    const gathered = await withProgress(err, 'loading', () => gather(files, values))
-    if (gathered.problems.length > 0) return refuse(err, gathered.problems)
-    try {
-      // Nothing is sent, and no upstream is asked how it is.
-      const gateway = createGateway(gathered.sources, { ...gathered.options, forward: nobody })
-      await withProgress(err, 'loading plugins', () => gateway.ready())
-      const explanation = gateway.explain(method, url, { headers })
-      if (values.json) out.json(explanation, 2)
-      else show(out, explanation)
-      await gateway.close({ timeoutMs: 0 })
-      return 0
-    } catch (error) {
-      return refuse(err, findingsOf(error))
+    const found = await withProgress(err, 'loading', async () => examine(await gather(files, values)))
+    if (!('apis' in found)) {
+      report(err, found)
+      return 1
     }
+    const explanation = found.explain(method, url, { headers })
+    if (values.json) out.json(explanation, 2)
+    else show(out, explanation)
+    return 0
   },
-}
-
-function nobody(): never {
-  throw new Error('Nothing is sent.')
-}
-
-function refuse(err: Channel, findings: readonly Finding[]): number {
-  report(err, findings)
-  return 1
 }
 
 function readRequest(positionals: readonly string[]): {

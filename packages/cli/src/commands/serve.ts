@@ -5,7 +5,7 @@ import { createGateway, createServer, type HttpGateway, stopOnSignals } from '@p
 import { nearest } from '@postern/core/store'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
-import { inspect } from '../inspect.ts'
+import { examine } from '../inspect.ts'
 import { findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
 import type { Output } from '../output.ts'
 import { withProgress } from '../progress.ts'
@@ -16,7 +16,6 @@ import { logTarget, type ServeLog } from '../serve/log.ts'
 import { textLog } from '../serve/text-log.ts'
 import { watchTroubles } from '../serve/troubles.ts'
 import { RequestWatch } from '../serve/watch-requests.ts'
-import type { Finding } from '../finding.ts'
 
 const OPTIONS = {
   port: { type: 'string', short: 'p', value: 'PORT', says: 'default 8080; 0 takes any that is free' },
@@ -85,27 +84,25 @@ function logOf(kind: string, output: Output): ServeLog {
 }
 
 /** A gateway that can answer, or undefined where something is wrong, which is said then. */
-async function start(gathered: Gathered, log: ServeLog, { err }: Output): Promise<HttpGateway | undefined> {
-  const { findings } = await withProgress(err, 'loading plugins', () => inspect(gathered))
-  // Lints are for `check`; what is ignored is worth to know before it is missed.
-  report(
-    err,
-    findings.filter(({ rule }) => rule === 'definition' || rule === 'ignored'),
-  )
-  if (findings.some(isError)) return undefined
+async function start(gathered: Gathered, log: ServeLog, output: Output): Promise<HttpGateway | undefined> {
+  const { err, warnings } = output
+  const found = await withProgress(err, 'loading plugins', () => examine(gathered))
+  if (!('apis' in found)) {
+    report(err, found)
+    return undefined
+  }
   try {
     const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
     watchTroubles(gateway, (trouble) => log.trouble(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
+    warnings.sayTo((message) => log.warning(message))
     return gateway
   } catch (error) {
+    // The gateway has warned of the same.
+    warnings.forget()
     report(err, findingsOf(error))
     return undefined
   }
-}
-
-function isError({ severity }: Finding): boolean {
-  return severity === 'error'
 }
 
 /** A gateway on a port, until a signal ends it. */
@@ -143,7 +140,7 @@ class Serving {
       await gateway.close({ timeoutMs: 0 })
       return 1
     }
-    const close = this.#watch()
+    const close = await this.#watch()
     this.#log.listening({ url: urlOf(server), apis: gateway.apis(), watched: this.#watched() })
     const cut = await stopped
     await close()
@@ -166,15 +163,19 @@ class Serving {
   }
 
   /** Reloads what changes; returns what ends that. */
-  #watch(): () => Promise<void> {
+  async #watch(): Promise<() => Promise<void>> {
     if (!this.#settings.watch) return async () => undefined
     const { pluginsDirectory } = this.#gathered.options
     this.#gateway.on('reload', (changes) => this.#log.reloaded(changes))
+    // The watcher tells the same, and what is wrong with files that could not be read.
+    this.#gateway.on('loadError', () => undefined)
     const watcher = watch(this.#gateway, {
       files: this.#files,
       ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
       onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
     })
+    // What keeps it from watching is told by `onError` as well.
+    await watcher.ready.catch(() => undefined)
     return () => watcher.close()
   }
 }

@@ -33,11 +33,6 @@ const READS = /\.(?:text|json|bytes)\s*\(\s*\)/
 const ASKS = /content-type/i
 
 /** Whether an OpenAPI document of the API has an answer that is an event stream. */
-function streams(api: ApiInfo): boolean {
-  const { document } = api as { readonly document?: unknown }
-  return document !== undefined && /"text\/event-stream[";]/.test(JSON.stringify(fieldOf(document, 'paths')) ?? '')
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+function streams({ document }: ApiInfo): boolean {
+  return /"text\/event-stream[";]/.test(JSON.stringify(document?.['paths']) ?? '')
 }

@@ -1,6 +1,5 @@
 import { bodyReadOnEventStream, bodyReadUnasked } from './body-reads.ts'
 import type { Lint } from './lint.ts'
-import { postAuthOnKeyless } from './post-auth-on-keyless.ts'
 import { quotaWithoutRenewal } from './quota-without-renewal.ts'
 import { riskyExpression } from './risky-expression.ts'
 import { shadowedExpression } from './shadowed-expression.ts'
@@ -15,7 +14,6 @@ export const LINTS: readonly Lint[] = [
   unreachableEndpoint,
   shadowedExpression,
   riskyExpression,
-  postAuthOnKeyless,
   quotaWithoutRenewal,
   bodyReadOnEventStream,
   bodyReadUnasked,

@@ -13,7 +13,7 @@ export const riskyExpression: Lint = {
 function ofEndpoints(api: ApiInfo): Remark[] {
   return Object.keys(api.definition.endpoints).flatMap((key) => {
     const { expression } = partsOf(key)
-    const message = expression === undefined ? undefined : risk(expression, isTranslated(api))
+    const message = expression === undefined ? undefined : risk(expression, api.document !== undefined)
     return message === undefined ? [] : [{ api, path: endpointAt('endpoints', key), message }]
   })
 }
@@ -26,10 +26,6 @@ function risk(source: string, translated: boolean): string | undefined {
   if (!startsAtStart(source) && !translated)
     return 'does not start with "^": it meets any path that contains it, not only those that begin with it'
   return undefined
-}
-
-function isTranslated(api: ApiInfo): boolean {
-  return (api as { readonly document?: unknown }).document !== undefined
 }
 
 function ofExtractor(api: ApiInfo): Remark[] {

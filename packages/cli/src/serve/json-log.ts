@@ -12,6 +12,7 @@ export function jsonLog({ out, requests }: LogChannels): ServeLog {
     reloaded: (report) => say('reload', changesOf(report)),
     notReloaded: (findings) => say('reloadError', { findings: sorted(findings) }),
     trouble: ({ event, ...fields }) => say(event, fields),
+    warning: (message) => say('warning', { message }),
     plugin: ({ level, fields, message }) => say('log', { level, ...fields, message }),
     stopping: () => say('stopping', {}),
     stopped: (cut) => say('stopped', { cut }),

@@ -47,6 +47,7 @@ export interface ServeLog {
   /** The previous version keeps serving. */
   notReloaded(findings: readonly Finding[]): void
   trouble(trouble: Trouble): void
+  warning(message: string): void
   plugin(line: PluginLine): void
   stopping(): void
   stopped(cut: number): void

@@ -19,6 +19,7 @@ export function textLog({ out, err, requests }: LogChannels): ServeLog {
     trouble({ api, what, message }) {
       err.line(`${stamp(err)} ${err.paint('red', 'error')} ${printable(`${what} of "${api}": ${message}`)}`)
     },
+    warning: (message) => err.line(`${stamp(err)} ${err.paint('yellow', 'warning')} ${printable(message)}`),
     plugin: (line) => showPluginLine(line.level === 'info' ? out : err, line),
     stopping: () => out.line(`${stamp(out)} stopping; once more ends it at once`),
     stopped(cut) {
