@@ -14,7 +14,7 @@ import type { Exchange } from './exchange.ts'
 import type { StoreFailurePolicy } from './store-failure-policy.ts'
 
 /** Whose requests are waited for before what they use is taken away. */
-export interface Lifetime {
+interface Lifetime {
   enter(): void
   leave(): void
 }

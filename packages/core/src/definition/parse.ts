@@ -14,7 +14,7 @@ import type { Fields, Translation, TranslationContext } from './translation.ts'
 export interface ParseContext extends Omit<TranslationContext, 'named'>, PluginSources {}
 
 /** Nothing is handed in. */
-export const NOTHING_GIVEN: ParseContext = Object.freeze({
+const NOTHING_GIVEN: ParseContext = Object.freeze({
   plugins: {},
   hasDirectory: false,
   bundles: {},
