@@ -3,6 +3,7 @@ import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { isFunction } from './plugin-references.ts'
+import { UNKNOWN_KEY } from './problems.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
 /** A hundred years. */
@@ -30,7 +31,7 @@ function strict<T extends z.ZodRawShape>(what: string, shape: T): z.ZodObject<T,
 /** One line per unknown key; `problems.ts` splits them again. */
 function unknownKey(key: string, known: readonly string[]): string {
   const meant = nearest(key, known)
-  return `${key}\u0000unknown key; ${meant === undefined ? '' : `did you mean "${meant}"? `}known keys are ${known.join(', ')}`
+  return `${key}\u0000${UNKNOWN_KEY}; ${meant === undefined ? '' : `did you mean "${meant}"? `}known keys are ${known.join(', ')}`
 }
 
 function integer(what: string, min: number, max: number): z.ZodNumber {
