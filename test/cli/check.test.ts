@@ -47,10 +47,10 @@ describe('postern check', () => {
     const { code, stdout, stderr } = await postern(folder, ['check', 'orders.yaml', 'more.json'])
     expect([code, stderr]).toEqual([1, ''])
     expect(stdout.split('\n').map((line) => line.replace(/: (?:found|unknown key|"ftp).*/, ''))).toEqual([
-      'more.json:3:15 error upstreem',
+      'more.json:3:3 error upstreem',
       'orders.yaml:2:13 error listenPath',
       'orders.yaml:3:11 error upstream',
-      'orders.yaml:5:8 error hooks.aut',
+      'orders.yaml:5:3 error hooks.aut',
       '4 errors',
       '',
     ])
@@ -137,6 +137,34 @@ describe('postern check', () => {
     const report = JSON.parse(bad.stdout) as { ok: boolean; findings: { severity: string; line: number }[] }
     expect([bad.code, report.ok, report.findings.map(({ line }) => line)]).toEqual([1, false, [2, 3, 5]])
     expect(await postern(folder, ['check', '--json', 'gone.yaml'])).toMatchObject({ code: 1, stderr: '' })
+  })
+
+  it('shows what it finds in documents of Tyk where it stands there', async () => {
+    const reads = 'export const read = async (response) => void (await response.text())'
+    const streaming = { responses: { 200: { description: 'events', content: { 'text/event-stream': {} } } } }
+    const plugin = { enabled: true, functionName: 'read', path: 'read.mjs' }
+    const document = {
+      openapi: '3.0.3',
+      info: { title: 'news', version: '1' },
+      paths: { '/events': { get: { operationId: 'events', ...streaming } } },
+      'x-tyk-api-gateway': {
+        info: { name: 'news', state: { active: true } },
+        upstream: { url: 'http://127.0.0.1:9000' },
+        server: { listenPath: { value: '/news/', strip: true } },
+        middleware: { global: { responsePlugins: [plugin], postAuthenticationPlugins: [plugin] } },
+      },
+    }
+    const folder = await project({ 'news.json': document, 'plugins/read.mjs': reads })
+    const { code, stdout } = await postern(folder, ['check', 'news.json'])
+    expect(code).toBe(0)
+    const lines = JSON.stringify(document, undefined, 2).split('\n')
+    const lineOf = (text: string): number => lines.findIndex((line) => line.includes(text)) + 1
+    const found = stdout.split('\n').map((line) => line.replace(/: .*(?= \()/, ''))
+    // Each is the first of its list, on the line below.
+    expect(found.slice(0, 2)).toEqual([
+      `news.json:${lineOf('responsePlugins') + 1}:11 warning ["x-tyk-api-gateway"].middleware.global.responsePlugins[0] (body-read-on-event-stream)`,
+      `news.json:${lineOf('postAuthenticationPlugins') + 1}:11 warning ["x-tyk-api-gateway"].middleware.global.postAuthenticationPlugins[0] (ignored)`,
+    ])
   })
 
   it('takes options from a module: functions that are named there need no file', async () => {

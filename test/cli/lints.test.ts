@@ -30,8 +30,8 @@ async function lint(
   expect(report.problems).toEqual([])
   const apis = report.apis.map((info, i) => (i === 0 ? { ...info, document } : info))
   const linted = { apis, routes: routesOf(report), options }
-  return LINTS.flatMap(({ id, run }) =>
-    run(linted).map(({ api, path, message }) => ({ remark: `${id} ${api?.name ?? '-'} ${path}`, message })),
+  return LINTS.flatMap((one) =>
+    one.run(linted).map(({ api, path, message }) => ({ remark: `${one.id} ${api?.name ?? '-'} ${path}`, message })),
   )
 }
 

@@ -30,9 +30,9 @@ export interface Running {
   readonly child: ChildProcess
   readonly ended: Promise<Ended>
   /** What it has said so far. */
-  said(): Omit<Ended, 'code'>
+  readonly said: () => Omit<Ended, 'code'>
   /** Resolves when stdout matches, with the match. */
-  untilSaid(pattern: RegExp): Promise<RegExpExecArray>
+  readonly untilSaid: (pattern: RegExp) => Promise<RegExpExecArray>
 }
 
 type Env = Readonly<Record<string, string>>

@@ -120,8 +120,9 @@ describe('postern serve', () => {
     expect(await left()).toBe('{"left":4}')
 
     await write(folder, { 'orders.json': { ...ORDERS, listenPath: 'orders' } })
-    await eventually(() => expect(said().stderr).toMatch(/not reloaded, the previous version keeps serving:\n/))
-    expect(said().stderr).toMatch(/orders\.json:3:\d+ error listenPath: found "orders"/)
+    const reasons =
+      /not reloaded, the previous version keeps serving:\norders\.json:3:\d+ error listenPath: found "orders"/
+    await eventually(() => expect(said().stderr).toMatch(reasons))
     expect(await left()).toBe('{"left":4}')
 
     await write(folder, { 'orders.json': { ...ORDERS, listenPath: '/shop' } })
@@ -196,8 +197,8 @@ describe('postern serve', () => {
     const running = await serve(folder)
     const webSocket = await openWebSocket(`${running.url}/chat?key=hidden`)
     webSocket.close()
-    await running.untilSaid(/GET {4}\/chat\?key 101 [\d.]+ ms orders\n/)
-    await stop(running)
+    await running.untilSaid(/\/chat/)
+    expect((await stop(running)).stdout).toMatch(/GET {4}\/chat\?key 101 [\d.]+ ms orders\n/)
   })
 
   it('takes options from a module', async () => {

@@ -61,7 +61,7 @@ export function parseArguments<const O extends Options>(
       continue
     }
     // Without `=` the next option would be taken for the value.
-    if (value === undefined || (value.startsWith('-') && inlineValue === false))
+    if (value === undefined || (value.startsWith('-') && !inlineValue))
       throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value ?? 'VALUE'}.`)
     if (option.multiple === true) (values[name] as string[]).push(value)
     else values[name] = value

@@ -42,12 +42,9 @@ export function findingsOf(thrown: unknown): Finding[] {
   return [findingOf({ path: '', message })]
 }
 
-export function findingOf(
-  { path, message, file, line, column }: Problem,
-  severity: Finding['severity'] = 'error',
-  rule = 'definition',
-): Finding {
-  return { severity, rule, message, path, file, line, column }
+export function findingOf(problem: Problem, severity: Finding['severity'] = 'error', rule = 'definition'): Finding {
+  const { message, file, line, column } = problem
+  return { severity, rule, message, path: problem.path, file, line, column }
 }
 
 function isProblems(cause: unknown): cause is readonly Problem[] {
@@ -74,7 +71,7 @@ async function loadOptions(file: string, problems: Finding[]): Promise<GatewayOp
   try {
     const module = (await import(pathToFileURL(path.resolve(file)).href)) as { readonly default?: unknown }
     const found = module.default
-    if (typeof found === 'object' && found !== null && !Array.isArray(found)) return found as GatewayOptions
+    if (typeof found === 'object' && found !== null && !Array.isArray(found)) return found
     problems.push(
       ofFile(file, "has no default export that is an object: write export default { ... }, the gateway's options"),
     )

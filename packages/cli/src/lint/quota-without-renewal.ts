@@ -28,7 +28,7 @@ function ofPolicies(
     )
     return [[path, policy] as const, ...rights]
       .filter(([, quota]) => quota !== undefined && isEndless(quota))
-      .map(([at, quota]) => ({ api, path: `${at}.quotaMax`, message: reason(quota?.quotaMax) }))
+      .map(([at]) => ({ api, path: `${at}.quotaMax`, message: MESSAGE }))
   })
 }
 
@@ -36,6 +36,4 @@ function isEndless({ quotaMax = 0, quotaRenewalRate = 0 }: Quota): boolean {
   return quotaMax > 0 && quotaRenewalRate <= 0
 }
 
-function reason(quotaMax: number | undefined): string {
-  return `never renews: after ${quotaMax} requests a key is refused for ever; add quotaRenewalRate, in seconds`
-}
+const MESSAGE = 'never renews: a key that has used it up is refused for ever; add quotaRenewalRate, in seconds'

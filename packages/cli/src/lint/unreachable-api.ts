@@ -8,8 +8,9 @@ export const unreachableApi: Lint = {
   run: ({ apis, routes }) =>
     apis.flatMap((api) => {
       const found = [api.definition.listenPath, fullPath(api, `/${FRESH}`)].map((path) => routes.find('GET', path))
-      if (found.some((route) => route?.apiId === api.id)) return []
-      const message = `nothing reaches it: "${found[0]?.apiName}" listens at ${found[0]?.listenPath}, which is the same without regard to case`
+      const [other] = found
+      if (other === undefined || found.some((route) => route?.apiId === api.id)) return []
+      const message = `nothing reaches it: "${other.apiName}" listens at ${other.listenPath}, which is the same without regard to case`
       return [{ api, path: 'listenPath', message }]
     }),
 }

@@ -11,7 +11,7 @@ export function textLog({ out, err, requests }: LogChannels): ServeLog {
   return {
     listening: (listening) => showListening(out, listening),
     request: (served) => (requests ? showRequest(out, served) : undefined),
-    reloaded: (report) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(report)}`),
+    reloaded: (changes) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(changes)}`),
     notReloaded(findings) {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
       report(err, findings)
@@ -54,7 +54,7 @@ function showRequest(out: Channel, { method, path, status, ms, api }: Served): v
 const LEVELS = { info: 'green', warn: 'yellow', error: 'red' } as const
 
 function showPluginLine(channel: Channel, { level, fields, message }: PluginLine): void {
-  const { api, hook, plugin, ...others } = fields
+  const { api, hook: _, plugin, ...others } = fields
   const more = Object.keys(others).length === 0 ? '' : ` ${inspect(others, { breakLength: Infinity, depth: 3 })}`
   const who = channel.paint('cyan', printable(`${String(api)} ${String(plugin)}`))
   channel.line(`${stamp(channel)} ${channel.paint(LEVELS[level], level)} ${who} ${printable(message + more)}`)

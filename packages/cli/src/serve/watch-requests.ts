@@ -51,7 +51,7 @@ function statusOf(head: unknown): number | undefined {
 }
 
 /** `/orders?key=secret&page` as `/orders?key&page`. */
-export function withoutValues(target: string): string {
+function withoutValues(target: string): string {
   const at = target.indexOf('?')
   if (at === -1) return target
   const names = target
