@@ -19,6 +19,9 @@ export interface Problem {
   readonly error?: unknown
 }
 
+/** How the message begins where not the value is wrong, but that there is one. */
+export const UNKNOWN_KEY = 'unknown key'
+
 /** A problem, and what shows that others only repeat it. */
 export interface Suspicion extends Problem {
   /** The place of what a misspelt key stands for. */
@@ -73,7 +76,9 @@ export function unknownKeysMessage(keys: readonly string[], known: readonly stri
     .map((key) => {
       const meant = nearest(key, known)
       const hint = meant === undefined ? '' : `did you mean "${meant}"? `
-      return [JSON.stringify({ key, meant }), `unknown key; ${hint}known keys are ${known.join(', ')}`].join('\u0000')
+      return [JSON.stringify({ key, meant }), `${UNKNOWN_KEY}; ${hint}known keys are ${known.join(', ')}`].join(
+        '\u0000',
+      )
     })
     .join('\n')
 }
@@ -99,7 +104,8 @@ export function problemList(problems: readonly Problem[]): string {
 
 /** A problem with the place in the text it is about. */
 export function located(problem: Problem, source: DefinitionSource): Problem {
-  return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path)) }
+  const part = problem.message.startsWith(UNKNOWN_KEY) ? 'key' : 'value'
+  return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path), part) }
 }
 
 /** The keys of a path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`; as far as it is one. */
