@@ -134,13 +134,15 @@ export function pathKeys(text: string): (string | number)[] {
 
 /** Keys as one path: `hooks.pre[0]`. */
 export function pathText(path: readonly PropertyKey[]): string {
-  let text = ''
-  for (const key of path) {
-    if (typeof key === 'number') text += `[${key}]`
-    else if (/^[A-Za-z_$][\w$]*$/.test(String(key))) text += text === '' ? String(key) : `.${String(key)}`
-    else text += `[${JSON.stringify(String(key))}]`
-  }
-  return text
+  return path.reduce<string>(within, '')
+}
+
+/** The path of a part. */
+export function within(path: string, key: PropertyKey): string {
+  if (typeof key === 'number') return `${path}[${key}]`
+  const name = String(key)
+  if (!/^[A-Za-z_$][\w$]*$/.test(name)) return `${path}[${JSON.stringify(name)}]`
+  return path === '' ? name : `${path}.${name}`
 }
 
 function placeText({ file, line, column, path }: Problem): string {
