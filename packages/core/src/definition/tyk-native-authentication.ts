@@ -1,10 +1,15 @@
 import { describe } from '../errors.ts'
+import type { AuthPlugin } from '../hooks.ts'
+import { deny } from '../http/decision.ts'
 import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './tyk-api.ts'
 import type { Report } from './tyk-document.ts'
 import { type Draft, putIfSet, type Settings } from './tyk-draft.ts'
 import { putReference, referenceTo } from './tyk-plugins.ts'
 
 export const WITHOUT_EFFECT = 'without effect, the API is keyless'
+
+/** Stands for what has been refused: without it what depends on authentication would be wrong as well. */
+const refuseAll: AuthPlugin = () => deny(403, 'Forbidden')
 
 export function putAuthentication(draft: Draft, api: TykApi, { report, context }: Settings): void {
   const { authentication, plugins } = api
@@ -17,7 +22,7 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   const byPlugin = custom.value && typeof auth === 'object'
   if (byPlugin) {
     const reference = referenceTo(auth, plugins?.driver.value, context)
-    putReference(draft, ['hooks', 'auth'], auth, reference)
+    putReference(draft, ['hooks', 'auth'], auth, reference ?? refuseAll)
     putCredential(draft, authentication)
     if (plugins?.idExtractor !== undefined) putIdExtractor(draft, plugins.idExtractor)
   } else if (typeof auth === 'object') auth.place.warn(`without effect: ${custom.path} is not true`)
@@ -30,6 +35,7 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
     report.warn(keyless.path, 'nothing says how callers are known: as in the real gateway, by standard keys')
   const byToken = token.value || asksNobody || (custom.value && auth === 'disabled')
   if (byToken) putToken(draft, authentication, report)
+  else if (!byPlugin) draft.put(['hooks', 'auth'], { value: refuseAll, path: keyless.path })
   putBaseIdentity(draft, authentication, { byPlugin, byToken }, report)
   putIfSet(draft, ['sessionLifetime'], authentication.lifetime)
   if (draft.input['sessionLifetime'] !== undefined) putIfSet(draft, ['keepUntilExpiry'], authentication.keepUntilExpiry)

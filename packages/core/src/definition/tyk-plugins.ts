@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { describe } from '../errors.ts'
+import type { AuthPlugin } from '../hooks.ts'
 import type { TykIdExtractor, TykPlugin, TykPlugins } from './tyk-api.ts'
 import { isFields, type Place } from './tyk-document.ts'
 import type { Draft } from './tyk-draft.ts'
@@ -142,7 +143,7 @@ export function putReference(
   draft: Draft,
   where: readonly (string | number)[],
   { place, namePlace, filePlace }: TykPlugin,
-  reference: Reference | undefined,
+  reference: Reference | AuthPlugin,
 ): void {
   draft.put(where, place.found(reference))
   draft.note([...where, 'functionName'], namePlace)
