@@ -425,6 +425,9 @@ export const oas: readonly Broken[] = [
               enabled: true
               baseIdentityProvider: ②auth_token
               custom: { enabled: true, ③config: { enabled: true, path: guards.so } }
+          middleware:
+            global:
+              postAuthenticationPlugins: [{ enabled: true, functionName: stamp }]
       `,
       'c.yaml': `
         openapi: 3.0.3
