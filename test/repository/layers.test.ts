@@ -26,6 +26,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/core': [],
   '@postern/http': ['@postern/core'],
   '@postern/files': ['@postern/core'],
+  '@postern/cli': ['@postern/core', '@postern/http', '@postern/files'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],

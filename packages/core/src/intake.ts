@@ -75,7 +75,7 @@ export interface Acceptance {
 
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
 export class Intake implements Life {
-  #apis = new ApiIndex([])
+  #apis: ApiIndex = new ApiIndex([])
   #passive = true
   readonly #running = new Set<Exchange>()
   /** Records still with their analytics plugins. */

@@ -73,14 +73,14 @@ export class Loader {
     return { apis, error: problems.length === 0 ? undefined : pluginsError(problems) }
   }
 
-  /** What is wrong with the plugin files of a definition; nothing is started. */
-  async check(parsed: ParsedDefinition): Promise<ApiInfo | readonly Problem[]> {
-    if (filePlugins(parsed.draft).length === 0) return infoOf(parsed, inPlace(parsed.draft))
+  /** The API of a definition, or what is wrong with its plugin files; nothing is started. */
+  async check(parsed: ParsedDefinition): Promise<LoneApi | readonly Problem[]> {
+    if (filePlugins(parsed.draft).length === 0) return this.#compile(infoOf(parsed, inPlace(parsed.draft)), undefined)
     await this.#modules.refresh()
     const found = await fromFiles(parsed.draft, this.#modules)
     if (!('definition' in found)) return found.map((problem) => parsed.place(problem))
     await releaseAll(found.uses)
-    return infoOf(parsed, found.definition)
+    return this.#compile(infoOf(parsed, found.definition), undefined)
   }
 
   /** Lets go of APIs that were made in vain. */
