@@ -198,9 +198,9 @@ describe('where paths are not compared whole', () => {
     const { ask, keys } = await asking(oas, ENDPOINTS, 'prefix')
     expect(keys).toEqual([
       'GET ~^/anything/mine',
-      'GET ~^/anything/([^/]+)',
+      'GET ~^/anything/(?P<id>[^/]+)',
       'GET ~^/test/abc',
-      'GET ~^/test/([^/]+)',
+      'GET ~^/test/(?P<id>[^/]+)',
       'GET ~^/test',
     ])
     expect([await ask('/test/abc/def'), await ask('/anything/mine/7'), await ask('/tester')]).toEqual([
