@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type ParseContext, readDefinitions } from '../../packages/core/src/definition/parse.ts'
 import { classic, merged, native, oas, oasDocument, translated } from '../support/tyk.ts'
 
 const plugin = (functionName: string, path?: string): object =>
@@ -413,6 +414,21 @@ describe.each([...ROWS, ...ENDPOINT_ROWS])('%s', (_, inClassic, inOas, inNative)
   it('is translated from OAS', () => {
     expect(translated(oas(inOas))).toMatchObject(expected)
     expect(translated(oas(inOas)).input).toEqual(expected.input)
+  })
+
+  it('is all the gateway needs, from both', () => {
+    const names = ['a', 'b', 'c', 'check', 'v'].map((name) => [name, () => undefined])
+    const context: ParseContext = {
+      plugins: Object.fromEntries(names) as Record<string, unknown>,
+      hasDirectory: true,
+      bundles: {},
+      pathMatching: 'whole',
+    }
+    for (const document of [classic(inClassic), oas(inOas)]) {
+      const { definitions, problems } = readDefinitions(document, context)
+      expect(problems).toEqual([])
+      expect(definitions[0]?.document).toEqual(document)
+    }
   })
 
   it('says of every part where it stands', () => {
