@@ -508,7 +508,12 @@ describe('standard keys', () => {
     ],
     ['nothing', {}, {}],
     ['a parameter without a name', { auth: { use_param: true } }, { header: 'Authorization', query: 'Authorization' }],
-    ['a parameter by its name alone', { auth: { param_name: 'k' } }, { header: 'Authorization', query: 'k' }],
+    ['a parameter by its name alone, which is none', { auth: { param_name: 'k' } }, { header: 'Authorization' }],
+    [
+      'a parameter without a name, and no header',
+      { auth: { disable_header: true, auth_header_name: 'x', use_param: true } },
+      { header: false, query: 'Authorization' },
+    ],
     ['a parameter that is switched off', { auth: { use_param: false, param_name: 'k' } }, { header: 'Authorization' }],
     ['a cookie', { auth: { use_cookie: true, cookie_name: 'c' } }, { header: 'Authorization', cookie: 'c' }],
   ])('of Classic are read from %s', (_, part, expected) => {
