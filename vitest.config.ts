@@ -47,6 +47,17 @@ export default defineConfig({
           pool: 'forks',
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'cli',
+          include: ['test/cli/**/*.test.ts'],
+          globalSetup: ['test/cli/setup.ts'],
+          // Most of them start processes.
+          testTimeout: 30_000,
+          pool: 'forks',
+        },
+      },
       { extends: true, test: { name: 'examples', include: ['test/examples/**/*.test.ts'], pool: 'forks' } },
       {
         extends: true,

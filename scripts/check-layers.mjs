@@ -7,6 +7,7 @@ const allowed = {
   '@postern/core': [],
   '@postern/http': ['@postern/core'],
   '@postern/files': ['@postern/core'],
+  '@postern/cli': ['@postern/core', '@postern/http', '@postern/files'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],

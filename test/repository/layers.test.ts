@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
  * included. A name ending in a slash is a folder.
  */
 const LADDER: readonly (readonly string[])[] = [
-  ['errors.ts', 'nearest.ts', 'source.ts'],
+  ['errors.ts', 'json-schema.ts', 'nearest.ts', 'source.ts'],
   ['http/', 'limits/', 'session/', 'analytics/'],
   ['hooks.ts', 'api.ts'],
   ['plugins/'],
@@ -26,6 +26,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/core': [],
   '@postern/http': ['@postern/core'],
   '@postern/files': ['@postern/core'],
+  '@postern/cli': ['@postern/core', '@postern/http', '@postern/files'],
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],

@@ -10,24 +10,40 @@ import { pathToFileURL } from 'node:url'
  * @returns {Promise<string>} its path
  */
 export async function bundle(entry, folder, format = 'esm') {
+  const name = `${path.basename(entry, '.ts')}.${format === 'esm' ? 'mjs' : 'cjs'}`
+  await build(path.dirname(entry), entry, folder, { format, entryFileNames: name })
+  return path.join(folder, name)
+}
+
+/**
+ * Several programs and packages that share what they import.
+ *
+ * @param {Readonly<Record<string, string>>} entries `.ts` files by the names of what they become, without an ending
+ * @param {string} folder where the files go
+ * @returns {Promise<void>}
+ */
+export async function bundleTogether(entries, folder) {
+  const names = { entryFileNames: '[name].mjs', chunkFileNames: 'shared/[name]-[hash].mjs' }
+  await build(folder, { ...entries }, folder, { format: 'esm', ...names })
+}
+
+async function build(root, ssr, outDir, output) {
   const ofVitest = createRequire(createRequire(import.meta.url).resolve('vitest/package.json'))
   const vite = await import(pathToFileURL(ofVitest.resolve('vite')).href)
   const conditions = ['@postern/source', 'module', 'node', 'production']
-  const name = `${path.basename(entry, '.ts')}.${format === 'esm' ? 'mjs' : 'cjs'}`
   await vite.build({
     configFile: false,
     logLevel: 'error',
-    root: path.dirname(entry),
+    root,
     resolve: { conditions },
     ssr: { noExternal: true, target: 'node', resolve: { conditions } },
     build: {
-      ssr: entry,
-      outDir: folder,
+      ssr: typeof ssr === 'string' ? ssr : true,
+      outDir,
       emptyOutDir: false,
       minify: false,
       target: 'node20',
-      rolldownOptions: { output: { format, entryFileNames: name } },
+      rolldownOptions: { ...(typeof ssr === 'string' ? {} : { input: ssr }), output },
     },
   })
-  return path.join(folder, name)
 }

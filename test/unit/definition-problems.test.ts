@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { definitionError, located, pathKeys, pathText } from '../../packages/core/src/definition/problems.ts'
+import {
+  definitionError,
+  located,
+  pathKeys,
+  pathText,
+  schemaProblems,
+} from '../../packages/core/src/definition/problems.ts'
+import { definitionSchema } from '../../packages/core/src/definition/schema.ts'
 
 const source = {
   document: {},
   file: 'orders.yaml',
-  locate: (path: readonly (string | number)[]) => (path.length === 0 ? undefined : { line: path.length, column: 7 }),
+  locate: (path: readonly (string | number)[], part?: string) =>
+    path.length === 0 ? undefined : { line: path.length, column: part === 'key' ? 3 : 7 },
 }
 
 describe('the path of a problem', () => {
@@ -60,6 +68,11 @@ describe('the place of a problem', () => {
       column: 7,
     })
     expect(located({ path: '', message: 'x' }, source)).toEqual({ path: '', message: 'x', file: 'orders.yaml' })
+  })
+
+  it('is that of the key where that is what is wrong', () => {
+    const [unknown] = schemaProblems(definitionSchema.safeParse({ name: 'a', lisenPath: '/' }).error)
+    expect(located(unknown!, source)).toMatchObject({ path: 'lisenPath', line: 1, column: 3 })
   })
 
   it('is printed before it, as far as it is known', () => {

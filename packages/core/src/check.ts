@@ -1,11 +1,16 @@
 import type { ApiInfo, DefinitionInput } from './api.ts'
+import { ApiIndex } from './chain/api-index.ts'
 import { Events } from './chain/events.ts'
-import { readDefinitions } from './definition/parse.ts'
+import { explain, type Explanation } from './chain/explain.ts'
+import { type ParsedDefinition, readDefinitions } from './definition/parse.ts'
 import type { Problem } from './definition/problems.ts'
 import { Pools } from './forward/pools.ts'
+import type { RequestInput } from './http/create.ts'
+import type { LoneApi } from './loading/loaded-api.ts'
 import { Loader } from './loading/loader.ts'
 import { checkOptions, type GatewayOptions, parseContext } from './options.ts'
 import { PluginModules } from './plugins/plugin-modules.ts'
+import { parsePolicies } from './session/policy.ts'
 
 /** What a gateway would say of definitions. */
 export interface CheckReport {
@@ -15,6 +20,10 @@ export interface CheckReport {
   readonly problems: readonly Problem[]
   /** What would be ignored. */
   readonly warnings: readonly Problem[]
+  /** What a request to them would meet; runs nothing. */
+  explain(method: string, url: string, init?: RequestInput): Explanation
+  /** A problem of one of the `apis` as its author knows it: where it stands in the document, and in the file. */
+  place(api: ApiInfo, problem: Problem): Problem
 }
 
 /**
@@ -26,14 +35,28 @@ export async function checkDefinitions(
   options: GatewayOptions = {},
 ): Promise<CheckReport> {
   checkOptions(options)
-  const { definitions, problems, warnings } = readDefinitions(input, parseContext(options))
+  parsePolicies(options.policies ?? {})
+  const reading = readDefinitions(input, parseContext(options))
+  const { definitions, warnings } = reading
   const { log, forward, pluginsDirectory } = options
   const modules = pluginsDirectory === undefined ? undefined : new PluginModules(pluginsDirectory)
   const loader = new Loader({ events: new Events(), pools: new Pools(), log, forward, modules })
   const checked = await Promise.all(definitions.map((parsed) => loader.check(parsed)))
+  const problems: Problem[] = [...reading.problems]
+  const apis: LoneApi[] = []
+  const places = new Map<ApiInfo, ParsedDefinition>()
+  for (const [i, one] of checked.entries()) {
+    if ('info' in one) {
+      apis.push(one)
+      places.set(one.info, definitions[i]!)
+    } else problems.push(...one)
+  }
+  const index = new ApiIndex(apis)
   return {
-    apis: checked.filter((one): one is ApiInfo => !Array.isArray(one)),
-    problems: [...problems, ...checked.flatMap((one) => (Array.isArray(one) ? (one as readonly Problem[]) : []))],
+    apis: apis.map(({ info }) => info),
+    problems,
     warnings,
+    explain: (method, url, init) => explain(index, method, url, init),
+    place: (api, problem) => places.get(api)?.place(problem) ?? problem,
   }
 }

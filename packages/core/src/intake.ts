@@ -75,7 +75,7 @@ export interface Acceptance {
 
 /** Stage 0: one canonical spelling of the path, the longest listen path, and from then on an exchange. */
 export class Intake implements Life {
-  #apis = new ApiIndex([])
+  #apis: ApiIndex = new ApiIndex([])
   #passive = true
   readonly #running = new Set<Exchange>()
   /** Records still with their analytics plugins. */
@@ -199,7 +199,7 @@ export class Intake implements Life {
   finish(exchange: Exchange, status: number): void {
     if (!this.#running.delete(exchange)) return
     const { services, info } = exchange.api
-    const leave = (): void => services.generation.leave()
+    const leave = (): void => exchange.leave()
     try {
       const concluding = conclude(exchange, { status })
       if (concluding instanceof Promise) this.#track(concluding, leave)

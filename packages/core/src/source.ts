@@ -5,8 +5,8 @@ export interface DefinitionSource {
   /** The name of the file, as messages show it. */
   readonly file: string
   /**
-   * Where the value at a path stands, from 1; its key where the value begins on a later line. Of what is missing: the key
-   * of the nearest part above that is there.
+   * Where the value at a path stands, or its key where the value begins on a later line, or `part` asks for it; of what is
+   * missing the key of the nearest part around it that is there. From 1.
    */
-  locate(path: readonly (string | number)[]): { line: number; column: number } | undefined
+  locate(path: readonly (string | number)[], part?: 'value' | 'key'): { line: number; column: number } | undefined
 }

@@ -84,14 +84,14 @@ export function sourceOf(file: string, lines: Lines, { value, place: whole }: Pl
   return {
     document: value,
     file,
-    locate(path) {
+    locate(path, part) {
       let place = whole
       for (const step of path) {
         const next = place.inside?.get(step)
         if (next === undefined) return lines.at(place.key ?? place.offset)
         place = next
       }
-      return beginning(place)
+      return part === 'key' ? lines.at(place.key ?? place.offset) : beginning(place)
     },
   }
 }

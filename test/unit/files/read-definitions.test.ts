@@ -3,11 +3,13 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Problem } from '@postern/core'
-import { isGatewayError } from '@postern/core'
+import { isGatewayError, respond } from '@postern/core'
 import { type DefinitionPaths, readDefinitions } from '@postern/files'
+import { createGateway } from '@postern/http'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll } from '../../support/cleanup.ts'
+import { closeAll, closeLater } from '../../support/cleanup.ts'
+import { listen } from '../../support/server.ts'
 import { folderWith } from './folder.ts'
 
 afterEach(closeAll)
@@ -101,7 +103,7 @@ describe('files and directories', () => {
     const folder = folderWith({ 'a.json': '{}', 'notes.txt': '', Makefile: '', 'none/README': '' })
     symlinkSync('nowhere.yaml', path.join(folder, 'dangling.yaml'))
     symlinkSync('loop.yaml', path.join(folder, 'loop.yaml'))
-    execFileSync('mkfifo', [path.join(folder, 'pipe.yaml')])
+    execFileSync('sh', ['-c', 'mkfifo pipe.yaml'], { cwd: folder })
     const file = path.join(folder, name)
     expect(await problemsOf(file)).toEqual([{ path: '', message, file }])
   })
@@ -428,6 +430,14 @@ name: b
     expect(source?.locate(keys)).toEqual({ line, column })
   })
 
+  it('is that of its key for who asks', async () => {
+    const [source] = await readDefinitions(path.join(folderWith({ 'a.yaml': text }), 'a.yaml'))
+    expect([source?.locate(['name'], 'key'), source?.locate(['hooks', 'pre', 0], 'key')]).toEqual([
+      { line: 1, column: 1 },
+      { line: 4, column: 7 },
+    ])
+  })
+
   it('counts from the beginning of the file, also in its second document', async () => {
     const [, second] = await readDefinitions(path.join(folderWith({ 'a.yaml': text }), 'a.yaml'))
     expect([second?.locate(['name']), second?.locate([])]).toEqual([
@@ -446,5 +456,28 @@ name: b
   ])('in JSON, of %j, is %i:%i', async (keys, line, column) => {
     const [source] = await readDefinitions(path.join(folderWith({ 'a.json': json }), 'a.json'))
     expect(source?.locate(keys)).toEqual({ line, column })
+  })
+})
+
+describe('what a gateway finds wrong with what was read', () => {
+  it('is told with its place', async () => {
+    const folder = folderWith({
+      'orders.yaml': 'name: orders\nlistenPath: /orders/\n# the warehouse\nupstream: { preserveHost: true }\n',
+      'stock.json': '{"name": "stock", "lisenPath": "/stock/"}',
+    })
+    const sources = await readDefinitions(folder)
+    expect(() => createGateway(sources)).toThrow(
+      `The list of 2 definitions has 2 problems:
+  - ${folder}/orders.yaml:4:1 upstream.url: missing, expected an http: or https: URL such as "http://127.0.0.1:9000", or targets: several of them
+  - ${folder}/stock.json:1:19 lisenPath: unknown key; did you mean "listenPath"? known keys are name, `,
+    )
+  })
+
+  it('is nothing where it is right', async () => {
+    const folder = folderWith({ 'a.yaml': 'name: a\nlistenPath: /a/\nhooks:\n  pre: [{ functionName: stop }]\n' })
+    const gateway = createGateway(await readDefinitions(folder), { plugins: { stop: () => respond(200, 'here') } })
+    closeLater(() => gateway.close())
+    const { url } = await listen(gateway)
+    expect(await (await fetch(`${url}/a/`)).text()).toBe('here')
   })
 })

@@ -1,28 +1,31 @@
 import { restOf } from '../http/path.ts'
 import type { CompiledApi } from './compiled-api.ts'
 
+/** What an index has to know of an API. */
+type Listed = Pick<CompiledApi, 'info' | 'definition'>
+
 /** An API and what is left of the path below its listen path. */
-export interface ApiMatch {
-  readonly api: CompiledApi
+export interface ApiMatch<A extends Listed = CompiledApi> {
+  readonly api: A
   readonly path: string
   /** The path below was respelled: slashes behind the listen path are one. */
   readonly respelled: boolean
 }
 
 /** The APIs of a gateway by listen path: the longest that the path lies below wins, whatever their number. */
-export class ApiIndex {
-  readonly #exact = new Map<string, CompiledApi>()
+export class ApiIndex<A extends Listed = CompiledApi> {
+  readonly #exact = new Map<string, A>()
   /**
    * APIs met without regard to case, by their lower-case listen path: where it is asked for, and where the host
    * application stands behind. Its router most likely ignores case, and a stricter gate would be walked around.
    */
-  readonly #loose = new Map<string, CompiledApi>()
+  readonly #loose = new Map<string, A>()
   /** No longer prefix of a path needs to be looked up. */
   readonly #longest: number
-  readonly #byRef: ReadonlyMap<string, CompiledApi>
-  readonly all: readonly CompiledApi[]
+  readonly #byRef: ReadonlyMap<string, A>
+  readonly all: readonly A[]
 
-  constructor(apis: readonly CompiledApi[]) {
+  constructor(apis: readonly A[]) {
     this.all = apis
     for (const api of apis) {
       const { listenPath, ignoreCase, upstream } = api.definition
@@ -38,7 +41,7 @@ export class ApiIndex {
   }
 
   /** `path` must be canonical. */
-  find(path: string): ApiMatch | undefined {
+  find(path: string): ApiMatch<A> | undefined {
     const lowerCase = this.#loose.size === 0 ? path : path.toLowerCase()
     let end = path.length <= this.#longest ? path.length : path.lastIndexOf('/', this.#longest)
     while (end > 0) {
@@ -54,7 +57,7 @@ export class ApiIndex {
   }
 
   /** By id or by name. */
-  get(ref: string): CompiledApi | undefined {
+  get(ref: string): A | undefined {
     return this.#byRef.get(ref)
   }
 }

@@ -32,8 +32,16 @@ export interface Explanation {
   toString(): string
 }
 
+/** As much of an API as can be explained: nothing of it has to run. */
+type ExplainedApi = Omit<CompiledApi, 'services'>
+
 /** Works out what a request would meet, before any plugin has changed it. Runs nothing. */
-export function explain(apis: ApiIndex, method: string, url: string, init: RequestInput = {}): Explanation {
+export function explain(
+  apis: ApiIndex<ExplainedApi>,
+  method: string,
+  url: string,
+  init: RequestInput = {},
+): Explanation {
   const target = parseTarget(url)
   if (target === undefined) return noApi(method, undefined, unreadable(apis))
   const match = apis.find(target.path)
@@ -48,7 +56,7 @@ export function explain(apis: ApiIndex, method: string, url: string, init: Reque
     path: target.path,
     api: { id: info.id, name: info.name, listenPath: definition.listenPath },
     endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
-    hooks: hookRows(api, method, path, endpoint),
+    hooks: api.available ? hookRows(api, method, path, endpoint) : [],
     limits: api.chain.limits(method, path).map(limitText),
     upstream: tooLong
       ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
@@ -60,21 +68,21 @@ function noApi(method: string, path: string | undefined, upstream: string): Expl
   return explanation({ method, path, api: undefined, endpoint: undefined, hooks: [], limits: [], upstream })
 }
 
-function unreadable(apis: ApiIndex): string {
+function unreadable(apis: ApiIndex<ExplainedApi>): string {
   const left = apis.all.every((api) => api.passive)
   return left
     ? 'none: the path has no canonical spelling; left to the host'
     : 'none: answered 400, the path has no canonical spelling'
 }
 
-function listening(apis: ApiIndex): string {
+function listening(apis: ApiIndex<ExplainedApi>): string {
   return `listening: ${apis.all.map(({ definition }) => definition.listenPath).join(', ')}`
 }
 
 type EndpointPlugins = EndpointMatch<readonly LoadedPlugin<'endpoint'>[]>
 
 function hookRows(
-  api: CompiledApi,
+  api: ExplainedApi,
   method: string,
   path: string,
   endpoint: EndpointPlugins | undefined,
@@ -93,7 +101,7 @@ function hookRows(
 }
 
 /** Who is asked who is calling, besides the plugin. */
-function authReason({ definition }: CompiledApi): string {
+function authReason({ definition }: ExplainedApi): string {
   const { keyless, authentication, hooks } = definition
   if (keyless) return 'the API is keyless'
   const { token, idExtractor } = authentication
@@ -122,7 +130,7 @@ function row(hook: Hook, plugins: readonly { readonly name: string }[], why = ''
   }
 }
 
-function endpointReason({ chain }: CompiledApi, method: string, path: string, key: string | undefined): string {
+function endpointReason({ chain }: ExplainedApi, method: string, path: string, key: string | undefined): string {
   if (key !== undefined) return `matches "${key}"`
   if (chain.endpoints.size === 0) return 'none defined'
   const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
@@ -132,7 +140,8 @@ function endpointReason({ chain }: CompiledApi, method: string, path: string, ke
   return `no endpoint matches ${path}`
 }
 
-function upstreamOf({ definition }: CompiledApi, path: string, search: string): string {
+function upstreamOf({ definition, available }: ExplainedApi, path: string, search: string): string {
+  if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
   if (definition.upstream === undefined) return 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
   const { targets } = definition.upstream

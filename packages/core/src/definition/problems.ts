@@ -18,6 +18,9 @@ export interface Problem {
   readonly error?: unknown
 }
 
+/** How the message begins where not the value is wrong, but that there is one. */
+export const UNKNOWN_KEY = 'unknown key'
+
 export function schemaProblems(error: z.ZodError | undefined): Problem[] {
   return (error?.issues ?? []).flatMap((issue) =>
     issue.message.split('\n').map((line) => {
@@ -43,7 +46,8 @@ export function problemList(problems: readonly Problem[]): string {
 
 /** A problem with the place in the text it is about. */
 export function located(problem: Problem, source: DefinitionSource): Problem {
-  return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path)) }
+  const part = problem.message.startsWith(UNKNOWN_KEY) ? 'key' : 'value'
+  return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path), part) }
 }
 
 /** The keys of a path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`; as far as it is one. */

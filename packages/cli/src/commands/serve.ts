@@ -1,0 +1,205 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { watch } from '@postern/files'
+import { createGateway, createServer, type HttpGateway, stopOnSignals } from '@postern/http'
+import { nearest } from '@postern/core/store'
+import { parseArguments, UsageError } from '../arguments.ts'
+import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
+import { examine } from '../inspect.ts'
+import { findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
+import type { Output } from '../output.ts'
+import { withProgress } from '../progress.ts'
+import { report } from '../report.ts'
+import { milliseconds } from '../serve/duration.ts'
+import { jsonLog } from '../serve/json-log.ts'
+import { logTarget, type ServeLog } from '../serve/log.ts'
+import { textLog } from '../serve/text-log.ts'
+import { watchTroubles } from '../serve/troubles.ts'
+import { RequestWatch } from '../serve/watch-requests.ts'
+
+const OPTIONS = {
+  port: { type: 'string', short: 'p', value: 'PORT', says: 'default 8080; 0 takes any that is free' },
+  host: { type: 'string', value: 'ADDRESS', says: 'default 127.0.0.1; 0.0.0.0 lets other machines in' },
+  watch: { type: 'boolean', says: 'reload when definitions or plugins change; the default on a terminal' },
+  'no-watch': { type: 'boolean', says: 'never reload; the default elsewhere' },
+  grace: { type: 'string', value: 'TIME', says: 'requests in flight may take this long after a signal; default 10s' },
+  log: { type: 'string', value: 'text|json|none', says: 'one line for each request; default text' },
+  ...SOURCE_OPTIONS,
+  json: { ...JSON_OPTION.json, says: 'the same as --log json' },
+  ...HELP_OPTION,
+} as const
+
+const LOGS = ['text', 'json', 'none']
+
+export const serve: Command = {
+  name: 'serve',
+  usage: 'FILE... [--port 8080] [--host 127.0.0.1] [--watch] [--plugins DIR] [--options FILE] [--log text]',
+  says: 'a gateway of its own: serves definitions, reloads them, stops gracefully',
+  options: OPTIONS,
+  async run(args, output) {
+    const { values, positionals: files } = parseArguments(args, OPTIONS)
+    const settings = readSettings(values, files, output)
+    const gathered = await withProgress(output.err, 'loading', () => gather(files, values))
+    const log = logOf(settings.log, output)
+    const gateway = await start(gathered, log, output)
+    if (gateway === undefined) return 1
+    return new Serving(gateway, gathered, files, settings, log).run(output)
+  },
+}
+
+interface Settings {
+  readonly port: number
+  readonly host: string
+  readonly watch: boolean
+  readonly graceMs: number
+  readonly log: string
+}
+
+function readSettings(
+  values: ReturnType<typeof parseArguments<typeof OPTIONS>>['values'],
+  files: readonly string[],
+  { out }: Output,
+): Settings {
+  if (files.length === 0) throw new UsageError('Name the definitions to serve: postern serve FILE...')
+  if (values.watch && values['no-watch']) throw new UsageError('--watch and --no-watch exclude each other.')
+  const { port = '8080', host = '127.0.0.1', grace = '10s' } = values
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    throw new UsageError(`Found --port ${JSON.stringify(port)}; expected a number from 0 to 65535.`)
+  const graceMs = milliseconds(grace)
+  if (graceMs === undefined)
+    throw new UsageError(`Found --grace ${JSON.stringify(grace)}; expected a time such as 10s, 500ms or 2m.`)
+  const log = values.log ?? (values.json ? 'json' : 'text')
+  if (!LOGS.includes(log)) {
+    const meant = nearest(log, LOGS)
+    const hint = meant === undefined ? '' : ` did you mean ${meant}?`
+    throw new UsageError(`Found --log ${JSON.stringify(log)};${hint} expected text, json or none.`)
+  }
+  if (values.json && log !== 'json') throw new UsageError(`--json and --log ${log} exclude each other.`)
+  const watching = values.watch || (!values['no-watch'] && out.terminal)
+  return { port: Number(port), host, watch: watching, graceMs, log }
+}
+
+function logOf(kind: string, output: Output): ServeLog {
+  return kind === 'json' ? jsonLog({ ...output, requests: true }) : textLog({ ...output, requests: kind === 'text' })
+}
+
+/** A gateway that can answer, or undefined where something is wrong, which is said then. */
+async function start(gathered: Gathered, log: ServeLog, output: Output): Promise<HttpGateway | undefined> {
+  const { err, warnings } = output
+  const found = await withProgress(err, 'loading plugins', () => examine(gathered))
+  if (!('apis' in found)) {
+    report(err, found)
+    return undefined
+  }
+  try {
+    const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
+    watchTroubles(gateway, (trouble) => log.trouble(trouble))
+    await withProgress(err, 'starting', () => gateway.ready())
+    warnings.sayTo((message) => log.warning(message))
+    return gateway
+  } catch (error) {
+    // The gateway has warned of the same.
+    warnings.forget()
+    report(err, findingsOf(error))
+    return undefined
+  }
+}
+
+/** A gateway on a port, until a signal ends it. */
+class Serving {
+  readonly #gateway: HttpGateway
+  readonly #gathered: Gathered
+  readonly #files: readonly string[]
+  readonly #settings: Settings
+  readonly #log: ServeLog
+
+  constructor(gateway: HttpGateway, gathered: Gathered, files: readonly string[], settings: Settings, log: ServeLog) {
+    this.#gateway = gateway
+    this.#gathered = gathered
+    this.#files = files
+    this.#settings = settings
+    this.#log = log
+  }
+
+  async run({ err }: Output): Promise<number> {
+    const gateway = this.#gateway
+    const requests = new RequestWatch(gateway, (served) => this.#log.request(served))
+    const server = createServer((req, res) => {
+      requests.request(req, res)
+      gateway(req, res)
+    })
+    server.on('upgrade', (req, socket, head) => {
+      requests.upgrade(req, socket)
+      gateway.upgrade(req, socket, head)
+    })
+    const stopped = this.#untilStopped(server)
+    try {
+      await listen(server, this.#settings)
+    } catch (error) {
+      err.line(`${err.paint('red', 'error')} ${listenError(error, this.#settings)}`)
+      await gateway.close({ timeoutMs: 0 })
+      return 1
+    }
+    const close = await this.#watch()
+    this.#log.listening({ url: urlOf(server), apis: gateway.apis(), watched: this.#watched() })
+    const cut = await stopped
+    await close()
+    this.#log.stopped(cut)
+    return cut > 0 ? 1 : 0
+  }
+
+  #untilStopped(server: Server): Promise<number> {
+    const { graceMs } = this.#settings
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => this.#log.stopping())
+    return new Promise((resolve) => {
+      stopOnSignals(server, this.#gateway, { graceMs, onStopped: resolve })
+    })
+  }
+
+  #watched(): string[] {
+    if (!this.#settings.watch) return []
+    const { plugins } = this.#gathered
+    return plugins === undefined ? [...this.#files] : [...this.#files, plugins]
+  }
+
+  /** Reloads what changes; returns what ends that. */
+  async #watch(): Promise<() => Promise<void>> {
+    if (!this.#settings.watch) return async () => undefined
+    const { pluginsDirectory } = this.#gathered.options
+    this.#gateway.on('reload', (changes) => this.#log.reloaded(changes))
+    // The watcher tells the same, and what is wrong with files that could not be read.
+    this.#gateway.on('loadError', () => undefined)
+    const watcher = watch(this.#gateway, {
+      files: this.#files,
+      ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
+      onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
+    })
+    // What keeps it from watching is told by `onError` as well.
+    await watcher.ready.catch(() => undefined)
+    return () => watcher.close()
+  }
+}
+
+function listen(server: Server, { port, host }: Settings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function listenError(error: unknown, { port, host }: Settings): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `port ${port} of ${host} is in use; choose another: --port ${port + 1}`
+  if (code === 'EACCES') return `port ${port} is not for everybody; choose one above 1023: --port 8080`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `${host} is no address of this machine; --host 127.0.0.1 or --host 0.0.0.0 is`
+  return `cannot listen on port ${port} of ${host}: ${message}`
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}

@@ -1,0 +1,29 @@
+import { sorted } from '../finding.ts'
+import { describeApi } from './describe-api.ts'
+import type { ReloadReport } from '@postern/core'
+import type { LogChannels, ServeLog } from './log.ts'
+
+/** One JSON document on each line of stdout; `event` says what it is. */
+export function jsonLog({ out, requests }: LogChannels): ServeLog {
+  const say = (event: string, fields: object): void => out.json({ time: new Date().toISOString(), event, ...fields })
+  return {
+    listening: ({ url, apis, watched }) => say('listening', { url, apis: apis.map(describeApi), watched }),
+    request: (served) => (requests ? say('request', served) : undefined),
+    reloaded: (report) => say('reload', changesOf(report)),
+    notReloaded: (findings) => say('reloadError', { findings: sorted(findings) }),
+    trouble: ({ event, ...fields }) => say(event, fields),
+    warning: (message) => say('warning', { message }),
+    plugin: ({ level, fields, message }) => say('log', { level, ...fields, message }),
+    stopping: () => say('stopping', {}),
+    stopped: (cut) => say('stopped', { cut }),
+  }
+}
+
+function changesOf({ added, removed, changed, unchanged }: ReloadReport): object {
+  return {
+    added: added.map(({ name }) => name),
+    removed: removed.map(({ name }) => name),
+    changed: changed.map(({ api, keys }) => ({ name: api.name, keys })),
+    unchanged,
+  }
+}
