@@ -148,10 +148,6 @@ describe('a path that looks like an expression', () => {
   it.each(['/files/.*', '/foo*', '/a?'])('of OAS, %s, is refused: as text it would meet nothing', (path) => {
     expect(translatePath(path, OAS)).toContain('found')
   })
-
-  it('ignores case where the API does', () => {
-    expect(good('/stock/[0-9]+', { ...CLASSIC, ignoreCase: true }).text).toBe('~(?i)^/stock/[0-9]+$')
-  })
 })
 
 describe('a path as gateways with other settings match it', () => {
