@@ -4,7 +4,15 @@ import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
-import { definitionError, located, type Problem, schemaProblems } from './problems.ts'
+import {
+  definitionError,
+  isWithin,
+  located,
+  type Problem,
+  schemaProblems,
+  type Suspicion,
+  withoutEchoes,
+} from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
 import type { DefinitionSource } from '../source.ts'
@@ -60,13 +68,12 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   }
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
-  const problems = candidates.flatMap((candidate) => candidate.problems())
+  const wrong = candidates.map((candidate) => candidate.problems())
+  const served = candidates.filter(({ translation }, i) => wrong[i]!.length === 0 && translation.active)
+  const parsed = served.map((candidate) => candidate.parsed(context))
+  const problems = [...wrong.flat(), ...clashesOf(served, parsed)]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
-  if (problems.length > 0) return { title, definitions: [], problems, warnings }
-  const served = candidates.filter(({ translation }) => translation.active)
-  const definitions = served.map((candidate) => candidate.parsed(context))
-  const clashes = clashesOf(served, definitions)
-  return { title, definitions: clashes.length === 0 ? definitions : [], problems: clashes, warnings }
+  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
 }
 
 /** One of the things handed in as a definition. */
@@ -88,7 +95,14 @@ class Candidate {
     this.#context = context
     this.translation = isTyk
       ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-      : { input: document as Fields, origins: new Map(), problems: [], warnings: [], active: true }
+      : {
+          input: document as Fields,
+          origins: new Map(),
+          elsewhere: new Map(),
+          problems: [],
+          warnings: [],
+          active: true,
+        }
   }
 
   /** What it is called where others are told of it. */
@@ -97,16 +111,18 @@ class Candidate {
   }
 
   problems(): Problem[] {
-    const { input, origins, problems } = this.translation
+    const { input, problems } = this.translation
+    if (input === undefined) return withoutEchoes(problems).map((problem) => this.#inFile(problem))
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
     // What has no valid shape need not be told twice.
-    const native = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
-    const placed = native.map(({ path, message }) => ({ path: originOf(path, origins), message }))
+    const native: Suspicion[] = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
+    const placed = native.map((problem) => this.#inDocument(problem))
     // Nor what could not be translated, and is missing for that reason.
-    const consequences = ({ path }: Problem): boolean => problems.some((other) => isWithin(path, other.path))
-    return [...problems, ...placed.filter((problem) => !consequences(problem))].map((problem) => this.#inFile(problem))
+    const consequence = (problem: Suspicion): boolean => problems.some((other) => isWithin(problem, other))
+    const all = [...problems, ...placed.filter((problem) => !consequence(problem))]
+    return withoutEchoes(all).map((problem) => this.#inFile(problem))
   }
 
   warnings(): Problem[] {
@@ -124,29 +140,34 @@ class Candidate {
   }
 
   place(problem: Problem): Problem {
-    return this.#inFile({ ...problem, path: originOf(problem.path, this.translation.origins) })
+    return withoutEchoes([this.#inDocument(problem)]).map((one) => this.#inFile(one))[0]!
+  }
+
+  /** The place in the document of a place in the native form: that of the nearest part around it, and the way on from there. */
+  #inDocument(problem: Suspicion): Suspicion {
+    const { origins, elsewhere } = this.translation
+    const { path } = problem
+    for (
+      let end = path.length;
+      end > 0;
+      end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))
+    ) {
+      const [part, rest] = [path.slice(0, end), path.slice(end)]
+      const origin = origins.get(part)
+      const outside = elsewhere.get(part)
+      if (origin !== undefined && outside !== undefined) {
+        const message = `${outside}${rest}: ${problem.message}`
+        return { ...problem, path: origin, message, elsewhere: outside + rest }
+      }
+      if (origin !== undefined) return { ...problem, path: origin + rest }
+    }
+    return problem
   }
 
   #inFile(problem: Problem): Problem {
     if (this.source !== undefined) return located(problem, this.source)
     return this.#alone ? problem : { ...problem, path: joined(this.index, problem.path) }
   }
-}
-
-/** The place in the document of a place in the native form: that of the nearest part around it, and the way on from there. */
-function originOf(path: string, origins: ReadonlyMap<string, string>): string {
-  if (origins.size === 0) return path
-  for (let end = path.length; end > 0; end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))) {
-    const origin = origins.get(path.slice(0, end))
-    if (origin !== undefined) return origin + path.slice(end)
-  }
-  return path
-}
-
-/** Whether one of two places is part of the other. */
-function isWithin(one: string, other: string): boolean {
-  const [whole, part] = one.length < other.length ? [one, other] : [other, one]
-  return part.startsWith(whole) && (part.length === whole.length || /[.[]/.test(part[whole.length]!))
 }
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
