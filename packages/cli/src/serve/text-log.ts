@@ -1,16 +1,17 @@
 import { inspect } from 'node:util'
 import type { ReloadReport } from '@postern/core'
-import { type Channel, printable } from '../output.ts'
+import { type Channel, type Output, printable } from '../output.ts'
 import { report } from '../report.ts'
 import { describeApi } from './describe-api.ts'
-import type { Listening, LogChannels, PluginLine, Served, ServeLog } from './log.ts'
+import type { Listening, PluginLine, Served, ServeLog } from './log.ts'
 import { timeOfDay } from './log.ts'
 
 /** Lines for people: what happens on stdout, what goes wrong on stderr. */
-export function textLog({ out, err, requests }: LogChannels): ServeLog {
+export function textLog({ out, err }: Output): ServeLog {
   return {
+    failed: (findings) => report(err, findings),
     listening: (listening) => showListening(out, listening),
-    request: (served) => (requests ? showRequest(out, served) : undefined),
+    request: (served) => showRequest(out, served),
     reloaded: (changes) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(changes)}`),
     notReloaded(findings) {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
