@@ -60,6 +60,7 @@ ${load('http', 'node:http')}
 ${load('assert', 'node:assert/strict')}
 ${load('{ respond }', '@postern/core')}
 ${load('{ createGateway }', `@postern/${adapter}`)}
+${load('{ readDefinitions, watch }', '@postern/files')}
 ${name === undefined ? '' : load(name, name)}
 ${typed(`
 import type { AddressInfo } from 'node:net'
@@ -94,6 +95,10 @@ async function main() {
     },
     endpoints: { 'GET /virtual': [() => respond(200, { ok: true })] },
   })
+  const definitions = await readDefinitions('apis.yaml')
+  assert.deepEqual(definitions.map(({ locate }) => locate(['listenPath'])), [{ line: 2, column: 13 }])
+  const watching = watch({ reload: async () => undefined }, { files: 'apis.yaml' })
+  await watching.ready
   const server = ${mount}
   const base = await listen(server)
 
@@ -104,6 +109,7 @@ async function main() {
   assert.equal(elsewhere.status, 404)
 
   // Nothing below forces an end: a handle the gateway leaves open keeps the process alive.
+  await watching.close()
   await gateway.close()
   server.close()
   upstream.close()
@@ -161,7 +167,7 @@ async function checkTarball(file) {
 async function checkHost(label, host, packed) {
   const cwd = path.join(work, label)
   const { adapter, name, version, types } = host
-  const ours = ['core', 'http', adapter].map((part) => [`@postern/${part}`, `file:${packed[part]}`])
+  const ours = ['core', 'http', 'files', adapter].map((part) => [`@postern/${part}`, `file:${packed[part]}`])
   const manifest = {
     private: true,
     dependencies: { ...Object.fromEntries(ours), ...(name === undefined ? {} : { [name]: version }) },
@@ -169,6 +175,7 @@ async function checkHost(label, host, packed) {
   }
   const files = {
     'package.json': JSON.stringify(manifest),
+    'apis.yaml': 'name: files\nlistenPath: /files/\n',
     'plain.mjs': smoke(host),
     'plain.cjs': smoke(host, { commonjs: true }),
     'typed.mts': smoke(host, { types: true }),

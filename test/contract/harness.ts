@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http, { type IncomingHttpHeaders } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import type { ApiDefinitionInput, GatewayEvent, GatewayEvents, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, GatewayEvent, GatewayEvents, GatewayOptions } from '@postern/core'
 import { createGateway, type HttpGateway } from '@postern/http'
 import { onTestFinished } from 'vitest'
 
@@ -19,6 +19,9 @@ interface Received {
 export interface Upstream {
   readonly url: string
   readonly received: Received[]
+  /** Connections that are open, and all there ever were. */
+  readonly connections: () => number
+  readonly opened: () => number
   close(): Promise<void>
 }
 
@@ -51,8 +54,20 @@ export async function startUpstream(listener: Listener = answerPlainly): Promise
       listener(req, res, body)
     })
   })
+  let [open, opened] = [0, 0]
+  server.on('connection', (socket) => {
+    open += 1
+    opened += 1
+    socket.once('close', () => (open -= 1))
+  })
   const port = await listen(server)
-  return { url: `http://127.0.0.1:${port}`, received, close: () => stop(server) }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    connections: () => open,
+    opened: () => opened,
+    close: () => stop(server),
+  }
 }
 
 /** The same, closed when the test ends. */
@@ -64,13 +79,14 @@ export async function upstreamOfTest(listener?: Listener): Promise<Upstream> {
 
 export interface Running {
   readonly gateway: HttpGateway
+  readonly server: http.Server
   readonly port: number
   readonly url: string
 }
 
 /** A gateway on a real socket, closed when the test ends. */
 export async function run(
-  definition: ApiDefinitionInput | readonly ApiDefinitionInput[],
+  definition: DefinitionInput | readonly DefinitionInput[],
   options?: GatewayOptions,
 ): Promise<Running> {
   const gateway = createGateway(definition, options)
@@ -80,7 +96,7 @@ export async function run(
     await stop(server)
     await gateway.close({ timeoutMs: 0 })
   })
-  return { gateway, port, url: `http://127.0.0.1:${port}` }
+  return { gateway, server, port, url: `http://127.0.0.1:${port}` }
 }
 
 async function listen(server: http.Server): Promise<number> {

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
  * included. A name ending in a slash is a folder.
  */
 const LADDER: readonly (readonly string[])[] = [
-  ['errors.ts', 'nearest.ts', 'source.ts'],
+  ['errors.ts', 'json-schema.ts', 'nearest.ts', 'source.ts'],
   ['http/', 'limits/', 'session/', 'analytics/'],
   ['hooks.ts', 'api.ts'],
   ['plugins/'],

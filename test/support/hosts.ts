@@ -2,7 +2,7 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { bodyParser } from '@koa/bodyparser'
-import type { ApiDefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import * as forExpress from '@postern/express'
 import * as forHttp from '@postern/http'
 import * as forKoa from '@postern/koa'
@@ -55,7 +55,7 @@ export interface Mounted extends Listening<Server | SecureServer> {
 }
 
 /** Starts a host with a gateway in it; both are closed by `closeAll`. */
-export type Mount = (definition: ApiDefinitionInput | readonly ApiDefinitionInput[], setup?: Setup) => Promise<Mounted>
+export type Mount = (definition: DefinitionInput | readonly DefinitionInput[], setup?: Setup) => Promise<Mounted>
 
 export type Host = readonly [name: string, mount: Mount]
 

@@ -109,11 +109,13 @@ export function createCore(
         await generations.ready()
         await store.ready()
       },
-      close: ({ timeoutMs = 10_000 } = {}) =>
-        intake.close(timeoutMs, async () => {
+      close: ({ timeoutMs = 10_000 } = {}) => {
+        generations.stop()
+        return intake.close(timeoutMs, async () => {
           await generations.close()
           await Promise.all([pools.close(), use.end()])
-        }),
+        })
+      },
       reload: (definitions) => generations.reload(definitions),
       apis: () => generations.current.apis.map(({ api }) => api.info),
       explain: (method, url, init) => explain(generations.current.index, method, url, init),

@@ -199,7 +199,7 @@ export class Intake implements Life {
   finish(exchange: Exchange, status: number): void {
     if (!this.#running.delete(exchange)) return
     const { services, info } = exchange.api
-    const leave = (): void => services.generation.leave()
+    const leave = (): void => exchange.leave()
     try {
       const concluding = conclude(exchange, { status })
       if (concluding instanceof Promise) this.#track(concluding, leave)

@@ -103,7 +103,7 @@ describe('files and directories', () => {
     const folder = folderWith({ 'a.json': '{}', 'notes.txt': '', Makefile: '', 'none/README': '' })
     symlinkSync('nowhere.yaml', path.join(folder, 'dangling.yaml'))
     symlinkSync('loop.yaml', path.join(folder, 'loop.yaml'))
-    execFileSync('mkfifo', [path.join(folder, 'pipe.yaml')])
+    execFileSync('sh', ['-c', 'mkfifo pipe.yaml'], { cwd: folder })
     const file = path.join(folder, name)
     expect(await problemsOf(file)).toEqual([{ path: '', message, file }])
   })

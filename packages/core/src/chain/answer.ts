@@ -45,6 +45,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   const upgrading = GatewayRequest.tunnel(request) !== undefined
   if (upgrading || (api.chain.response.length === 0 && !reframe)) {
     exchange.answered = true
+    if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
   return fromBehind(exchange, host(request))
@@ -127,6 +128,7 @@ function replacedOr(
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
   exchange.answered = true
+  if (GatewayResponse.tunnel(response) !== undefined) exchange.becomeTunnel()
   const body = GatewayResponse.body(response)
   body.settle()
   const content = body.content()

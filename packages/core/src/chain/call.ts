@@ -38,16 +38,21 @@ export async function callApi(
   from.addCall(exchange.cancellation)
   const { generation } = api.services
   generation.enter()
+  let inside = true
+  const leave = (): void => {
+    if (inside) generation.leave()
+    inside = false
+  }
   try {
     const response = await answer(exchange)
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, () => {
       const concluding = conclude(exchange, { status: response.status })
-      if (concluding instanceof Promise) void concluding.finally(() => generation.leave())
-      else generation.leave()
+      if (concluding instanceof Promise) concluding.then(leave, leave)
+      else leave()
     })
   } catch (error) {
-    generation.leave()
+    leave()
     throw error
   }
 }

@@ -17,6 +17,8 @@ import type { StoreFailurePolicy } from './store-failure-policy.ts'
 interface Lifetime {
   enter(): void
   leave(): void
+  /** Instead of `leave`: what is left of the request needs no API but its own. Returns the function that ends that too. */
+  keepOnly(apiId: string): () => void
 }
 
 /** What the APIs of one gateway share. */
@@ -51,6 +53,8 @@ export interface CompiledApi {
   readonly forgets: { count: number }
   /** Stored sessions with their policies applied, as long as they are stored. */
   readonly effective: WeakMap<Session, Session>
+  /** False: its plugins are not there (yet), and every request is answered 503. */
+  readonly available: boolean
   /** Nothing here looks at a request: no check, no plugin, no upstream. Then the host sees it as it came. */
   readonly passive: boolean
 }

@@ -49,6 +49,7 @@ export class Exchange {
   upstreamStartedAt = 0
   /** Milliseconds until the upstream's headers arrived. */
   upstreamMs = 0
+  #leave: (() => void) | undefined
   #state: RequestState | undefined
   #calls: Cancellation[] | undefined
   #over = false
@@ -75,6 +76,18 @@ export class Exchange {
   addCall(cancellation: Cancellation): void {
     if (this.#over) cancellation.cancel(OVER)
     else (this.#calls ??= []).push(cancellation)
+  }
+
+  /** The connection is a tunnel from now on. */
+  becomeTunnel(): void {
+    const { services, info } = this.api
+    this.#leave ??= services.generation.keepOnly(info.id)
+  }
+
+  /** Nothing of it is left: what it used may end. */
+  leave(): void {
+    if (this.#leave === undefined) this.api.services.generation.leave()
+    else this.#leave()
   }
 
   /** The answer is out. */

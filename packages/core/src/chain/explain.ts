@@ -56,7 +56,7 @@ export function explain(
     path: target.path,
     api: { id: info.id, name: info.name, listenPath: definition.listenPath },
     endpoint: endpoint === undefined ? undefined : { key: endpoint.key, params: { ...endpoint.params } },
-    hooks: hookRows(api, method, path, endpoint),
+    hooks: api.available ? hookRows(api, method, path, endpoint) : [],
     limits: api.chain.limits(method, path).map(limitText),
     upstream: tooLong
       ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
@@ -140,7 +140,8 @@ function endpointReason({ chain }: ExplainedApi, method: string, path: string, k
   return `no endpoint matches ${path}`
 }
 
-function upstreamOf({ definition }: ExplainedApi, path: string, search: string): string {
+function upstreamOf({ definition, available }: ExplainedApi, path: string, search: string): string {
+  if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
   if (definition.upstream === undefined) return 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
   const { targets } = definition.upstream

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import type { JsonSchema } from '../json-schema.ts'
+import { inJson, jsonSchemaOf } from './json-form.ts'
 import { isFunction } from './plugin-references.ts'
 import { UNKNOWN_KEY } from './problems.ts'
 
@@ -44,7 +46,10 @@ const bytes = integer('a number of bytes, 0 or more', 0, Number.MAX_SAFE_INTEGER
 const flag = z.boolean({ error: expected('true or false') })
 /** Not `z.string().min(1)`: that asks whatever has a `length` for it, and compares what may be no number. */
 const filled = (what: string): z.ZodType<string> =>
-  z.custom<string>((value) => typeof value === 'string' && value !== '', { error: expected(what) })
+  inJson(
+    z.custom<string>((value) => typeof value === 'string' && value !== '', { error: expected(what) }),
+    { type: 'string', minLength: 1 },
+  )
 
 const PLUGIN = 'a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
 
@@ -54,7 +59,8 @@ const settings = strict(PLUGIN, {
   timeoutMs: timeout.optional(),
 })
 
-const reference = strict(PLUGIN, {
+/** A plugin as a text names it. */
+export const pluginReference = strict(PLUGIN, {
   functionName: filled('the name of a function'),
   path: filled('a path below the plugins directory, such as "auth.js"').optional(),
   name: filled('a name').optional(),
@@ -62,12 +68,15 @@ const reference = strict(PLUGIN, {
 })
 
 /** A plugin where it stands: told apart before zod sees it, so that the message is about the one the author meant. */
-const plugin = z.unknown().superRefine((value, context) => {
-  if (isFunction(value)) return
-  const named = typeof value === 'object' && value !== null && 'functionName' in value && !('plugin' in value)
-  const parsed = (named ? reference : settings).safeParse(value)
-  for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
-})
+const plugin = inJson(
+  z.unknown().superRefine((value, context) => {
+    if (isFunction(value)) return
+    const named = typeof value === 'object' && value !== null && 'functionName' in value && !('plugin' in value)
+    const parsed = (named ? pluginReference : settings).safeParse(value)
+    for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+  }),
+  { $ref: '#/$defs/plugin' },
+)
 
 const plugins = z.array(plugin, {
   error: ({ input }) =>
@@ -76,16 +85,23 @@ const plugins = z.array(plugin, {
       : expected('an array of plugins')({ input }),
 })
 
-const upstreamUrl = filled('an http: or https: URL such as "http://127.0.0.1:9000"')
+/** By `parseUpstreamUrl`, which has the last word. */
+const URL_IN_JSON = { type: 'string', pattern: '^[Hh][Tt][Tt][Pp][Ss]?:[^?#\\\\@\\s]+$' }
+const upstreamUrl = inJson(filled('an http: or https: URL such as "http://127.0.0.1:9000"'), URL_IN_JSON)
 
 const count = integer('an integer, 1 or more', 1, 1_000_000)
 
 /** A value one of whose forms is an object: told apart before zod sees it, so that the message is about the one meant. */
-const either = (isOther: (value: unknown) => boolean, shape: z.ZodType): z.ZodType =>
-  z.unknown().superRefine((value, context) => {
-    if (isOther(value)) return
-    for (const issue of shape.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
-  })
+const either = (isOther: (value: unknown) => boolean, other: JsonSchema, shape: z.ZodType): z.ZodType =>
+  inJson(
+    z.unknown().superRefine((value, context) => {
+      if (isOther(value)) return
+      for (const issue of shape.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+    }),
+    () => ({ anyOf: [other, jsonSchemaOf(shape)] }),
+  )
+const flagOr = (shape: z.ZodType): z.ZodType =>
+  either((value) => typeof value === 'boolean', { type: 'boolean' }, shape)
 
 const target = strict('an http: or https: URL, or { url, weight }', {
   url: upstreamUrl,
@@ -114,33 +130,44 @@ const circuitBreaker = strict('true, or { failureRatio, minRequests, windowMs, o
   openMs: timeout.optional(),
 })
 
-const upstream = strict('a URL, or { url, ... }', {
-  url: upstreamUrl.optional(),
-  targets: z
-    .array(
-      either((value) => typeof value === 'string' && value !== '', target),
-      { error: expected('an array of URLs') },
-    )
-    .min(1, { error: expected('at least one URL') })
-    .optional(),
-  preserveHost: flag.optional(),
-  forwarded: z
-    .enum(['append', 'set', 'remove', 'off'], { error: expected('"append", "set", "remove" or "off"') })
-    .optional(),
-  connectTimeoutMs: timeout.optional(),
-  headersTimeoutMs: timeout.optional(),
-  bodyTimeoutMs: timeout.optional(),
-  verifyTls: flag.optional(),
-  balance: z.enum(['round-robin', 'least-pending'], { error: expected('"round-robin" or "least-pending"') }).optional(),
-  retries: integer('an integer from 0 to 10', 0, 10).optional(),
-  ejectAfter: count.optional(),
-  ejectMs: timeout.optional(),
-  health: health.optional(),
-  circuitBreaker: either((value) => typeof value === 'boolean', circuitBreaker).optional(),
-  maxConnections: count.optional(),
-  maxQueued: integer('an integer, 0 or more', 0, 1_000_000).optional(),
-  queueTimeoutMs: timeout.optional(),
-})
+const upstream = inJson(
+  strict('a URL, or { url, ... }', {
+    url: upstreamUrl.optional(),
+    targets: z
+      .array(
+        either((value) => typeof value === 'string' && value !== '', URL_IN_JSON, target),
+        { error: expected('an array of URLs') },
+      )
+      .min(1, { error: expected('at least one URL') })
+      .optional(),
+    preserveHost: flag.optional(),
+    forwarded: z
+      .enum(['append', 'set', 'remove', 'off'], { error: expected('"append", "set", "remove" or "off"') })
+      .optional(),
+    connectTimeoutMs: timeout.optional(),
+    headersTimeoutMs: timeout.optional(),
+    bodyTimeoutMs: timeout.optional(),
+    verifyTls: flag.optional(),
+    balance: z
+      .enum(['round-robin', 'least-pending'], { error: expected('"round-robin" or "least-pending"') })
+      .optional(),
+    retries: integer('an integer from 0 to 10', 0, 10).optional(),
+    ejectAfter: count.optional(),
+    ejectMs: timeout.optional(),
+    health: health.optional(),
+    circuitBreaker: flagOr(circuitBreaker).optional(),
+    maxConnections: count.optional(),
+    maxQueued: integer('an integer, 0 or more', 0, 1_000_000).optional(),
+    queueTimeoutMs: timeout.optional(),
+  }),
+  { oneOf: [{ required: ['url'] }, { required: ['targets'] }] },
+)
+
+/** `parseEndpointKey` says more, and which methods there are. */
+const byEndpoint = <T extends z.ZodType>(value: T, what: string): z.ZodRecord<z.ZodString, T> =>
+  inJson(z.record(z.string(), value, { error: expected(what) }), {
+    propertyNames: { pattern: '^(?:\\*|[A-Z][A-Z-]*) (?:/|~.)' },
+  })
 
 const positive = (what: string): z.ZodNumber => {
   const error = expected(what)
@@ -157,9 +184,13 @@ const oneOf = <const T extends readonly [string, ...string[]]>(
 ): z.ZodEnum<z.core.util.ToEnum<T[number]>> =>
   z.enum(values, { error: expected(values.map((value) => `"${value}"`).join(' or ')) })
 
-const headerName = z.custom<string>((value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value), {
-  error: expected('a header name'),
-})
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+const headerName = inJson(
+  z.custom<string>((value) => typeof value === 'string' && HEADER_NAME.test(value), {
+    error: expected('a header name'),
+  }),
+  { type: 'string', pattern: HEADER_NAME.source },
+)
 
 const token = strict('true, or { header, query, cookie, strip }', {
   header: z.union([z.literal(false), headerName], { error: expected('a header name, or false') }).optional(),
@@ -179,23 +210,24 @@ const idExtractor = strict('an object: where the id is and how it is read', {
 })
 
 const authentication = strict('an object: who may call', {
-  token: either((value) => typeof value === 'boolean', token).optional(),
+  token: flagOr(token).optional(),
   credential: token.optional(),
   idExtractor: idExtractor.optional(),
   baseIdentity: oneOf('plugin', 'token').optional(),
 })
 
-const limits = strict('an object of limits', {
-  rate: positive('a number of requests above 0').optional(),
-  per: positive('a number of seconds above 0').optional(),
-  endpoints: z
-    .record(z.string(), rateLimit, { error: expected('an object of { rate, per } by "METHOD /path"') })
-    .optional(),
-  algorithm: oneOf('sliding-window', 'fixed-window', 'gcra').optional(),
-  headers: oneOf('both', 'ietf', 'x-ratelimit', 'none').optional(),
-  keyRate: flag.optional(),
-  keyQuota: flag.optional(),
-})
+const limits = inJson(
+  strict('an object of limits', {
+    rate: positive('a number of requests above 0').optional(),
+    per: positive('a number of seconds above 0').optional(),
+    endpoints: byEndpoint(rateLimit, 'an object of { rate, per } by "METHOD /path"').optional(),
+    algorithm: oneOf('sliding-window', 'fixed-window', 'gcra').optional(),
+    headers: oneOf('both', 'ietf', 'x-ratelimit', 'none').optional(),
+    keyRate: flag.optional(),
+    keyQuota: flag.optional(),
+  }),
+  { dependentRequired: { rate: ['per'], per: ['rate'] } },
+)
 
 const records = strict('true, false, or { tags, tagHeaders, detailed, retention }', {
   tags: z.array(filled('a tag'), { error: expected('an array of tags') }).optional(),
@@ -215,15 +247,15 @@ export const definitionSchema = strict('an object: the definition of an API', {
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: expected('an id of letters, digits, ".", "_" and "-"') })
     .optional(),
   orgId: z.string({ error: expected('text') }).optional(),
-  listenPath: filled('a path such as "/orders/"').optional(),
+  listenPath: inJson(filled('a path such as "/orders/"'), { type: 'string', pattern: '^/[^?*:{}]*$' }).optional(),
   stripListenPath: flag.optional(),
-  upstream: z
-    .unknown()
-    .superRefine((value, context) => {
+  upstream: inJson(
+    z.unknown().superRefine((value, context) => {
       const parsed = typeof value === 'string' ? upstreamUrl.safeParse(value) : upstream.safeParse(value)
       for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
-    })
-    .optional(),
+    }),
+    () => ({ anyOf: [URL_IN_JSON, jsonSchemaOf(upstream)] }),
+  ).optional(),
   hooks: strict('an object of plugins by hook', {
     pre: plugins.optional(),
     auth: plugin.optional(),
@@ -232,19 +264,20 @@ export const definitionSchema = strict('an object: the definition of an API', {
     response: plugins.optional(),
     analytics: plugins.optional(),
   }).optional(),
-  endpoints: z
-    .record(z.string(), plugins, { error: expected('an object of plugin arrays by "METHOD /path"') })
-    .optional(),
+  endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
   authentication: authentication.optional(),
   limits: limits.optional(),
-  policies: z
-    .custom<Record<string, never>>(isPlainObject, { error: expected('an object of policies by id') })
-    .optional(),
+  policies: inJson(z.custom<Record<string, never>>(isPlainObject, { error: expected('an object of policies by id') }), {
+    type: 'object',
+    additionalProperties: { $ref: '#/$defs/policy' },
+  }).optional(),
   version: filled('the name of a version').optional(),
   sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
   keepUntilExpiry: flag.optional(),
   ignoreCase: flag.optional(),
-  config: z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }).optional(),
+  config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
+    type: 'object',
+  }).optional(),
   pluginTimeoutMs: timeout.optional(),
   maxBufferedBytes: bytes.optional(),
   maxBodyBytes: bytes.optional(),
@@ -256,6 +289,6 @@ export const definitionSchema = strict('an object: the definition of an API', {
   trustedProxies: z
     .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
     .optional(),
-  records: either((value) => typeof value === 'boolean', records).optional(),
+  records: flagOr(records).optional(),
   $schema: z.string({ error: expected('the address of a JSON Schema') }).optional(),
 }) satisfies z.ZodType<unknown, { readonly [K in keyof ApiDefinitionInput]: unknown }>

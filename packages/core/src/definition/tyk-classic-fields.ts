@@ -89,7 +89,7 @@ export const CLASSIC: Vocabulary = {
 
   // Names; settings of what is refused when it is switched on; and what postern does anyway.
   silent: `
-    id slug is_oas version_name contextRef auth_provider session_provider
+    id slug is_oas version_name contextRef auth_provider session_provider security_processing_mode
     {auth,auth_configs.*}.{name,signature}
     basic_auth openid_options oauth_meta scopes idp_client_id_mapping_disabled client_certificates client_certificate_refs
     jwt_{signing_method,source,jwks_uris,identity_base_field,client_base_field,policy_field_name,default_policies}

@@ -31,7 +31,7 @@ export const translateClassic: Translate = (input, context) => {
   const file = new Place(input, report)
   const document = isResource(input) ? file.at('spec') : file
   if (document !== file) checkResource(file)
-  checkFields(document)
+  if (document.present || document === file) checkFields(document)
   const version = readVersion(document)
   const proxy = document.at('proxy')
   const strip = proxy.at('strip_listen_path').flag()

@@ -24,6 +24,11 @@ export class Report {
     if (this.#isNew(path, message)) this.warnings.push({ path, message })
   }
 
+  /** Whether a problem has been found there. */
+  concerns(path: string): boolean {
+    return this.problems.some((problem) => problem.path === path)
+  }
+
   #isNew(path: string, message: string): boolean {
     const key = `${path}\u0000${message}`
     if (this.#said.has(key)) return false
@@ -39,6 +44,8 @@ interface Elsewhere {
 }
 
 const text = z.string({ error: expected('text') })
+const array = z.array(z.unknown(), { error: expected('an array') })
+const object = z.custom<Fields>(isFields, { error: expected('an object') })
 const flag = z.boolean({ error: expected('true or false') })
 const number = z.number({ error: expected('a number') })
 const duration = z.string({ error: expected('a duration such as "1m30s"') }).refine((value) => parsedOrEmpty(value), {
@@ -89,14 +96,14 @@ export class Place {
     return new Place(value, this.report, [...this.#keys, ...keys], this.#elsewhere)
   }
 
-  /** The elements of an array; of anything else none. */
+  /** The elements of an array; none where it is absent. */
   list(): Place[] {
-    return Array.isArray(this.value) ? this.value.map((_, i) => this.at(i)) : []
+    return this.#read(array)?.map((_, i) => this.at(i)) ?? []
   }
 
-  /** The fields of an object by name; of anything else none. */
+  /** The fields of an object by name; none where it is absent. */
   entries(): [string, Place][] {
-    return isFields(this.value) ? Object.keys(this.value).map((key) => [key, this.at(key)]) : []
+    return Object.keys(this.#read(object) ?? {}).map((key) => [key, this.at(key)])
   }
 
   /** Undefined where it is absent or empty. */

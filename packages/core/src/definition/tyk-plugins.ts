@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { describe } from '../errors.ts'
 import type { TykIdExtractor, TykPlugin, TykPlugins } from './tyk-api.ts'
-import type { Place } from './tyk-document.ts'
+import { isFields, type Place } from './tyk-document.ts'
 import type { TranslationContext } from './translation.ts'
 
 /** What the fields of an entry are called where it stands. */
@@ -14,7 +14,6 @@ export interface PluginFields {
   readonly isInline?: (entry: Place) => boolean
 }
 
-export const isEnabled = (entry: Place): boolean => entry.at('enabled').flag().value
 export const isNotDisabled = (entry: Place): boolean => !entry.at('disabled').flag().value
 
 const MIDDLEWARE: PluginFields = {
@@ -36,7 +35,9 @@ export function readPlugin(place: Place, fields: PluginFields): TykPlugin {
 
 /** The entries of a list that are switched on, in order. */
 export function readPlugins(list: Place, fields: PluginFields): TykPlugin[] {
-  return list.list().flatMap((entry) => (fields.isOn(entry) ? [readPlugin(entry, fields)] : []))
+  return list
+    .list()
+    .flatMap((entry) => (isFields(entry.value) && fields.isOn(entry) ? [readPlugin(entry, fields)] : []))
 }
 
 /** `custom_middleware`: of a Classic document, or of the manifest of a bundle, which is Classic in both dialects. */

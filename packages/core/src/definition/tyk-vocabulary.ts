@@ -7,7 +7,7 @@ import type { Fields } from './translation.ts'
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
 
 /** What something is, what would do instead, and when it holds if switching it on is not enough. */
-export type Refusal = readonly [what: string, hint: string, when?: When]
+type Refusal = readonly [what: string, hint: string, when?: When]
 
 /**
  * Every field a dialect has. Paths are written `a.b`, with `*` for any key, `[]` for the elements of an array and
@@ -112,16 +112,23 @@ function unknownField(place: Place, key: string, known: readonly string[]): void
 const MAX_DEPTH = 8
 
 /** Whether somebody has switched it on: zero values are off, and so is what says that it is disabled. */
-export function isOn(value: unknown, depth = 0): boolean {
+export function isOn(value: unknown): boolean {
+  return isOnBelow(value, 0, new Set())
+}
+
+/** What has been seen is being looked at already, or was off: shared data and cycles are walked once. */
+function isOnBelow(value: unknown, depth: number, seen: Set<unknown>): boolean {
   if (value === undefined || value === null || value === false || value === 0 || value === '') return false
-  if (typeof value !== 'object' || depth === MAX_DEPTH) return true
-  if (Array.isArray(value)) return value.some((item) => isOn(item, depth + 1))
+  if (typeof value !== 'object') return true
+  if (seen.has(value)) return false
+  if (depth === MAX_DEPTH) return true
+  seen.add(value)
+  const anyOn = (values: readonly unknown[]): boolean => values.some((inner) => isOnBelow(inner, depth + 1, seen))
+  if (Array.isArray(value)) return anyOn(value)
   const fields = value as Fields
   if (own(fields, 'disabled') === true) return false
-  for (const name of ['enabled', 'enable', 'is_enabled']) {
-    if (Object.hasOwn(fields, name)) return isOn(fields[name], depth + 1)
-  }
-  return Object.values(fields).some((inner) => isOn(inner, depth + 1))
+  const flag = ['enabled', 'enable', 'is_enabled'].find((name) => Object.hasOwn(fields, name))
+  return flag === undefined ? anyOn(Object.values(fields)) : isOn(fields[flag])
 }
 
 /** A field of the document itself, never of a prototype. */

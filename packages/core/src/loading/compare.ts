@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { ReloadReport } from '../chain/reload-report.ts'
 import type { LoadedApi } from './loaded-api.ts'
+import { isSame } from './same.ts'
 
 /** Compares by id. An API that never served is new. */
 export function reportOf(before: readonly LoadedApi[], after: readonly LoadedApi[]): ReloadReport {
@@ -21,8 +21,6 @@ export function reportOf(before: readonly LoadedApi[], after: readonly LoadedApi
 
 function changedKeys(old: LoadedApi, api: LoadedApi): string[] {
   const [before, after] = [old.parsed.draft, api.parsed.draft]
-  const keys = (Object.keys(after) as (keyof typeof after)[]).filter(
-    (key) => !isDeepStrictEqual(before[key], after[key]),
-  )
+  const keys = (Object.keys(after) as (keyof typeof after)[]).filter((key) => !isSame(before[key], after[key]))
   return old.sources === api.sources ? keys : [...keys, 'plugins']
 }

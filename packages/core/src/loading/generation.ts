@@ -1,6 +1,7 @@
 import { ApiIndex } from '../chain/api-index.ts'
 import { callApi } from '../chain/call.ts'
 import type { Services } from '../chain/compiled-api.ts'
+import { GatewayError } from '../errors.ts'
 import type { LoadedApi } from './loaded-api.ts'
 
 /** What all generations of a gateway share. */
@@ -21,7 +22,11 @@ export class Generation {
     const services: Services = {
       ...shared,
       generation: this,
-      call: (from, api, path, init) => callApi(this.index, from, api, path, init),
+      call: async (from, api, path, init) => {
+        if (this.#over)
+          throw new GatewayError('PSTN_CALL_INVALID', 'The request is over, and so are the APIs it could call.')
+        return callApi(this.index, from, api, path, init)
+      },
     }
     this.apis = apis
     this.index = new ApiIndex(apis.map((api) => api.among(services)))
@@ -41,6 +46,14 @@ export class Generation {
   leave(): void {
     this.#running -= 1
     this.#endIfDone()
+  }
+
+  /** A tunnel is open: days later it may still be, and what other APIs use need not wait for that. */
+  keepOnly(apiId: string): () => void {
+    const api = this.find(apiId)
+    api?.hold()
+    this.leave()
+    return () => api?.letGo()
   }
 
   /** Another generation has taken over; this one ends with its last request. */

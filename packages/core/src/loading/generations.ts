@@ -53,11 +53,12 @@ export class Generations {
 
   /** Resolves when every API can answer. */
   async ready(): Promise<void> {
-    while (this.#working !== undefined) await this.#working
+    await this.#quiet()
     if (this.#failure !== undefined) throw this.#failure
   }
 
   reload(input: unknown): Promise<ReloadReport> {
+    if (this.#closed) return Promise.reject(closed())
     if (this.#waiting !== undefined) {
       this.#waiting.input = input
       return this.#waiting.report
@@ -72,11 +73,23 @@ export class Generations {
     return report
   }
 
-  /** Ends everything; what is being loaded is not taken over any more. */
-  async close(): Promise<void> {
+  /** What serves now is the last; what is being loaded is not taken over any more. */
+  stop(): void {
     this.#closed = true
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    this.stop()
     await this.#loader.close()
-    while (this.#working !== undefined) await this.#working
+    await this.#quiet()
+  }
+
+  /** Resolves when nothing is being loaded, and nothing waits to be. */
+  async #quiet(): Promise<void> {
+    while (this.#working !== undefined || this.#waiting !== undefined)
+      // Whoever asked for it is told how it ends.
+      await (this.#working ?? this.#waiting?.report.catch(() => undefined))
   }
 
   #work<T>(work: Promise<T>): Promise<T> {
@@ -91,7 +104,10 @@ export class Generations {
   /** At the start: what can be loaded serves, whatever becomes of the others. */
   async #complete(definitions: readonly ParsedDefinition[]): Promise<void> {
     const { apis, error } = await this.#loader.load(definitions, this.#current.apis)
-    if (this.#closed) return this.#discard(apis)
+    if (this.#closed) {
+      this.#failure = closed()
+      return this.#discard(apis)
+    }
     this.#failure = error
     this.#takeOver(new Generation(apis, this.#shared))
     if (error === undefined) return
@@ -102,14 +118,15 @@ export class Generations {
 
   async #exchange(input: unknown): Promise<ReloadReport> {
     const { events } = this.#shared
+    if (this.#closed) throw closed()
     try {
-      if (this.#closed) throw closed()
       const reading = this.#parse(input)
       const before = this.#current.apis
       const { apis, error } = await this.#loader.load(reading.definitions, before)
-      if (this.#closed || error !== undefined) {
+      const refusal = this.#closed ? closed() : error
+      if (refusal !== undefined) {
         await this.#discard(apis)
-        throw error ?? closed()
+        throw refusal
       }
       warnOfIgnored(reading, events)
       this.#failure = undefined
@@ -118,7 +135,7 @@ export class Generations {
       events.emit('reload', report)
       return report
     } catch (error) {
-      if (isGatewayError(error)) events.emit('loadError', { error })
+      if (isGatewayError(error) && !this.#closed) events.emit('loadError', { error })
       throw error
     }
   }

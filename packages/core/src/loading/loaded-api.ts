@@ -7,37 +7,46 @@ import { releaseAll, type WithPlugins } from './load-plugins.ts'
 /** An API of which everything is there but the others it may call. */
 export type LoneApi = Omit<CompiledApi, 'services'>
 
+/** What is done for an API beside answering its requests. */
+interface Life {
+  /** It serves from now on. */
+  begin(): void
+  /** Lets go of what was made for it; told what its modules threw at their end. */
+  end(errors: readonly unknown[]): void
+}
+
 /** What an API is loaded from and holds. Generations that have it unchanged share it; it ends with the last of them. */
 export class LoadedApi {
   readonly parsed: ParsedDefinition
   /** Which state of the plugins directory its plugins are of; undefined where none stands in a file. */
   readonly sources: number | undefined
-  /** False: its plugins are not there (yet); it answers 503. */
-  readonly available: boolean
   readonly api: LoneApi
   readonly #uses: readonly ModuleUse[]
-  readonly #end: (errors: readonly unknown[]) => void
+  readonly #life: Life
+  #begun = false
   #holders = 0
   #ended: Promise<void> | undefined
 
-  /** `end` lets go of what was made for the API; it is told what the modules threw at their end. */
   constructor(
     parsed: ParsedDefinition,
     sources: number | undefined,
     api: LoneApi,
-    uses: readonly ModuleUse[] | 'unavailable',
-    end: (errors: readonly unknown[]) => void,
+    uses: readonly ModuleUse[],
+    life: Life,
   ) {
     this.parsed = parsed
     this.sources = sources
     this.api = api
-    this.available = uses !== 'unavailable'
-    this.#uses = uses === 'unavailable' ? [] : uses
-    this.#end = end
+    this.#uses = uses
+    this.#life = life
   }
 
   get id(): string {
     return this.api.info.id
+  }
+
+  get available(): boolean {
+    return this.api.available
   }
 
   /** The API among others. */
@@ -47,6 +56,9 @@ export class LoadedApi {
 
   hold(): void {
     this.#holders += 1
+    if (this.#begun) return
+    this.#begun = true
+    this.#life.begin()
   }
 
   letGo(): void {
@@ -56,7 +68,7 @@ export class LoadedApi {
 
   /** Ends it whoever holds it. Never rejects. */
   end(): Promise<void> {
-    this.#ended ??= releaseAll(this.#uses).then(this.#end)
+    this.#ended ??= releaseAll(this.#uses).then((errors) => this.#life.end(errors))
     return this.#ended
   }
 }

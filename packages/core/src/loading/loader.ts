@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { ApiInfo } from '../api.ts'
 import { compileChain, unavailableChain } from '../chain/chain.ts'
 import type { Events } from '../chain/events.ts'
@@ -16,6 +15,7 @@ import { compileTrust } from '../http/client.ts'
 import type { LogTarget } from '../plugins/log.ts'
 import type { ModuleUse, PluginModules } from '../plugins/plugin-modules.ts'
 import { filePlugins, fromFiles, inPlace, problemOf, releaseAll, type WithPlugins } from './load-plugins.ts'
+import { isSame } from './same.ts'
 import { infoOf, LoadedApi, type LoneApi } from './loaded-api.ts'
 import { pluginsError } from './plugins-error.ts'
 
@@ -50,8 +50,8 @@ export class Loader {
   start(definitions: readonly ParsedDefinition[]): readonly LoadedApi[] {
     return definitions.map((parsed) =>
       filePlugins(parsed.draft).length === 0
-        ? this.#finish(parsed, undefined, inPlace(parsed.draft), [])
-        : this.#unavailable(parsed),
+        ? this.#finish(parsed, undefined, inPlace(parsed.draft), [], undefined)
+        : this.#unavailable(parsed, undefined),
     )
   }
 
@@ -63,22 +63,24 @@ export class Loader {
     const made = await Promise.all(
       definitions.map(async (parsed) => {
         const old = known.get(parsed.draft.id)
-        return old !== undefined && isStill(old, parsed, sources) ? old : this.#make(parsed, sources)
+        return old !== undefined && isStill(old, parsed, sources) ? old : this.#make(parsed, sources, old)
       }),
     )
     const problems = made.flatMap((one) => (one instanceof LoadedApi ? [] : one.problems))
-    const apis = made.map((one) => (one instanceof LoadedApi ? one : this.#unavailable(one.parsed)))
+    const apis = made.map((one) =>
+      one instanceof LoadedApi ? one : this.#unavailable(one.parsed, known.get(one.parsed.draft.id)),
+    )
     return { apis, error: problems.length === 0 ? undefined : pluginsError(problems) }
   }
 
   /** The API of a definition, or what is wrong with its plugin files; nothing is started. */
   async check(parsed: ParsedDefinition): Promise<LoneApi | readonly Problem[]> {
-    if (filePlugins(parsed.draft).length === 0) return this.#compile(infoOf(parsed, inPlace(parsed.draft)), false)
+    if (filePlugins(parsed.draft).length === 0) return this.#compile(infoOf(parsed, inPlace(parsed.draft)), undefined)
     await this.#modules.refresh()
     const found = await fromFiles(parsed.draft, this.#modules)
     if (!('definition' in found)) return found.map((problem) => parsed.place(problem))
     await releaseAll(found.uses)
-    return this.#compile(infoOf(parsed, found.definition), false)
+    return this.#compile(infoOf(parsed, found.definition), undefined)
   }
 
   /** Lets go of APIs that were made in vain. */
@@ -100,8 +102,9 @@ export class Loader {
   async #make(
     parsed: ParsedDefinition,
     sources: number,
+    old: LoadedApi | undefined,
   ): Promise<LoadedApi | { readonly parsed: ParsedDefinition; readonly problems: readonly Problem[] }> {
-    if (filePlugins(parsed.draft).length === 0) return this.#finish(parsed, undefined, inPlace(parsed.draft), [])
+    if (filePlugins(parsed.draft).length === 0) return this.#finish(parsed, undefined, inPlace(parsed.draft), [], old)
     const failed = (problems: readonly Problem[]): { parsed: ParsedDefinition; problems: Problem[] } => ({
       parsed,
       problems: problems.map((problem) => parsed.place(problem)),
@@ -113,7 +116,7 @@ export class Loader {
     const broken = initialised.flatMap((one, i) =>
       one.status === 'rejected' ? [problemOf(placeOf(found.uses[i]!, parsed), one.reason)] : [],
     )
-    if (broken.length === 0) return this.#finish(parsed, sources, found.definition, found.uses, info)
+    if (broken.length === 0) return this.#finish(parsed, sources, found.definition, found.uses, old, info)
     await releaseAll(found.uses)
     return failed(broken)
   }
@@ -123,48 +126,55 @@ export class Loader {
     sources: number | undefined,
     definition: WithPlugins['definition'],
     uses: WithPlugins['uses'],
+    old: LoadedApi | undefined,
     info: ApiInfo = infoOf(parsed, definition),
   ): LoadedApi {
     const { pools } = this.#shop
-    const api = this.#compile(info)
+    const api = this.#compile(info, old)
     const { upstream } = definition
     const letGo = upstream === undefined ? () => undefined : pools.hold(upstream)
-    const loaded = new LoadedApi(parsed, sources, api, uses, (errors) => {
-      this.#alive.delete(loaded)
-      api.leases.close()
-      letGo()
-      for (const error of errors)
-        this.#shop.events.warn(
-          `close ${info.id}`,
-          `A plugin file of API "${info.name}" failed at its end: ${describe(error)}`,
-        )
+    const loaded = new LoadedApi(parsed, sources, api, uses, {
+      begin: () => this.#begin(api),
+      end: (errors) => {
+        this.#alive.delete(loaded)
+        api.leases.close()
+        letGo()
+        for (const error of errors)
+          this.#shop.events.warn(
+            `close ${info.id}`,
+            `A plugin file of API "${info.name}" failed at its end: ${describe(error)}`,
+          )
+      },
     })
     this.#alive.add(loaded)
     return loaded
   }
 
-  #unavailable(parsed: ParsedDefinition): LoadedApi {
-    const hooks = { pre: [], auth: undefined, postAuth: [], post: [], response: [], analytics: [] }
-    const info = infoOf(parsed, { ...parsed.draft, hooks, endpoints: {} })
-    const api = { ...this.#compile(info, false), chain: unavailableChain(info), passive: false }
-    return new LoadedApi(parsed, undefined, api, 'unavailable', () => api.leases.close())
+  /** Not before it serves: of what is never taken over nobody is to hear. */
+  #begin({ info, leases, customForwarder, definition: { upstream } }: LoneApi): void {
+    if (customForwarder || upstream === undefined) return
+    leases.watch(undiciCheck(this.#shop.pools, upstream))
+    if (!upstream.verifyTls)
+      this.#shop.events.warn(
+        `verifyTls ${info.id}`,
+        `API "${info.name}" accepts any certificate of its upstream (upstream.verifyTls: false): whoever is in between reads and writes as it pleases.`,
+      )
   }
 
-  #compile(info: ApiInfo, starts = true): LoneApi {
+  #unavailable(parsed: ParsedDefinition, old: LoadedApi | undefined): LoadedApi {
+    const hooks = { pre: [], auth: undefined, postAuth: [], post: [], response: [], analytics: [] }
+    const info = infoOf(parsed, { ...parsed.draft, hooks, endpoints: {} })
+    const api = { ...this.#compile(info, old), chain: unavailableChain(info), available: false, passive: false }
+    return new LoadedApi(parsed, undefined, api, [], { begin: () => undefined, end: () => api.leases.close() })
+  }
+
+  #compile(info: ApiInfo, old: LoadedApi | undefined): LoneApi {
     const { events, pools, log, forward } = this.#shop
     const { definition } = info
     const { upstream } = definition
     const chain = compileChain(info, log)
     const customForwarder = forward !== undefined
     const leases = new Leases(definition, targetReport(info, events))
-    if (starts && !customForwarder && upstream !== undefined) {
-      leases.watch(undiciCheck(pools, upstream))
-      if (!upstream.verifyTls)
-        events.warn(
-          `verifyTls ${info.id}`,
-          `API "${info.name}" accepts any certificate of its upstream (upstream.verifyTls: false): whoever is in between reads and writes as it pleases.`,
-        )
-    }
     return {
       info,
       definition,
@@ -175,8 +185,10 @@ export class Loader {
       forward:
         forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
       customForwarder,
-      forgets: { count: 0 },
+      // Of the API, whatever its version: what is forgotten concerns those who are asked in the older one as well.
+      forgets: old?.api.forgets ?? { count: 0 },
       effective: new WeakMap(),
+      available: true,
       passive:
         chain.request.length + chain.response.length + chain.analytics.length === 0 &&
         upstream === undefined &&
@@ -195,8 +207,8 @@ function isStill(old: LoadedApi, { draft, document }: ParsedDefinition, sources:
   return (
     old.available &&
     (old.sources === undefined || old.sources === sources) &&
-    isDeepStrictEqual(old.parsed.draft, draft) &&
-    isDeepStrictEqual(old.parsed.document, document)
+    isSame(old.parsed.draft, draft) &&
+    isSame(old.parsed.document, document)
   )
 }
 

@@ -63,8 +63,10 @@ export class ModuleInstance {
   /** The last one out calls `close`. */
   async release(): Promise<void> {
     this.#uses -= 1
-    const { close } = await this.#loading
+    const { init, close } = await this.#loading
     if (this.#uses > 0 || this.#spent || close === undefined) return
+    // What was only looked at has nothing to end.
+    if (init !== undefined && this.#initialisedFor.size === 0) return
     this.#spent = true
     await this.#call('close', close, LOAD_TIMEOUT_MS)
   }

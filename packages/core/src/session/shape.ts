@@ -1,4 +1,5 @@
 import { describe } from '../errors.ts'
+import type { JsonSchema } from '../json-schema.ts'
 import { nearest } from '../nearest.ts'
 import { copyData, freezeData } from './data.ts'
 import { ShapeError } from './shape-error.ts'
@@ -15,6 +16,8 @@ export interface Shape<T> {
   toJson(value: T): unknown
   /** What a document writes where something has to stand, though it says nothing. */
   readonly emptyJson: unknown
+  /** What `parse` takes of JSON. */
+  readonly schema: JsonSchema
 }
 
 export interface Extra {
@@ -26,7 +29,7 @@ function wrong(path: string, found: unknown, expected: string): ShapeError {
   return new ShapeError(path, `is ${describe(found)}; expected ${expected}`)
 }
 
-function scalar<T>(empty: T, expected: string, is: (value: unknown) => boolean): Shape<T> {
+function scalar<T>(empty: T, expected: string, is: (value: unknown) => boolean, schema: JsonSchema): Shape<T> {
   const check = (value: unknown, path: string): T => {
     if (!is(value)) throw wrong(path, value, expected)
     return value as T
@@ -37,18 +40,23 @@ function scalar<T>(empty: T, expected: string, is: (value: unknown) => boolean):
     fromJson: (value, path) => (value === undefined || value === null ? empty : check(value, path)),
     toJson: (value) => (value === empty ? undefined : value),
     emptyJson: empty,
+    schema,
   }
 }
 
-export const number = scalar(0, 'a number', Number.isFinite)
-export const integer = scalar(0, 'an integer', Number.isSafeInteger)
-export const text = scalar('', 'text', (value) => typeof value === 'string')
-export const flag = scalar(false, 'true or false', (value) => typeof value === 'boolean')
+export const number = scalar(0, 'a number', Number.isFinite, { type: 'number' })
+export const integer = scalar(0, 'an integer', Number.isSafeInteger, { type: 'integer' })
+export const text = scalar('', 'text', (value) => typeof value === 'string', { type: 'string' })
+export const flag = scalar(false, 'true or false', (value) => typeof value === 'boolean', { type: 'boolean' })
 
 export function oneOf<T extends string>(...values: readonly T[]): Shape<T | ''> {
   const expected = values.map((value) => `"${value}"`).join(' or ')
-  return scalar<T | ''>('', expected, (value) => value === '' || (values as readonly unknown[]).includes(value))
+  const known: readonly unknown[] = ['', ...values]
+  return scalar<T | ''>('', expected, (value) => known.includes(value), { enum: known })
 }
+
+/** The year 5138: later ones are milliseconds by mistake. */
+const LATEST_SECOND = 100_000_000_000
 
 /** Unix seconds. Milliseconds are refused: they would never come. What an author worked out may have a fraction. */
 export const seconds: Shape<number> = {
@@ -59,10 +67,8 @@ export const seconds: Shape<number> = {
     if (found > LATEST_SECOND) throw wrong(path, found, 'unix seconds (that looks like milliseconds)')
     return found
   },
+  schema: { type: 'number', maximum: LATEST_SECOND },
 }
-
-/** The year 5138: later ones are milliseconds by mistake. */
-const LATEST_SECOND = 100_000_000_000
 
 /** Any JSON, kept as it is. */
 export const anything: Shape<unknown> = {
@@ -71,6 +77,7 @@ export const anything: Shape<unknown> = {
   fromJson: (value, path) => freezeData(copyData(value, path)),
   toJson: (value) => value,
   emptyJson: null,
+  schema: {},
 }
 
 /** A JSON object whose fields are its author's. */
@@ -80,6 +87,7 @@ export const data: Shape<Readonly<Record<string, unknown>>> = {
   fromJson: (value, path) => (value === undefined || value === null ? data.empty : record(value, path)),
   toJson: (value) => (Object.keys(value).length === 0 ? undefined : value),
   emptyJson: {},
+  schema: { type: 'object' },
 }
 
 function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
@@ -104,6 +112,7 @@ export function listOf<T>(item: Shape<T>, what: string): Shape<readonly T[]> {
     fromJson: (value, path) => (value === undefined || value === null ? empty : each(value, path, item.fromJson)),
     toJson: (list) => (list.length === 0 ? undefined : list.map((one) => item.toJson(one) ?? item.emptyJson)),
     emptyJson: [],
+    schema: { type: 'array', items: item.schema },
   }
 }
 
@@ -125,6 +134,7 @@ export function mapOf<T>(item: Shape<T>, what: string): Shape<Readonly<Record<st
       return Object.fromEntries(entries.map(([key, one]) => [key, item.toJson(one) ?? item.emptyJson]))
     },
     emptyJson: {},
+    schema: { type: 'object', additionalProperties: item.schema },
   }
 }
 
@@ -136,6 +146,7 @@ export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
     fromJson: (value, path) => (value === undefined || value === null ? undefined : shape.fromJson(value, path)),
     toJson: (value) => (value === undefined ? undefined : (shape.toJson(value) ?? shape.emptyJson)),
     emptyJson: null,
+    schema: shape.schema,
   }
 }
 
@@ -183,6 +194,11 @@ export function object<T extends Extra>(what: string, fields: Fields<T>): Shape<
       return all.length === 0 ? undefined : Object.fromEntries(all)
     },
     emptyJson: {},
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(table.map(([name, [, shape]]) => [name, shape.schema])),
+      additionalProperties: false,
+    },
   }
 }
 

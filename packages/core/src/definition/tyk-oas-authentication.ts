@@ -1,0 +1,103 @@
+import { describe } from '../errors.ts'
+import type { TykAuthentication, TykKeySource } from './tyk-api.ts'
+import type { Found, Place } from './tyk-document.ts'
+import { isEnabled, whereEnabled, wholeSeconds } from './tyk-oas-values.ts'
+import { isOn } from './tyk-vocabulary.ts'
+
+export function readAuthentication(document: Place, block: Place): TykAuthentication {
+  const enabled = isEnabled(block)
+  const schemes = enabled ? readSchemes(document, block) : NO_SCHEMES
+  const custom = block.at('custom')
+  return {
+    keyless: { value: !enabled, path: block.at('enabled').path },
+    custom: custom.at('enabled').flag(),
+    token: { value: schemes.token?.at('enabled').flag().value ?? false, path: schemes.token?.path ?? block.path },
+    other: schemes.other || isOn(block.at('hmac').value) || isOn(block.at('oidc').value),
+    tokenSource: schemes.tokenSource,
+    customSource: custom.present ? keySourceOf(custom) : undefined,
+    strip: block.at('stripAuthorizationData').flag(),
+    baseIdentity: block.at('baseIdentityProvider').text(),
+    lifetime: wholeSeconds(whereEnabled(block.at('customKeyLifetime'), 'value', (value) => value.seconds())),
+    keepUntilExpiry: block.at('customKeyLifetime', 'respectValidity').flag(),
+  }
+}
+
+function keySourceOf(place: Place): TykKeySource {
+  const named = (key: string): Found<string | undefined> => whereEnabled(place.at(key), 'name', (name) => name.text())
+  const header = named('header')
+  const byHeader = isEnabled(place.at('header'))
+  const fallback = (key: string): Found<string | undefined> => {
+    const { value, path } = named(key)
+    return { value: isEnabled(place.at(key)) ? (value ?? header.value ?? 'Authorization') : undefined, path }
+  }
+  return {
+    path: place.path,
+    header: { value: byHeader ? (header.value ?? 'Authorization') : false, path: header.path },
+    query: fallback('query'),
+    cookie: fallback('cookie'),
+    refused: [],
+  }
+}
+
+interface Schemes {
+  readonly token: Place | undefined
+  readonly tokenSource: TykKeySource | undefined
+  /** One of another kind is switched on, which has been reported. */
+  readonly other: boolean
+}
+
+const NO_SCHEMES: Schemes = { token: undefined, tokenSource: undefined, other: false }
+
+/** OpenAPI says what a scheme is and which are asked for; the extension says which of them the gateway looks at. */
+function readSchemes(document: Place, block: Place): Schemes {
+  const requirements = document.at('security').list()
+  const mode = block.at('securityProcessingMode')
+  const alternatives = requirements.length + block.at('security').list().length
+  const { value: processing } = mode.text()
+  if (processing === 'compliant' && alternatives > 1)
+    mode.problem(`a choice of ${alternatives} ways to authenticate is not supported; name one`)
+  const asked = requirements[0]?.entries().map(([name]) => name) ?? []
+  let token: Place | undefined
+  let other = false
+  for (const [name, scheme] of block.at('securitySchemes').entries()) {
+    const isAsked = asked.includes(name)
+    const type = document.at('components', 'securitySchemes', name, 'type').text().value
+    if (isAsked && type === 'apiKey') token = scheme
+    else if (isEnabled(scheme)) {
+      other = true
+      scheme.problem(isAsked ? unsupported(type) : notAskedFor(asked))
+    }
+  }
+  return { token, tokenSource: token && apiKeyOf(document, token), other }
+}
+
+function unsupported(type: string | undefined): string {
+  return `authentication of the type ${describe(type)} is not supported, only "apiKey"; let a plugin at server.authentication.custom check it`
+}
+
+function notAskedFor(asked: readonly string[]): string {
+  const first = asked.map((name) => describe(name)).join(' and ') || 'nothing'
+  return `is switched on, but "security" of the document asks for ${first}; name it there, in the first entry`
+}
+
+/** The place OpenAPI names, besides those of the scheme itself. */
+function apiKeyOf(document: Place, scheme: Place): TykKeySource {
+  const source = keySourceOf(scheme)
+  const native = document.at('components', 'securitySchemes', scheme.key)
+  const key = native.at('name').text()
+  const where = native.at('in').text()
+  if (!['header', 'query', 'cookie'].includes(where.value ?? ''))
+    native.at('in').problem(`found ${describe(where.value)}, expected "header", "query" or "cookie"`)
+  const certificate = scheme.at('enableClientCertificate')
+  const signature = scheme.at('signatureValidation')
+  return {
+    ...source,
+    ...(where.value === 'header' ? { header: { value: key.value ?? 'Authorization', path: key.path } } : {}),
+    ...(where.value === 'query' ? { query: key } : {}),
+    ...(where.value === 'cookie' ? { cookie: key } : {}),
+    refused: [
+      ...(certificate.flag().value ? [{ value: 'keys made of client certificates', path: certificate.path }] : []),
+      ...(isOn(signature.value) ? [{ value: 'signatures of keys', path: signature.path }] : []),
+    ],
+  }
+}
