@@ -58,13 +58,13 @@ describe('what the pages show', () => {
   )
 
   it('postern init says that', async () => {
-    const [one] = shown.filter(({ args }) => args[0] === 'init')
+    const one = shown.find(({ args }) => args[0] === 'init')
     const { stdout } = await postern(await project(), one?.args ?? [])
     expect(stdout.split('\nJavaScript, because')[0]?.trimEnd()).toBe(one?.output.trimEnd())
   })
 
   it('postern serve says that at first', async () => {
-    const [one] = shown.filter(runs)
+    const one = shown.find(runs)
     const { untilSaid, said } = start(await shop(), [...(one?.args ?? []), '--port', '0'])
     await untilSaid(/watches .*\n/)
     const [first = ''] = (one?.output ?? '').split(/^\d\d:/m)

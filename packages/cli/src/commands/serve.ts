@@ -28,6 +28,7 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const
 
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 const LOGS = ['text', 'json', 'none']
 
 export const serve: Command = {
@@ -74,7 +75,7 @@ function readSettings(
     throw new UsageError(`Found --log ${JSON.stringify(log)};${hint} expected text, json or none.`)
   }
   if (values.json && log !== 'json') throw new UsageError(`--json and --log ${log} exclude each other.`)
-  const watching = values.watch || (!values['no-watch'] && out.terminal)
+  const watching = values.watch || (!values['no-watch'] && out.interactive)
   return { port: Number(port), host, watch: watching, graceMs, log }
 }
 
@@ -151,9 +152,13 @@ class Serving {
 
   #untilStopped(server: Server): Promise<number> {
     const { graceMs } = this.#settings
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => this.#log.stopping())
+    const say = (): void => {
+      for (const signal of SIGNALS) process.off(signal, say)
+      this.#log.stopping()
+    }
+    for (const signal of SIGNALS) process.on(signal, say)
     return new Promise((resolve) => {
-      stopOnSignals(server, this.#gateway, { graceMs, onStopped: resolve })
+      stopOnSignals(server, this.#gateway, { graceMs, signals: SIGNALS, onStopped: resolve })
     })
   }
 

@@ -39,9 +39,9 @@ function showListening(out: Channel, { url, apis, watched }: Listening): void {
   for (const api of apis) {
     const { name, listenPath, upstream, hooks, endpoints } = describeApi(api)
     const target = upstream.length === 0 ? 'no upstream' : upstream.join(', ')
-    out.line(printable(`  ${out.paint('cyan', name.padEnd(width))}  ${listenPath} -> ${target}`))
+    out.line(`  ${out.paint('cyan', printable(name.padEnd(width)))}  ${printable(`${listenPath} -> ${target}`)}`)
     for (const [what, plugins] of Object.entries({ ...hooks, ...endpoints }))
-      out.line(printable(`  ${' '.repeat(width)}  ${out.paint('dim', what)} ${plugins.join(' > ')}`))
+      out.line(`  ${' '.repeat(width)}  ${out.paint('dim', printable(what))} ${printable(plugins.join(' > '))}`)
   }
   if (watched.length > 0) out.line(out.paint('dim', printable(`watches ${watched.join(', ')}`)))
 }
