@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkDefinitions, type DefinitionInput } from '@postern/core'
+import { readDefinitions } from '@postern/files'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { definitionSchema } from '../../packages/core/src/definition/schema.ts'
@@ -299,15 +301,18 @@ describe('the JSON Schema of definitions', () => {
     expect([accepts(definition), await isServed(definition)]).toEqual([false, false])
   })
 
-  const shown = ['docs', 'packages/core', 'packages/files']
-    .flatMap((folder) => readdirSync(path.join(root, folder)).map((name) => `${folder}/${name}`))
-    .filter((file) => file.endsWith('.md'))
-    .flatMap((file) =>
-      [...read(file).matchAll(/^```json\n([^]*?)^```$/gm)].map(([, code = '']) => [file, code] as const),
-    )
-    .filter(([, code]) => /"functionName"|definition\.schema\.json/.test(code) && !/x-tyk|custom_middleware/.test(code))
-
-  it('accepts the native definitions that pages show', () => {
-    expect(shown.filter(([, code]) => !accepts(JSON.parse(code)))).toEqual([])
+  it('accepts the native definitions that pages show', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'postern-shown-'))
+    const pages = ['.', 'docs', ...readdirSync(path.join(root, 'packages')).map((name) => `packages/${name}`)]
+    const blocks = pages
+      .flatMap((page) => readdirSync(path.join(root, page)).map((name) => path.join(page, name)))
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) => Array.from(read(file).matchAll(/^```(json|ya?ml)\n([^]*?)^```$/gm)))
+      .filter(([, , code = '']) => /\blistenPath\b/.test(code) && !code.includes('x-tyk-api-gateway'))
+    for (const [i, [, ending, code = '']] of blocks.entries()) writeFileSync(path.join(folder, `${i}.${ending}`), code)
+    const sources = await readDefinitions(folder)
+    rmSync(folder, { recursive: true })
+    expect(sources.filter(({ document }) => !accepts(document)).map(({ document }) => document)).toEqual([])
+    expect(sources.length).toBeGreaterThan(0)
   })
 })

@@ -1,4 +1,6 @@
 import { pathText } from './problems.ts'
+import type { TykPlugin } from './tyk-api.ts'
+import type { Reference } from './tyk-plugins.ts'
 import type { Found, Report } from './tyk-document.ts'
 import type { TranslationContext } from './translation.ts'
 
@@ -29,4 +31,15 @@ export class Draft {
 export function putIfSet(draft: Draft, keys: readonly (string | number)[], { value, path }: Found<unknown>): void {
   const says = value !== false && value !== 0 && value !== undefined && !(Array.isArray(value) && value.length === 0)
   if (says) draft.put(keys, { value, path })
+}
+
+export function putReference(
+  draft: Draft,
+  keys: readonly (string | number)[],
+  { place, name, file }: TykPlugin,
+  reference: Reference,
+): void {
+  draft.put(keys, { value: reference, path: place.path })
+  draft.origins.set(pathText([...keys, 'functionName']), name.path)
+  draft.origins.set(pathText([...keys, 'path']), file.path)
 }

@@ -1,7 +1,7 @@
 import { describe } from '../errors.ts'
 import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './tyk-api.ts'
 import type { Report } from './tyk-document.ts'
-import { type Draft, putIfSet, type Settings } from './tyk-draft.ts'
+import { type Draft, putIfSet, putReference, type Settings } from './tyk-draft.ts'
 import { referenceTo } from './tyk-plugins.ts'
 
 export const WITHOUT_EFFECT = 'without effect, the API is keyless'
@@ -16,8 +16,9 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   const auth = plugins?.auth
   const byPlugin = custom.value && typeof auth === 'object'
   if (byPlugin) {
-    const reference = referenceTo(auth, plugins?.driver.value, context)
-    draft.put(['hooks', 'auth'], { value: reference, path: auth.place.path })
+    // Where there is none that has been said; the rest of the document is read as if there were.
+    const reference = referenceTo(auth, plugins?.driver.value, context) ?? { functionName: auth.name.value ?? 'auth' }
+    putReference(draft, ['hooks', 'auth'], auth, reference)
     putCredential(draft, authentication)
     if (plugins?.idExtractor !== undefined) putIdExtractor(draft, plugins.idExtractor)
   } else if (typeof auth === 'object') auth.place.warn(`without effect: ${custom.path} is not true`)
@@ -34,6 +35,12 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   putIfSet(draft, ['sessionLifetime'], authentication.lifetime)
   if (draft.input['sessionLifetime'] !== undefined) putIfSet(draft, ['keepUntilExpiry'], authentication.keepUntilExpiry)
   keepUnderscores(draft, report)
+}
+
+/** Whether somebody asks who is calling: there is nobody where what would have asked has been refused. */
+export function asks({ input }: Draft): boolean {
+  const { hooks, authentication } = input as { hooks?: { auth?: unknown }; authentication?: { token?: unknown } }
+  return hooks?.auth !== undefined || authentication?.token !== undefined
 }
 
 function putToken(draft: Draft, { tokenSource, strip, token }: TykAuthentication, report: Report): void {

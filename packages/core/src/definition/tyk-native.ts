@@ -3,8 +3,8 @@ import type { Translation } from './translation.ts'
 import type { TykApi, TykEndpoint, TykPlugin, TykRateLimit } from './tyk-api.ts'
 import type { Found, Report } from './tyk-document.ts'
 import { translatePath } from './tyk-path.ts'
-import { Draft, putIfSet, type Settings } from './tyk-draft.ts'
-import { putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
+import { Draft, putIfSet, putReference, type Settings } from './tyk-draft.ts'
+import { asks, putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
 import { checkDriver, referenceTo } from './tyk-plugins.ts'
 import { describe } from '../errors.ts'
 
@@ -67,7 +67,7 @@ function putHooks(draft: Draft, api: TykApi, settings: Settings): void {
   const driver = plugins.driver.value
   putReferences(draft, ['hooks', 'pre'], plugins.pre, driver, settings)
   if (authentication.keyless.value) for (const { place } of plugins.postAuth) place.warn(WITHOUT_EFFECT)
-  else putReferences(draft, ['hooks', 'postAuth'], plugins.postAuth, driver, settings)
+  else if (asks(draft)) putReferences(draft, ['hooks', 'postAuth'], plugins.postAuth, driver, settings)
   putReferences(draft, ['hooks', 'post'], plugins.post, driver, settings)
   putReferences(draft, ['hooks', 'response'], plugins.response, driver, settings)
   // No driver: these are always files.
@@ -82,11 +82,11 @@ function putReferences(
   driver: string | undefined,
   { context }: Settings,
 ): void {
-  const references = plugins.flatMap((plugin) => {
+  let i = 0
+  for (const plugin of plugins) {
     const reference = referenceTo(plugin, driver, context)
-    return reference === undefined ? [] : [{ value: reference, path: plugin.place.path }]
-  })
-  for (const [i, reference] of references.entries()) draft.put([...where, i], reference)
+    if (reference !== undefined) putReference(draft, [...where, i++], plugin, reference)
+  }
 }
 
 /** A rate of 0 is none. */
