@@ -240,9 +240,7 @@ function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]
     const value = values[i] ?? ''
     if (!value.includes('%')) params[name] = value
     // Within a wildcard an escaped slash is data, the others separate: it stays escaped.
-    else
-      params[name] =
-        type === 'wildcard' ? value.split('%2F').map(decoded).join('%2F') : decoded(value)
+    else params[name] = type === 'wildcard' ? value.split('%2F').map(decoded).join('%2F') : decoded(value)
   }
   return params
 }
