@@ -46,6 +46,7 @@ attack(configuration, 'K03', () => {
     ['one with a slash', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/x/' }, '[1].listenPath'],
     ['one encoded', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/%78' }, '[1].listenPath'],
     ['the root', { name: 'a' }, { name: 'b', listenPath: '/' }, '[1].listenPath'],
+    ['one in other letters', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/X' }, '[1].listenPath'],
   ])('two APIs share %s', (_, one, other, path) => {
     const problems = problemsOf([one, other])
     expect(problems.map((problem) => problem.path)).toContain(path)
