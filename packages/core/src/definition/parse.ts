@@ -7,6 +7,7 @@ import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
 import {
   definitionError,
+  inOrder,
   isWithin,
   located,
   type Problem,
@@ -106,14 +107,16 @@ class Candidate {
         }
   }
 
-  /** What it is called where others are told of it. */
-  get label(): string {
-    return this.source?.file ?? `[${this.index}]`
+  /** What it is called where others are told what it says there. */
+  label(field: string): string {
+    const { file, line } = this.place({ path: field, message: '' })
+    if (file === undefined) return `[${this.index}]`
+    return line === undefined ? file : `${file}:${line}`
   }
 
   problems(): Problem[] {
     const { input, problems } = this.translation
-    if (input === undefined) return withoutEchoes(problems).map((problem) => this.#inFile(problem))
+    if (this.#document !== undefined && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
@@ -122,8 +125,11 @@ class Candidate {
     const placed = native.map((problem) => this.#inDocument(problem))
     // Nor what could not be translated, and is missing for that reason.
     const consequence = (problem: Suspicion): boolean => problems.some((other) => isWithin(problem, other))
-    const all = [...problems, ...placed.filter((problem) => !consequence(problem))]
-    return withoutEchoes(all).map((problem) => this.#inFile(problem))
+    return this.#told([...problems, ...placed.filter((problem) => !consequence(problem))])
+  }
+
+  #told(problems: readonly Suspicion[]): Problem[] {
+    return inOrder(withoutEchoes(problems).map((problem) => this.#inFile(problem)))
   }
 
   warnings(): Problem[] {
@@ -186,7 +192,8 @@ function clashesOf(candidates: readonly Candidate[], definitions: readonly Parse
         seen.set(draft[field], i)
         if (loose !== undefined) seen.set(loose, i)
       } else if (!said) {
-        const message = `found ${describe(draft[field])}, which ${candidates[other]!.label} already has`
+        const written = candidates[i]!.translation.input?.[field] ?? draft[field]
+        const message = `found ${describe(written)}, which ${candidates[other]!.label(field)} already has`
         problems.push(place({ path: field, message }))
       }
     }

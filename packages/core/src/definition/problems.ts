@@ -108,6 +108,12 @@ export function located(problem: Problem, source: DefinitionSource): Problem {
   return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path), part) }
 }
 
+/** As one reads on in a file; what has no place comes first. */
+export function inOrder(problems: readonly Problem[]): Problem[] {
+  const after = (a: number | undefined, b: number | undefined): number => (a ?? 0) - (b ?? 0)
+  return problems.toSorted((a, b) => after(a.line, b.line) || after(a.column, b.column))
+}
+
 /** The keys of a path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`; as far as it is one. */
 export function pathKeys(text: string): (string | number)[] {
   const part =
