@@ -47,7 +47,12 @@ export function withoutEchoes(suspicions: readonly Suspicion[]): Problem[] {
   const isEcho = ({ path, elsewhere, message }: Suspicion): boolean =>
     message.startsWith(elsewhere === undefined ? 'missing' : `${elsewhere}: missing`) &&
     meant.some((place) => isPart(elsewhere ?? path, place))
-  return suspicions.filter((one) => !isEcho(one)).map(({ meant: _, elsewhere: __, ...problem }) => problem)
+  return suspicions.filter((one) => !isEcho(one)).map(plain)
+}
+
+function plain(suspicion: Suspicion): Problem {
+  const { meant: _meant, elsewhere: _elsewhere, ...problem } = suspicion
+  return problem
 }
 
 /** Whether one of two problems is about a part of what the other is about. */
@@ -86,7 +91,8 @@ export function unknownKeysMessage(keys: readonly string[], known: readonly stri
 function unknownKeys(message: string): UnknownKey[] {
   return message.split('\n').map((line) => {
     const [names = '', text = ''] = line.split('\u0000')
-    return { ...(JSON.parse(names) as { key: string; meant: string | undefined }), text }
+    const { key, meant } = JSON.parse(names) as { key: string; meant?: string }
+    return { key, meant, text }
   })
 }
 
