@@ -99,10 +99,10 @@ export async function loadedFront(
       return [...ofAnswers(load), ...ofRecords(load, gateway), ...ofUpstream(load, upstream), ...mixes].slice(0, 20)
     },
     reloadingWhile: async (script) => {
-      let over = false
+      const stop = new AbortController()
       let [version, taken, refused] = [0, 0, 0]
       const reloading = async (): Promise<void> => {
-        while (!over) {
+        while (!stop.signal.aborted) {
           version += 1
           const [first, ...others] = definitions(version)
           const broken = version % 3 === 0
@@ -117,7 +117,7 @@ export async function loadedFront(
       try {
         await script()
       } finally {
-        over = true
+        stop.abort()
         await end
       }
       return { taken, refused }
