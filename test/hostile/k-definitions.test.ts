@@ -27,8 +27,8 @@ attack(configuration, 'K02', () => {
     [
       'no function in it',
       { hooks: { pre: [{ name: 'stamp' }] } },
-      'hooks.pre[0].plugin',
-      'expected the plugin function',
+      'hooks.pre[0]',
+      'found an object with name, expected a function',
     ],
     ['a promise of one', { hooks: { pre: [{ plugin: Promise.resolve(plugin) }] } }, 'hooks.pre[0].plugin', 'Promise'],
     ['an unknown driver', { hooks: { pre: [{ plugin, driver: 'python' }] } }, 'hooks.pre[0].driver', 'unknown key'],
@@ -76,13 +76,13 @@ attack(configuration, 'K02', () => {
       'an export that is none',
       { path: 'auth/check-key.mjs', functionName: 'limit' },
       'functionName',
-      'is no function but number',
+      'is no function but 5',
     ],
     [
       'an export that is a class',
       { path: 'auth/check-key.mjs', functionName: 'Checker' },
       'functionName',
-      'is no function but a class',
+      'is no function but the class Checker',
     ],
     ['a file that throws', { path: 'throws.mjs', functionName: 'f' }, 'path', 'Error: as asked (throws.mjs:1)'],
     ['a file that is no program', { path: 'syntax.mjs', functionName: 'f' }, 'path', 'SyntaxError'],
@@ -134,6 +134,7 @@ attack(configuration, 'K03', () => {
     ['one with a slash', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/x/' }, '[1].listenPath'],
     ['one encoded', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/%78' }, '[1].listenPath'],
     ['the root', { name: 'a' }, { name: 'b', listenPath: '/' }, '[1].listenPath'],
+    ['one in other letters', { name: 'a', listenPath: '/x' }, { name: 'b', listenPath: '/X' }, '[1].listenPath'],
   ])('two APIs share %s', (_, one, other, path) => {
     const problems = problemsOf([one, other])
     expect(problems.map((problem) => problem.path)).toContain(path)

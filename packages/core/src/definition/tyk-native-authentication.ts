@@ -2,7 +2,7 @@ import { describe } from '../errors.ts'
 import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './tyk-api.ts'
 import type { Report } from './tyk-document.ts'
 import { type Draft, putIfSet, type Settings } from './tyk-draft.ts'
-import { referenceTo } from './tyk-plugins.ts'
+import { putReference, referenceTo } from './tyk-plugins.ts'
 
 export const WITHOUT_EFFECT = 'without effect, the API is keyless'
 
@@ -16,8 +16,9 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   const auth = plugins?.auth
   const byPlugin = custom.value && typeof auth === 'object'
   if (byPlugin) {
-    const reference = referenceTo(auth, plugins?.driver.value, context)
-    draft.put(['hooks', 'auth'], { value: reference, path: auth.place.path })
+    // Where there is none that has been said; the rest of the document is read as if there were.
+    const reference = referenceTo(auth, plugins?.driver.value, context) ?? { functionName: auth.name.value ?? 'auth' }
+    putReference(draft, ['hooks', 'auth'], auth, reference)
     putCredential(draft, authentication)
     if (plugins?.idExtractor !== undefined) putIdExtractor(draft, plugins.idExtractor)
   } else if (typeof auth === 'object') auth.place.warn(`without effect: ${custom.path} is not true`)
@@ -34,6 +35,12 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   putIfSet(draft, ['sessionLifetime'], authentication.lifetime)
   if (draft.input['sessionLifetime'] !== undefined) putIfSet(draft, ['keepUntilExpiry'], authentication.keepUntilExpiry)
   keepUnderscores(draft, report)
+}
+
+/** Whether somebody asks who is calling: there is nobody where what would have asked has been refused. */
+export function asks({ input }: Draft): boolean {
+  const { hooks, authentication } = input as { hooks?: { auth?: unknown }; authentication?: { token?: unknown } }
+  return hooks?.auth !== undefined || authentication?.token !== undefined
 }
 
 function putToken(draft: Draft, { tokenSource, strip, token }: TykAuthentication, report: Report): void {
@@ -76,7 +83,7 @@ function putIdExtractor(draft: Draft, extractor: TykIdExtractor): void {
   if (mode.value === 'regex') draft.put([...where, 'expression'], extractor.regex)
   if (mode.value === 'xpath') draft.put([...where, 'expression'], extractor.xpath)
   if (mode.value === 'regex') putIfSet(draft, [...where, 'matchIndex'], extractor.matchIndex)
-  draft.origins.set('authentication.idExtractor', extractor.path)
+  draft.note(where, extractor)
 }
 
 /** Names of methods, where several may say who is calling. */
@@ -98,9 +105,14 @@ function putBaseIdentity(
     return
   }
   const meant = Object.hasOwn(IDENTITIES, value) ? IDENTITIES[value] : undefined
-  if (meant === undefined || !(meant === 'plugin' ? byPlugin : byToken))
-    report.problem(path, `found ${describe(value)}, which is no method of this API; nobody would be let in`)
-  else if (both) draft.put(['authentication', 'baseIdentity'], { value: meant, path })
+  if (meant === undefined || !(meant === 'plugin' ? byPlugin : byToken)) {
+    const methods = Object.entries(IDENTITIES).filter(([, by]) => (by === 'plugin' ? byPlugin : byToken))
+    const expected = methods.map(([name]) => describe(name)).join(' or ')
+    report.problem(
+      path,
+      `found ${describe(value)}, by which nobody is asked here, so nobody would be let in; expected ${expected || 'a method that is switched on'}`,
+    )
+  } else if (both) draft.put(['authentication', 'baseIdentity'], { value: meant, path })
 }
 
 /** A gateway of Go sees fields with "_" as they are. Where the key is in one, it has to be kept. */

@@ -4,8 +4,8 @@ import type { TykApi, TykEndpoint, TykPlugin, TykRateLimit } from './tyk-api.ts'
 import type { Found, Report } from './tyk-document.ts'
 import { translatePath } from './tyk-path.ts'
 import { Draft, putIfSet, type Settings } from './tyk-draft.ts'
-import { putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
-import { checkDriver, referenceTo } from './tyk-plugins.ts'
+import { asks, putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
+import { checkDriver, putReference, referenceTo } from './tyk-plugins.ts'
 import { describe } from '../errors.ts'
 
 /** Makes a native definition of what a document says: the one place that knows both. */
@@ -32,6 +32,7 @@ export function toNative(api: TykApi, settings: Settings): Translation {
   return {
     input: draft.input,
     origins: draft.origins,
+    elsewhere: draft.elsewhere,
     problems: report.problems,
     warnings: report.warnings,
     active: api.active,
@@ -67,7 +68,7 @@ function putHooks(draft: Draft, api: TykApi, settings: Settings): void {
   const driver = plugins.driver.value
   putReferences(draft, ['hooks', 'pre'], plugins.pre, driver, settings)
   if (authentication.keyless.value) for (const { place } of plugins.postAuth) place.warn(WITHOUT_EFFECT)
-  else putReferences(draft, ['hooks', 'postAuth'], plugins.postAuth, driver, settings)
+  else if (asks(draft)) putReferences(draft, ['hooks', 'postAuth'], plugins.postAuth, driver, settings)
   putReferences(draft, ['hooks', 'post'], plugins.post, driver, settings)
   putReferences(draft, ['hooks', 'response'], plugins.response, driver, settings)
   // No driver: these are always files.
@@ -82,11 +83,11 @@ function putReferences(
   driver: string | undefined,
   { context }: Settings,
 ): void {
-  const references = plugins.flatMap((plugin) => {
+  let i = 0
+  for (const plugin of plugins) {
     const reference = referenceTo(plugin, driver, context)
-    return reference === undefined ? [] : [{ value: reference, path: plugin.place.path }]
-  })
-  for (const [i, reference] of references.entries()) draft.put([...where, i], reference)
+    if (reference !== undefined) putReference(draft, [...where, i++], plugin, reference)
+  }
 }
 
 /** A rate of 0 is none. */
