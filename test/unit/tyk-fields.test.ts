@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { CLASSIC } from '../../packages/core/src/definition/tyk-classic-fields.ts'
 import { OAS } from '../../packages/core/src/definition/tyk-oas-fields.ts'
@@ -220,6 +222,17 @@ describe('what is ignored', () => {
     const { problems, warnings } = translated(classic(holding(path, 'x', 'Default')))
     expect([problems, warnings]).toEqual([[], []])
   })
+})
+
+it('docs/tyk.md names everything that is refused or ignored', () => {
+  const page = readFileSync(fileURLToPath(new URL('../../docs/tyk.md', import.meta.url)), 'utf8')
+  const fields = [CLASSIC, OAS].flatMap(({ refused, ignored }) => [...Object.keys(refused), ...Object.keys(ignored)])
+  const names = expandPaths(fields.join(' ')).map((path) => path.split('.').at(-1)!)
+  const known = ['enabled', ...names]
+  expect(names.filter((name) => name !== 'enabled' && !page.includes(`\`${name}\``))).toEqual([])
+  const [, refusedAndIgnored = ''] = /## What is refused\n([^]*?)A field that nobody knows/.exec(page) ?? []
+  const shown = [...refusedAndIgnored.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name)
+  expect(shown.filter((name) => !known.includes(name))).toEqual(['compliant', 'x-tyk-streaming'])
 })
 
 describe('a field nobody knows', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type ParseContext, readDefinitions } from '../../packages/core/src/definition/parse.ts'
 import { classic, merged, native, oas, oasDocument, translated } from '../support/tyk.ts'
 
 const plugin = (functionName: string, path?: string): object =>
@@ -415,6 +416,21 @@ describe.each([...ROWS, ...ENDPOINT_ROWS])('%s', (_, inClassic, inOas, inNative)
     expect(translated(oas(inOas)).input).toEqual(expected.input)
   })
 
+  it('is all the gateway needs, from both', () => {
+    const names = ['a', 'b', 'c', 'check', 'v'].map((name) => [name, () => undefined])
+    const context: ParseContext = {
+      plugins: Object.fromEntries(names) as Record<string, unknown>,
+      hasDirectory: true,
+      bundles: {},
+      pathMatching: 'whole',
+    }
+    for (const document of [classic(inClassic), oas(inOas)]) {
+      const { definitions, problems } = readDefinitions(document, context)
+      expect(problems).toEqual([])
+      expect(definitions[0]?.document).toEqual(document)
+    }
+  })
+
   it('says of every part where it stands', () => {
     const leaves = leavesOf(merged(native, inNative))
     for (const document of [classic(inClassic), oas(inOas)]) {
@@ -492,7 +508,12 @@ describe('standard keys', () => {
     ],
     ['nothing', {}, {}],
     ['a parameter without a name', { auth: { use_param: true } }, { header: 'Authorization', query: 'Authorization' }],
-    ['a parameter by its name alone', { auth: { param_name: 'k' } }, { header: 'Authorization', query: 'k' }],
+    ['a parameter by its name alone, which is none', { auth: { param_name: 'k' } }, { header: 'Authorization' }],
+    [
+      'a parameter without a name, and no header',
+      { auth: { disable_header: true, auth_header_name: 'x', use_param: true } },
+      { header: false, query: 'Authorization' },
+    ],
     ['a parameter that is switched off', { auth: { use_param: false, param_name: 'k' } }, { header: 'Authorization' }],
     ['a cookie', { auth: { use_cookie: true, cookie_name: 'c' } }, { header: 'Authorization', cookie: 'c' }],
   ])('of Classic are read from %s', (_, part, expected) => {

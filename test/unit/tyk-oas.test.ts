@@ -138,11 +138,11 @@ describe('operations of OAS', () => {
     const document = oasDocument({ paths }, operations(Object.fromEntries(names.map((id) => [id, run]))))
     const { input } = translated(document, { pathMatching: 'contains' })
     expect(Object.keys((input as { endpoints: object }).endpoints)).toEqual([
-      'GET ~/a/([^/]+)/c',
+      'GET ~/a/(?P<id>[^/]+)/c',
       'GET ~/a/b',
-      'GET ~/a/([^/]+)',
+      'GET ~/a/(?P<id>[^/]+)',
       'GET ~/b/',
-      'GET ~/b/([^/]+)',
+      'GET ~/b/(?P<x>[^/]+)',
       'GET ~/longer',
       'GET ~/a',
     ])

@@ -2,6 +2,7 @@ import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
+import { ignoresCase } from './loose-case.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
 import {
@@ -182,11 +183,15 @@ function clashesOf(candidates: readonly Candidate[], definitions: readonly Parse
   for (const field of ['id', 'name', 'listenPath'] as const) {
     const seen = new Map<string, number>()
     for (const [i, { draft, place }] of definitions.entries()) {
-      const other = seen.get(draft[field])
+      // Two that ignore case are met by the same requests, however each is written.
+      const loose = field === 'listenPath' && ignoresCase(draft) ? `~${draft.listenPath.toLowerCase()}` : undefined
+      const other = seen.get(draft[field]) ?? (loose === undefined ? undefined : seen.get(loose))
       // Two ids that are only the names again would say the same thing twice.
       const said = field === 'id' && draft.id === draft.name && definitions[other ?? i]?.draft.name === draft.name
-      if (other === undefined) seen.set(draft[field], i)
-      else if (!said) {
+      if (other === undefined) {
+        seen.set(draft[field], i)
+        if (loose !== undefined) seen.set(loose, i)
+      } else if (!said) {
         const written = candidates[i]!.translation.input?.[field]
         const value = written === undefined ? `missing, so ${describe(draft[field])}` : `found ${describe(written)}`
         const message = `${value}, which ${candidates[other]!.label(field)} already has`

@@ -20,7 +20,7 @@ export interface Problem {
 }
 
 /** How the message begins where not the value is wrong, but that there is one. */
-export const UNKNOWN_KEY = 'unknown key'
+const UNKNOWN_KEY = 'unknown key'
 
 /** A problem, and what shows that others only repeat it. */
 export interface Suspicion extends Problem {

@@ -140,12 +140,13 @@ function keySourceOf(document: Place, method: string): TykKeySource | undefined 
   const source = own.present ? own : document.at('auth')
   if (!source.present) return undefined
   const header = source.at('auth_header_name').text()
-  const name = header.value ?? 'Authorization'
+  const disabled = source.at('disable_header').flag().value
+  const name = disabled ? 'Authorization' : (header.value ?? 'Authorization')
   const certificate = source.at('use_certificate')
   const signature = source.at('validate_signature')
   return {
     path: source.path,
-    header: { value: source.at('disable_header').flag().value ? false : name, path: header.path },
+    header: { value: disabled ? false : name, path: header.path },
     query: placeOfKey(source, 'use_param', 'param_name', name),
     cookie: placeOfKey(source, 'use_cookie', 'cookie_name', name),
     refused: [
@@ -155,12 +156,10 @@ function keySourceOf(document: Place, method: string): TykKeySource | undefined 
   }
 }
 
-/** A name is enough to be looked at, and the switch is enough to be looked at under the header's name. */
+/** Without a name of its own it is that of the header. */
 function placeOfKey(source: Place, flag: string, name: string, fallback: string): Found<string | undefined> {
   const { value, path } = source.at(name).text()
-  const asked = source.at(flag)
-  const used = asked.present ? asked.flag().value : value !== undefined
-  return { value: used ? (value ?? fallback) : undefined, path }
+  return { value: source.at(flag).flag().value ? (value ?? fallback) : undefined, path }
 }
 
 function readAllPlugins(document: Place, context: TranslationContext): TykPlugins | undefined {

@@ -83,11 +83,11 @@ function putReferences(
   driver: string | undefined,
   { context }: Settings,
 ): void {
-  const references = plugins.flatMap((plugin) => {
+  let i = 0
+  for (const plugin of plugins) {
     const reference = referenceTo(plugin, driver, context)
-    return reference === undefined ? [] : [{ plugin, reference }]
-  })
-  for (const [i, { plugin, reference }] of references.entries()) putReference(draft, [...where, i], plugin, reference)
+    if (reference !== undefined) putReference(draft, [...where, i++], plugin, reference)
+  }
 }
 
 /** A rate of 0 is none. */

@@ -23,10 +23,9 @@ export interface TykPath {
 export function translatePath(path: string, options: TykPathOptions): TykPath | string {
   const wrong = misuse(path)
   if (wrong !== undefined) return wrong
-  if (options.matching !== 'whole') return expressionOf(path, unanchored(path, options.matching), options)
+  if (options.matching !== 'whole') return expressionOf(path, unanchored(path, options.matching))
   const literal = withoutWildcards(path)
-  if (options.expressions && /[\\^$|()[\]+?*]/.test(literal))
-    return expressionOf(path, anchored(toExpression(path)), options)
+  if (options.expressions && /[\\^$|()[\]+?*]/.test(literal)) return expressionOf(path, anchored(toExpression(path)))
   if (!path.startsWith('/')) return `found ${describe(path)}, expected a path that starts with "/"`
   if (literal.includes('*'))
     return `found ${describe(path)}, where "*" is not the start of a segment; "/*" meets any rest`
@@ -51,7 +50,13 @@ function withoutWildcards(path: string): string {
 
 /** As the real gateway makes it: `{x}` and `/*` in the middle are one segment, `/*` else is the rest. */
 function toExpression(path: string): string {
-  return path.replaceAll(PARAMETER, '([^/]+)').replaceAll('/*/', '/[^/]+/').replaceAll('/*', '/.*')
+  const names = new Set<string>()
+  const group = (_: string, name: string): string => {
+    if (!/^[A-Za-z]\w*$/.test(name) || names.has(name)) return '([^/]+)'
+    names.add(name)
+    return `(?P<${name}>[^/]+)`
+  }
+  return path.replaceAll(PARAMETER, group).replaceAll('/*/', '/[^/]+/').replaceAll('/*', '/.*')
 }
 
 /** `prefix` holds paths at their start, `suffix` at their end, `contains` nowhere: its two switches. */
@@ -67,9 +72,8 @@ function anchored(source: string): string {
   return `${source.startsWith('^') ? '' : '^'}${source}${end}`
 }
 
-function expressionOf(path: string, bare: string, { ignoreCase }: TykPathOptions): TykPath | string {
+function expressionOf(path: string, source: string): TykPath | string {
   if (path === '') return 'found an empty path, which meets every request; write a post plugin for all requests'
-  const source = ignoreCase ? `(?i)${bare}` : bare
   try {
     const { matchesEmpty } = compileExpression(source, 'PSTN_DEFINITION_INVALID')
     if (matchesEmpty) return `found ${describe(path)}, an expression that matches the empty path, so every request`
@@ -81,7 +85,8 @@ function expressionOf(path: string, bare: string, { ignoreCase }: TykPathOptions
   const warnings = counts.map(
     ([count]) => `${count} is read as a parameter, one or more characters, as the real gateway reads it`,
   )
-  return { text: `~${source}`, signature: `~${source}`, warnings }
+  // What a parameter is called makes no other requests.
+  return { text: `~${source}`, signature: `~${source.replaceAll(/\(\?P<\w+>/g, '(')}`, warnings }
 }
 
 const PIECE = /\{(?<parameter>[^}]*)\}|(?<segment>\/\*(?=\/))|(?<rest>\/\*)|\/|[^{/]+/g

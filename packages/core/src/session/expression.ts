@@ -8,8 +8,10 @@ export interface Expression {
   readonly matchesEmpty: boolean
   /** How many steps a character may take. */
   readonly steps: number
-  /** Whether it is found anywhere in the text. */
-  isIn(text: string): boolean
+  /** Where it is found first in the text: its named groups, in order, empty where one took no part; undefined: nowhere. */
+  find(text: string): readonly string[] | undefined
+  /** Names of its groups, in the order of `find`. */
+  readonly names: readonly string[]
   /** Whether the whole text matches. */
   matchesAll(text: string): boolean
   /** Every match, in order, from left to right; at most `most`. */
@@ -23,11 +25,11 @@ const MAX_PROGRAM = 2_048
 const UNSUPPORTED = /\\[1-9k]|\(\?(?:[=!>]|<[=!]|P=)|[*+?}]\+/
 
 /** Compiles an RE2 expression; one that is none, or that would be ruinous in other engines, throws `code`. */
-export function compileExpression(source: string, code: GatewayErrorCode): Expression {
+export function compileExpression(source: string, code: GatewayErrorCode, ignoreCase = false): Expression {
   if (source.length > MAX_SOURCE) {
     throw new GatewayError(code, `An expression has ${source.length} characters; expected at most ${MAX_SOURCE}.`)
   }
-  const compiled = compileRe2(source, code)
+  const compiled = compileRe2(source, code, ignoreCase)
   const { matchesEmpty, nested } = surveyExpression(source)
   if (nested !== undefined) {
     throw new GatewayError(
@@ -42,10 +44,15 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
       `The expression ${JSON.stringify(source)} is too large: ${size} steps for a character, expected at most ${MAX_PROGRAM}; lower its counts.`,
     )
   }
+  const names = Object.keys(compiled.namedGroups())
   return {
     matchesEmpty,
     steps: size,
-    isIn: (text) => compiled.matcher(text).find(),
+    names,
+    find(text) {
+      const matcher = compiled.matcher(text)
+      return matcher.find() ? names.map((name) => matcher.group(name) ?? '') : undefined
+    },
     matchesAll: (text) => compiled.matcher(text).matches(),
     matches(text, most) {
       const matcher = compiled.matcher(text)
@@ -56,9 +63,9 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
   }
 }
 
-function compileRe2(source: string, code: GatewayErrorCode): RE2JS {
+function compileRe2(source: string, code: GatewayErrorCode, ignoreCase: boolean): RE2JS {
   try {
-    return RE2JS.compile(source)
+    return RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
   } catch (cause) {
     const reason = (cause as Error).message.replace('error parsing regexp: ', '')
     const hint = UNSUPPORTED.test(source)
