@@ -99,7 +99,7 @@ const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.anything({ maxDepth: 2, withNullPrototype: true, withBigInt: true, withDate: true, withMap: true }),
 )
-const key = fc.oneof(
+const anyKey = fc.oneof(
   fc.constantFrom(
     '__proto__',
     'constructor',
@@ -124,8 +124,8 @@ const mutationsOf = (keys: fc.Arbitrary<string>, values: fc.Arbitrary<unknown>):
   const how = fc.constantFrom('replace' as const, 'replace' as const, 'delete' as const, 'add' as const)
   return fc.array(fc.record({ place: fc.nat(1000), how, key: keys, value: values }), { maxLength: 4 })
 }
-const mutations = mutationsOf(key, odd)
-const tykMutations = mutationsOf(fc.oneof(key, tykKey), fc.oneof(odd, tykText, fc.boolean()))
+const mutations = mutationsOf(anyKey, odd)
+const tykMutations = mutationsOf(fc.oneof(anyKey, tykKey), fc.oneof(odd, tykText, fc.boolean()))
 
 const mutated = (valid: readonly (() => object | undefined)[], by = mutations): fc.Arbitrary<unknown> =>
   fc.tuple(fc.constantFrom(...valid), by).map(([make, all]) => all.reduce<unknown>(mutate, make()))
@@ -160,7 +160,9 @@ export const definitions: Fuzzer<Input> = {
         options: fc.oneof(
           {
             weight: 6,
-            arbitrary: fc.constantFrom(...MATCHING).map((how) => ({ ...TYK_OPTIONS(), tykPathMatching: how })),
+            arbitrary: fc
+              .constantFrom(...MATCHING)
+              .map((how) => Object.assign(TYK_OPTIONS(), { tykPathMatching: how })),
           },
           { weight: 1, arbitrary: mutated([TYK_OPTIONS], tykMutations) },
         ),
@@ -171,14 +173,13 @@ export const definitions: Fuzzer<Input> = {
   show: (input) => fc.stringify(input),
   async start(): Promise<Attacked<Input>> {
     // What is loaded and ignores something says so each time.
-    const { emitWarning } = process
+    const emitWarning = process.emitWarning.bind(process)
     process.emitWarning = () => undefined
     closeLater(() => (process.emitWarning = emitWarning))
     const own = Object.getOwnPropertyNames(Object.prototype).join()
     // Of what is refused as it stands, no change would ever be met.
     for (const make of VALID) await createGateway(make() as ApiDefinitionInput).close()
-    for (const make of TYK_DOCUMENTS)
-      await createGateway(make() as DefinitionInput, TYK_OPTIONS() as GatewayOptions).close()
+    for (const make of TYK_DOCUMENTS) await createGateway(make() as DefinitionInput, TYK_OPTIONS()).close()
     return {
       async check({ definition, options }) {
         try {
@@ -249,7 +250,7 @@ function checkRefusal(error: unknown, definition: unknown): void {
     const { path, message } = problem as { readonly path: unknown; readonly message: unknown }
     if (typeof path !== 'string' || typeof message !== 'string' || message === '')
       found('a problem without its place or its reason', { path, message })
-    if (!/(?:^|: )missing\b|^found undefined/.test(message as string) && !leads(path as string, definition))
+    if (!/(?:^|: )missing\b|^found undefined/.test(message) && !leads(path, definition))
       found('a problem of a place the definition does not have', { path, message })
   }
 }
