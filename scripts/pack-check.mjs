@@ -198,6 +198,48 @@ async function checkHost(label, host, packed) {
   }
 }
 
+/** A starter, checked, tested and served by the installed command. */
+const tryServe = `
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+const args = ['serve', 'shop/orders.json', '--port', '0', '--json']
+const child = spawn('node_modules/.bin/postern', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+const [line] = await once(createInterface(child.stdout), 'line')
+const { url } = JSON.parse(line)
+const response = await fetch(url + '/orders/stock/apple', { headers: { authorization: 'secret' } })
+assert.deepEqual(await response.json(), { sku: 'apple', left: 3, tier: 'gold' })
+child.kill()
+assert.deepEqual(await once(child, 'exit'), [0, null])
+`
+
+async function checkCommandLine(packed) {
+  const cwd = path.join(work, 'cli')
+  const ours = ['core', 'http', 'files', 'cli'].map((part) => [`@postern/${part}`, `file:${packed[part]}`])
+  mkdirSync(cwd)
+  writeFileSync(
+    path.join(cwd, 'package.json'),
+    JSON.stringify({ private: true, dependencies: Object.fromEntries(ours) }),
+  )
+  writeFileSync(path.join(cwd, 'serve.mjs'), tryServe)
+  if (!(await step('cli: npm install of the tarballs', 'npm', npmInstall, { cwd }))) return
+  for (const node of nodes) {
+    const release = execFileSync(node, ['-v'], { encoding: 'utf8' }).trim()
+    // What stands behind `env node` in the command is the Node to try.
+    const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH}` }
+    const options = { cwd, env, timeout: 30_000, quiet: true }
+    rmSync(path.join(cwd, 'shop'), { recursive: true, force: true })
+    const command = 'node_modules/.bin/postern'
+    if (!(await step(`cli: postern init on ${release}`, command, ['init', 'shop'], options))) continue
+    const [test] = readdirSync(path.join(cwd, 'shop/test'))
+    await step(`cli: postern check on ${release}`, command, ['check', 'shop/orders.json', '--strict'], options)
+    await step(`cli: its test on ${release}`, node, ['--test', `shop/test/${test}`], { ...options, quiet: false })
+    await step(`cli: postern serve on ${release}`, node, ['serve.mjs'], options)
+  }
+}
+
 mkdirSync(tarballs)
 mkdirSync(tools)
 const pack = ['-y', 'pnpm@12', '-r', '--filter', './packages/*', 'pack', '--pack-destination', tarballs]
@@ -216,6 +258,7 @@ const jobs = [
       () =>
         checkHost(label, host, packed),
   ),
+  () => checkCommandLine(packed),
 ]
 const worker = async () => {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job()

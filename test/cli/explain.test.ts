@@ -76,9 +76,12 @@ describe('postern explain', () => {
   it('tells on stderr what keeps it from knowing', async () => {
     const broken = { ...ORDERS, listenPath: 'orders' }
     const folder = await project({ 'orders.json': broken, 'plugins/orders.mjs': PLUGINS })
-    const ended = await postern(folder, ['explain', 'orders.json', 'GET', '/', '--json'])
+    const ended = await postern(folder, ['explain', 'orders.json', 'GET', '/'])
     expect([ended.code, ended.stdout]).toEqual([1, ''])
     expect(ended.stderr).toMatch(/^orders\.json:3:\d+ error listenPath: /)
+    const json = await postern(folder, ['explain', 'orders.json', 'GET', '/', '--json'])
+    expect([json.code, json.stderr]).toEqual([1, ''])
+    expect(JSON.parse(json.stdout)).toMatchObject({ findings: [{ path: 'listenPath', file: 'orders.json', line: 3 }] })
     const { code, stderr } = await postern(folder, ['explain', 'gone.json', 'GET', '/'])
     expect([code, stderr]).toEqual([1, 'gone.json error: does not exist\n'])
   })

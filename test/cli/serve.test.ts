@@ -155,13 +155,17 @@ describe('postern serve', () => {
     const lines = stderr.trimEnd().split('\n')
     expect(lines.filter((line) => /^orders\.json:\d+:\d+ error /.test(line))).toHaveLength(count)
     expect(lines).toHaveLength(count)
+    const json = await postern(folder, ['serve', 'orders.json', '--port', '0', '--json'])
+    expect([json.code, json.stderr]).toEqual([1, ''])
+    const { event, findings } = JSON.parse(json.stdout) as { event: string; findings: unknown[] }
+    expect([event, findings.length]).toEqual(['failed', count])
   })
 
   it('says so when the port is in use', async () => {
     const { port } = await listen((_, res) => res.end())
     const { code, stdout, stderr } = await postern(await shop(), ['serve', 'orders.json', '--port', String(port)])
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toBe(`error port ${port} of 127.0.0.1 is in use; choose another: --port ${port + 1}\n`)
+    expect(stderr).toBe(`error: port ${port} of 127.0.0.1 is in use; choose another: --port ${port + 1}\n`)
     const elsewhere = ['serve', 'orders.json', '--port', '0', '--host', '192.0.2.1']
     expect((await postern(await shop(), elsewhere)).stderr).toContain('192.0.2.1 is no address of this machine')
   })

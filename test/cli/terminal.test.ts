@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
-import { postern, project, startOnTerminal } from './postern.ts'
+import { postern, project, start, startOnTerminal } from './postern.ts'
 
 // Of util-linux; where it is missing, FORCE_COLOR shows the same but for progress.
 const hasScript = process.platform === 'linux' && existsSync('/usr/bin/script')
@@ -49,6 +49,14 @@ describe('colour', () => {
     const at = caret.indexOf('^')
     expect(at).toBeGreaterThanOrEqual(0)
     expect(caret.slice(0, at)).toBe(line.slice(0, at).replaceAll(/[^\t]/g, ' '))
+  })
+
+  it('is in what serve says, too', async () => {
+    const folder = await project({ 'a.json': { name: 'a\u001b[2J', upstream: 'http://127.0.0.1:9000' } })
+    const { untilSaid, said } = start(folder, ['serve', 'a.json', '--port', '0'], { FORCE_COLOR: '1' })
+    await untilSaid(/->.*\n/)
+    expect(said().stdout).not.toContain('watches')
+    expect(said().stdout).toContain(String.raw`  ${'\u001b'}[36ma\u001b[2J${'\u001b'}[39m  / -> http://127.0.0.1:9000`)
   })
 
   it('marks in an explanation what does not happen', async () => {

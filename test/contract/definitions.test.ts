@@ -411,7 +411,7 @@ describe('several definitions', () => {
     expect(error.cause).toEqual([
       { path: '[1].id', message: 'found "a", which [0] already has' },
       { path: '[2].name', message: 'found "b", which [1] already has' },
-      { path: '[3].listenPath', message: 'found "/b", which [1] already has' },
+      { path: '[3].listenPath', message: 'found "/b/", which [1] already has' },
     ])
   })
 

@@ -260,10 +260,10 @@ describe('a function of a plugin file', () => {
       'PSTN_PLUGIN_NOT_FOUND The plugin file "a.mjs" does not export "stampReqest". Did you mean "stampRequest"? The functions it exports: checkKey, stampRequest.',
     )
     expect(await refused(() => use.function('limit'))).toContain(
-      '"limit" of the plugin file "a.mjs" is no function but number.',
+      '"limit" of the plugin file "a.mjs" is no function but 5.',
     )
-    expect(await refused(() => use.function('Checker'))).toContain('is no function but a class.')
-    expect(await refused(() => use.function('nothing'))).toContain('is no function but object.')
+    expect(await refused(() => use.function('Checker'))).toContain('is no function but the class Checker.')
+    expect(await refused(() => use.function('nothing'))).toContain('is no function but null.')
     for (const name of ['toString', 'constructor', '__proto__', '']) {
       expect(await refused(() => use.function(name))).toContain('does not export')
     }

@@ -44,6 +44,8 @@ const COMPLETE = (): Record<string, unknown> => ({
     endpoints: { 'GET /x': { rate: 1, per: 1 } },
     algorithm: 'gcra',
     headers: 'both',
+    keyRate: true,
+    keyQuota: true,
   },
   policies: { gold: { rate: 5, per: 10, accessRights: { 'orders-v1': {} } } },
   version: 'v1',
@@ -59,7 +61,8 @@ const COMPLETE = (): Record<string, unknown> => ({
   upgradeIdleTimeoutMs: 100,
   underscoreHeaders: 'drop',
   trustedProxies: ['10.0.0.0/8'],
-  records: true,
+  records: { tags: ['shop'], tagHeaders: ['x-region'], detailed: true, retention: 60 },
+  keepUntilExpiry: true,
 })
 
 /** Nobody looks inside these: their content is data of the author. */

@@ -21,6 +21,25 @@ const REQUESTS = [
 ] as const
 
 attack(group, 'L03', (_, host) => {
+  it('holds nothing any more when it was closed during a reload', async () => {
+    const gateway = processes.start()
+    const before = await gateway.do('holdings', undefined)
+    const upstream = await faultyUpstream()
+    await gateway.do('begin', { host, scenario: 'plain', upstream })
+    const health = { path: '/fault/silent', intervalMs: 10 }
+    const versions = [1, 2, 3].map((version) =>
+      gateway.do('reload', [{ name: 'b', upstream: { url: upstream, health }, config: { version } }]),
+    )
+    const after = await gateway.do('close', { times: 2 })
+    const told = await Promise.all(versions)
+    expect(told.filter((answer) => answer !== 'reloaded' && answer !== 'PSTN_CLOSED')).toEqual([])
+    expect(after.resources).toEqual(before.resources)
+    expect(await gateway.do('reload', [{ name: 'c' }])).toBe('PSTN_CLOSED')
+    expect(await gateway.do('stumbles', undefined)).toEqual([])
+    gateway.child.disconnect()
+    expect(await gateway.ended).toEqual({ code: 3, signal: null })
+  })
+
   it.each([1, 2, 5])('holds nothing any more when it was closed %i times at once', async (times) => {
     const gateway = processes.start()
     const before = await gateway.do('holdings', undefined)

@@ -157,6 +157,32 @@ attack(upgrades, 'M07', (mount) => {
     expect(gateway.records.list().map(({ path, responseCode }) => [path, responseCode])).toEqual([['/silent', 101]])
   })
 
+  it('a tunnel outlives the reload that changes its API, and the one that takes it away', async () => {
+    const upstream = await webSocketUpstream()
+    const api = { name: 'a', upstream: upstream.url }
+    const { port, gateway } = await mount(api, UPGRADE)
+    const first = await tunnelled(port)
+    await gateway.reload({ ...api, authentication: { token: true } })
+    expect((await rawExchange(port, handshakeText())).status).toBe(401)
+    await gateway.reload({ name: 'b', listenPath: '/b', upstream: upstream.url })
+    expect((await rawExchange(port, handshakeText())).status).toBe(404)
+    const second = await tunnelled(port, '/b')
+    for (const client of [first, second]) {
+      client.write(frame(0x81, 'abc'))
+      expect(await client.bytes(5)).toBe('\u0081\u0003abc')
+      client.socket.destroy()
+    }
+    await eventually(() =>
+      expect(
+        gateway.records
+          .list()
+          .flatMap(({ apiName, responseCode }) => (responseCode === 101 ? [apiName] : []))
+          .toSorted(),
+      ).toEqual(['a', 'b']),
+    )
+    expect(upstream.open()).toBe(0)
+  })
+
   // 10,000 would measure the sockets of this process, of which three belong to every tunnel.
   it('200 tunnels live side by side, a revoked key opens no more, and close() gives them time', async () => {
     const upstream = await webSocketUpstream()

@@ -11,6 +11,8 @@ export interface TykPlugin {
 export interface TykApi {
   readonly name?: string
   readonly listenPath?: string
+  /** The upstream gets the path with the listen path. */
+  readonly keepListenPath?: boolean
   /** Left out: the host application. */
   readonly upstream?: string
   readonly pre?: readonly TykPlugin[]
@@ -63,7 +65,7 @@ export function oas(api: TykApi): TykOasDocument {
       info: { name, id: name, orgId: 'org-1', state: { active: true } },
       upstream: { url: upstream ?? '' },
       server: {
-        listenPath: { value: listenPath, strip: true },
+        listenPath: { value: listenPath, strip: api.keepListenPath !== true },
         ...(auth === undefined
           ? {}
           : { authentication: { enabled: true, custom: { enabled: true, config: oasPlugin(auth) } } }),
@@ -103,7 +105,7 @@ export function classic(api: TykApi): TykClassicDocument {
     active: true,
     use_keyless: auth === undefined,
     custom_plugin_auth_enabled: auth !== undefined,
-    proxy: { listen_path: listenPath, target_url: upstream ?? '', strip_listen_path: true },
+    proxy: { listen_path: listenPath, target_url: upstream ?? '', strip_listen_path: api.keepListenPath !== true },
     custom_middleware: {
       driver: 'goplugin',
       pre: list(api.pre),

@@ -364,8 +364,8 @@ describe('an extractor in a definition', () => {
       'nothing',
       {},
       {
-        source: 'found undefined, expected "header" or "form" or "body"',
-        mode: 'found undefined, expected "value" or "regex" or "xpath"',
+        source: 'missing, expected "header" or "form" or "body"',
+        mode: 'missing, expected "value" or "regex" or "xpath"',
       },
     ],
     [
@@ -392,14 +392,14 @@ describe('an extractor in a definition', () => {
     [
       'no header',
       { source: 'header', mode: 'value' },
-      { header: 'found undefined, expected a header name such as "authorization"' },
+      { header: 'missing, expected a header name such as "authorization"' },
     ],
     [
       'no header name',
       { source: 'header', header: 'a b', mode: 'value' },
       { header: 'found "a b", expected a header name such as "authorization"' },
     ],
-    ['no field', { source: 'form', mode: 'value' }, { param: 'found undefined, expected the name of a form field' }],
+    ['no field', { source: 'form', mode: 'value' }, { param: 'missing, expected the name of a form field' }],
     [
       'an empty field',
       { source: 'form', param: '', mode: 'value' },
@@ -414,7 +414,7 @@ describe('an extractor in a definition', () => {
     [
       'no expression',
       { source: 'body', mode: 'regex' },
-      { expression: 'found undefined, expected an RE2 expression such as "[0-9]+"' },
+      { expression: 'missing, expected an RE2 expression such as "[0-9]+"' },
     ],
     [
       'an empty one',

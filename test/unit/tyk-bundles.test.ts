@@ -53,9 +53,8 @@ describe.each(DIALECTS)('a bundle of %s', (_, path, document) => {
       `${within}.pre[0].nme: unknown key; did you mean "name"?`,
       `${within}.pre[1].name: found 7, expected text`,
       expect.stringContaining(`${within}.driver: found "ruby", expected one of`),
-      `${within}.pre[0]: names no function; expected the name of a plugin`,
-      `${within}.pre[1]: names no function; expected the name of a plugin`,
-      `${within}.post[0]: found "../g" as its file, which leaves the directory of plugins by ".."`,
+      `${within}.pre[0].name: missing, expected the name of a function`,
+      expect.stringContaining(`${within}.post[0].path: found "../g", which leads out of the plugins directory`),
     ])
   })
 

@@ -43,7 +43,7 @@ describe('what the gateway finds wrong stands where the document says it', () =>
       `${PATHS}.rate_limit[0].per`,
     ],
     ['a path', classic(inVersion({ go_plugin: [go('/a'), go('/{a}{b}')] })), `${PATHS}.go_plugin[1].path`],
-    ['a method', classic(inVersion({ go_plugin: [go('/a', 'ANY')] })), `${PATHS}.go_plugin[0].path`],
+    ['a method', classic(inVersion({ go_plugin: [go('/a', 'ANY')] })), `${PATHS}.go_plugin[0].method`],
     [
       'a source of ids',
       classic(asked, extractor('querystring', 'value', {})),
@@ -93,7 +93,7 @@ describe('what the gateway finds wrong stands where the document says it', () =>
         custom_middleware: { auth_check: { path: 'a.js' }, post_key_auth: [{ name: 'f' }] },
         strip_auth_data: true,
       }),
-      'custom_middleware.auth_check',
+      'custom_middleware.auth_check.name',
     ],
     [
       'an auth plugin that is missing',

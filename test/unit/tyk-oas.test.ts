@@ -57,12 +57,12 @@ describe('plugins of OAS in the older form', () => {
 
 describe('plugins of OAS', () => {
   it.each([
-    ['functionName', { enabled: true }, 'names no function'],
-    ['a file below the directory', { ...on('a'), path: '../a.js' }, 'leaves the directory of plugins'],
-    ['their source elsewhere', { ...on('a'), code: 'e30=' }, 'its source stands in the document'],
+    ['functionName', { enabled: true }, '.functionName: missing'],
+    ['a file below the directory', { ...on('a'), path: '../a.js' }, '.path: found "../a.js", which leads out'],
+    ['their source elsewhere', { ...on('a'), code: 'e30=' }, '.code: source in a document is not run'],
   ])('need %s', (_, entry, why) => {
     const { problems } = translated(oas({ middleware: { global: { prePlugins: [entry] } } }))
-    expect(problems).toEqual([expect.stringContaining(`${X}.middleware.global.prePlugins[0]: `)])
+    expect(problems).toEqual([expect.stringContaining(`${X}.middleware.global.prePlugins[0].`)])
     expect(problems[0]).toContain(why)
   })
 
@@ -73,7 +73,7 @@ describe('plugins of OAS', () => {
 
   it('in the body of a virtual endpoint are only run by name', () => {
     const document = oas(operations({ stock: { virtualEndpoint: { ...on('v'), body: 'e30=', path: 'v.js' } } }))
-    expect(translated(document).problems).toEqual([expect.stringContaining('its source stands in the document')])
+    expect(translated(document).problems).toEqual([expect.stringContaining('.body: source in a document is not run')])
     expect(translated(document, { named: () => true }).problems).toEqual([])
   })
 
@@ -111,7 +111,7 @@ describe('operations of OAS', () => {
     // Parsed, so that `__proto__` is a field as it is in a file.
     const text = JSON.stringify(oas(operations({ ID: run }))).replace('"ID"', JSON.stringify(id))
     expect(translated(JSON.parse(text)).problems).toEqual([
-      `${X}.middleware.operations.${id}: names an operation that no path of the document has; expected one of its operationId`,
+      `${X}.middleware.operations.${id}: names an operation that no path of the document has; its operationIds are "stock", "add"`,
     ])
   })
 
@@ -138,11 +138,11 @@ describe('operations of OAS', () => {
     const document = oasDocument({ paths }, operations(Object.fromEntries(names.map((id) => [id, run]))))
     const { input } = translated(document, { pathMatching: 'contains' })
     expect(Object.keys((input as { endpoints: object }).endpoints)).toEqual([
-      'GET ~/a/([^/]+)/c',
+      'GET ~/a/(?P<id>[^/]+)/c',
       'GET ~/a/b',
-      'GET ~/a/([^/]+)',
+      'GET ~/a/(?P<id>[^/]+)',
       'GET ~/b/',
-      'GET ~/b/([^/]+)',
+      'GET ~/b/(?P<x>[^/]+)',
       'GET ~/longer',
       'GET ~/a',
     ])

@@ -108,7 +108,7 @@ describe('a path that looks like an expression', () => {
   it.each([
     ['/stock/[0-9]+', '~^/stock/[0-9]+$'],
     ['/files/.*', '~^/files/.*$'],
-    ['/stock/{sku}/v[12]', '~^/stock/([^/]+)/v[12]$'],
+    ['/stock/{sku}/v[12]', '~^/stock/(?P<sku>[^/]+)/v[12]$'],
     ['^/stock$', '~^/stock$'],
     ['/stock$', '~^/stock$'],
     ['/price\\$', '~^/price\\$$'],
@@ -152,9 +152,9 @@ describe('a path that looks like an expression', () => {
 
 describe('a path as gateways with other settings match it', () => {
   it.each([
-    ['prefix', '/stock/{sku}', '~^/stock/([^/]+)'],
+    ['prefix', '/stock/{sku}', '~^/stock/(?P<sku>[^/]+)'],
     ['prefix', 'stock', '~stock'],
-    ['suffix', '/stock/{sku}', '~/stock/([^/]+)$'],
+    ['suffix', '/stock/{sku}', '~/stock/(?P<sku>[^/]+)$'],
     ['suffix', '/stock$', '~/stock$'],
     ['contains', '/stock', '~/stock'],
     ['contains', '/a/*/b/*', '~/a/[^/]+/b/.*'],

@@ -18,8 +18,8 @@ export class Channel {
     this.#colour = this.terminal && !refused
   }
 
-  /** Whether something on it may be written over. */
-  get rewritable(): boolean {
+  /** Whether somebody sits in front of it: what was written may be written over. */
+  get interactive(): boolean {
     return this.terminal && this.#stream.isTTY
   }
 

@@ -7,7 +7,7 @@ const FRAME_MS = 80
 
 /** Does the work and says so while it lasts, on a terminal, once it takes long enough to be noticed. */
 export async function withProgress<T>(channel: Channel, what: string, work: () => Promise<T>): Promise<T> {
-  if (!channel.rewritable) return work()
+  if (!channel.interactive) return work()
   let frame = 0
   const draw = (): void => {
     channel.write(`\r${channel.paint('cyan', FRAMES[frame % FRAMES.length]!)} ${what} `)

@@ -152,9 +152,15 @@ function describeFunction(value: { readonly name: string }): string {
 }
 
 function describeObject(value: object): string {
-  const name: unknown = value.constructor?.name
+  // Its own field of that name is data.
+  const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor.name
   if (value instanceof Error) return `${value.name}: ${value.message}`
   if (typeof name === 'string' && name !== 'Object' && name !== '') return `an instance of ${name}`
   const keys = Object.keys(value)
-  return keys.length === 0 ? 'an empty object' : `an object with ${keys.slice(0, 5).join(', ')}`
+  return keys.length === 0 ? 'an empty object' : `an object with ${keys.slice(0, 5).map(plainly).join(', ')}`
+}
+
+/** A key that is no word is quoted: in a message it must not pass for a line of its own. */
+function plainly(key: string): string {
+  return /^[\w$-]+$/.test(key) ? key : JSON.stringify(key)
 }

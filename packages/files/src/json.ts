@@ -103,10 +103,15 @@ class JsonReader {
         this.#at = at + 1
         return JSON.parse(this.#text.slice(start, this.#at)) as string
       }
-      if (code < SPACE) throw new Unreadable(at, `found ${this.#found(at)} in a text, expected \\n, \\t or \\u00..`)
+      if (code < SPACE) throw new Unreadable(at, `found ${this.#found(at)} in a text; ${this.#instead(code)}`)
       if (code === BACKSLASH) at += this.#escape(at)
     }
     throw new Unreadable(start, 'found a text without its closing quote')
+  }
+
+  #instead(code: number): string {
+    if (code === NEWLINE || code === RETURN) return 'close it with a quote, or write \\n for a new line'
+    return `write \\u${code.toString(16).padStart(4, '0')}`
   }
 
   /** How much longer than a backslash an escape is. */
@@ -160,3 +165,5 @@ class JsonReader {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const SPACE = 0x20
+const NEWLINE = 0x0a
+const RETURN = 0x0d

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { DefinitionSource, Problem } from '@postern/core'
 import { definitionError, describe, GatewayError } from '@postern/core/host'
 import { readJson } from './json.ts'
-import { Lines, type Reading, sourceOf } from './text.ts'
+import { type Fault, Lines, type Reading, sourceOf } from './text.ts'
 import { readYaml } from './yaml.ts'
 
 /** One path or several, of files or of directories. */
@@ -87,15 +87,22 @@ async function readFile(file: string): Promise<Result> {
   const lines = new Lines(text)
   const { documents, faults } = READERS[path.extname(file).toLowerCase()]!(text)
   if (faults.length > 0) {
-    const shown = faults
+    const ordered = distinctFaults(faults)
+    const shown = ordered
       .slice(0, MAX_FAULTS)
       .map(({ offset, message }): Problem => Object.assign(lines.at(offset), { path: '', message, file }))
-    const more = faults.length - shown.length
+    const more = ordered.length - shown.length
     return { sources: [], problems: more === 0 ? shown : [...shown, { path: '', message: `${more} more`, file }] }
   }
   if (documents.length === 0)
     return { sources: [], problems: [problemOf(file, new Refused('has no definition in it'))] }
   return { sources: documents.map((document) => sourceOf(file, lines, document)), problems: [] }
+}
+
+/** In the order of the text; one for each place, because a second one mostly follows from the first. */
+function distinctFaults(faults: readonly Fault[]): Fault[] {
+  const byPlace = new Map(faults.toReversed().map((fault) => [fault.offset, fault]))
+  return [...byPlace.values()].toSorted((a, b) => a.offset - b.offset)
 }
 
 async function textOf(file: string): Promise<string> {

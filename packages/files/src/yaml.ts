@@ -98,6 +98,8 @@ class YamlReader {
   readonly #targets = new Map<Alias, ParsedNode>()
   readonly #open = new Set<ParsedNode>()
   #repeating = 0
+  /** Where the alias stands that all this is repeated for. */
+  #outermost = 0
   #repeated = 0
 
   constructor(faults: Fault[]) {
@@ -110,7 +112,7 @@ class YamlReader {
     if (depth > MAX_DEPTH) throw new Unreadable(offset, TOO_DEEP)
     if (this.#repeating > 0) this.#repeated += 1
     if (this.#repeated > MAX_REPEATED)
-      throw new Unreadable(offset, `its aliases stand for more than ${MAX_REPEATED} values`)
+      throw new Unreadable(this.#outermost, `the aliases up to here stand for more than ${MAX_REPEATED} values`)
     if (isAlias(node)) return this.#alias(node, depth)
     this.#remember(node)
     this.#open.add(node)
@@ -162,6 +164,7 @@ class YamlReader {
       throw new Unreadable(offset, `found *${alias.source}, but nothing above is &${alias.source}`)
     if (this.#open.has(target)) throw new Unreadable(offset, `found *${alias.source} inside &${alias.source} itself`)
     this.#targets.set(alias, target)
+    if (this.#repeating === 0) this.#outermost = offset
     this.#repeating += 1
     const { value, place } = this.value(target, depth)
     this.#repeating -= 1

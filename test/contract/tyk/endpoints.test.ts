@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { pluginFolder } from '../../support/plugin-folder.ts'
 import { classic, dialects, oas, type TykApi } from '../../support/tyk-documents.ts'
 import { warningsDuring } from '../../support/warnings.ts'
-import { connect, envelope, fields, run, type Running, upstreamOfTest, type WireResponse } from '../harness.ts'
+import {
+  connect,
+  envelope,
+  fields,
+  run,
+  type Running,
+  type Upstream,
+  upstreamOfTest,
+  type WireResponse,
+} from '../harness.ts'
 
 /* Plugins of single endpoints, and those of the whole API beside them. */
 
@@ -22,6 +31,7 @@ const FILE = 'plugins/marks.so'
 const mark = (name: string, off = false) => ({ name, path: FILE, off })
 
 interface Served extends Running {
+  readonly upstream: Upstream
   /** The status, and what the upstream saw of plugins; what it was answered where it did not see it. */
   readonly ask: (method: string, target: string) => Promise<readonly unknown[]>
 }
@@ -39,7 +49,7 @@ async function serve(write: (api: TykApi) => object, api: TykApi): Promise<Serve
     const [seen] = upstream.received
     return [response.status, seen === undefined ? response.body : (seen.headers['x-met'] ?? '')]
   }
-  return { ...running, ask }
+  return { ...running, upstream, ask }
 }
 
 describe.each(dialects)('endpoints of a %s document', (_, write) => {
@@ -98,6 +108,14 @@ describe.each(dialects)('endpoints of a %s document', (_, write) => {
     const { ask } = await serve(write, { endpoints: { 'GET /one': [mark('first')] } })
     expect(await ask('GET', '/orders/one')).toEqual([200, 'first'])
     expect(await ask('GET', '/orders/orders/one')).toEqual([200, ''])
+  })
+
+  it('are those below the listen path also where the upstream gets all of it', async () => {
+    const { ask, upstream } = await serve(write, { keepListenPath: true, endpoints: { 'GET /one': [mark('first')] } })
+    expect([await ask('GET', '/orders/one'), upstream.received.map(({ url }) => url)]).toEqual([
+      [200, 'first'],
+      ['/orders/one'],
+    ])
   })
 
   it('are met by HEAD where they are by GET, so that asking for less avoids no plugin', async () => {

@@ -198,9 +198,9 @@ describe('where paths are not compared whole', () => {
     const { ask, keys } = await asking(oas, ENDPOINTS, 'prefix')
     expect(keys).toEqual([
       'GET ~^/anything/mine',
-      'GET ~^/anything/([^/]+)',
+      'GET ~^/anything/(?P<id>[^/]+)',
       'GET ~^/test/abc',
-      'GET ~^/test/([^/]+)',
+      'GET ~^/test/(?P<id>[^/]+)',
       'GET ~^/test',
     ])
     expect([await ask('/test/abc/def'), await ask('/anything/mine/7'), await ask('/tester')]).toEqual([
@@ -259,6 +259,18 @@ describe('endpoints without authentication', () => {
       'version_data.versions.Default.extended_paths.ignored',
     ],
     [
+      'a Classic document, in the older form',
+      {
+        name: 'orders',
+        proxy: { listen_path: '/' },
+        version_data: {
+          not_versioned: true,
+          versions: { Default: { name: 'Default', paths: { ignored: ['/ignored'] } } },
+        },
+      },
+      'version_data.versions.Default.paths',
+    ],
+    [
       'a Tyk OAS document',
       {
         openapi: '3.0.3',
@@ -274,7 +286,10 @@ describe('endpoints without authentication', () => {
   ])('of %s are refused, because nobody would find out that they ask for a key', async (_, document, path) => {
     await expect(run(document)).rejects.toMatchObject({
       cause: [
-        { path, message: 'an endpoint without authentication is not supported; make it a keyless API of its own' },
+        {
+          path,
+          message: expect.stringMatching(/(?:endpoint without authentication|ignored paths) is not supported; /),
+        },
       ],
     })
   })

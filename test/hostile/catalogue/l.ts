@@ -12,7 +12,7 @@ export const process: Group = {
       'The connections are cut, the number of cut answers is written to standard error, and the process exits with 1 at once.',
     ),
     L03: onHosts(
-      '`gateway.close()` in a process that lives on, once and several times at once, after forwarded requests, broken ones and timed-out ones.',
+      '`gateway.close()` in a process that lives on, once and several times at once, after forwarded requests, broken ones and timed-out ones, and during a reload.',
       'Every call resolves when all is done; no connection, timer, server or listener of the gateway is left.',
     ),
     L04: inProcesses(

@@ -28,8 +28,8 @@ export const upgrades: Group = {
       'No difference: the same bytes come back, the server sees the same messages and the same close code.',
     ),
     M07: onHosts(
-      'A tunnel that is silent; 200 that are; a key that is revoked while its tunnel is open; the gateway is closed with tunnels open.',
-      'After `upgradeIdleTimeoutMs` without a byte either way both sides are closed. A revoked key opens no new tunnel; open ones live until they end. `close()` refuses new ones with 503, lets open ones go on, and cuts them when its time is up.',
+      'A tunnel that is silent; 200 that are; a key that is revoked while its tunnel is open; a reload that takes its API away; the gateway is closed with tunnels open.',
+      'After `upgradeIdleTimeoutMs` without a byte either way both sides are closed. A revoked key opens no new tunnel; open ones live until they end, also through reloads. `close()` refuses new ones with 503, lets open ones go on, and cuts them when its time is up.',
     ),
     M08: onHosts(
       'Handshakes with an absolute-form target, `//`, dot segments, encoded letters and slashes, broken escapes, and paths that only look as if they were guarded.',

@@ -1,7 +1,7 @@
 import { createServer as createPlainServer } from 'node:http'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createGateway, createServer, stopOnSignals, type ServerOptions } from '@postern/http'
-import type { KeyInput } from '@postern/core'
+import { type ApiDefinitionInput, isGatewayError, type KeyInput } from '@postern/core'
 import type { Mount, Mounted } from '../../support/hosts.ts'
 import { listen } from '../../support/server.ts'
 import { type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
@@ -12,6 +12,9 @@ interface Beginning {
   readonly host: string
   readonly scenario: ScenarioName
   readonly upstream: string
+  /** In place of those of the scenario. */
+  readonly definitions?: readonly ApiDefinitionInput[]
+  readonly pluginsDirectory?: string
   readonly server?: ServerOptions
   /** Behind a server of Node's own. */
   readonly plain?: boolean
@@ -34,6 +37,10 @@ export interface Orders {
   begin: [Beginning, { readonly port: number }]
   key: [KeyInput, string]
   holdings: [undefined, Holdings]
+  /** The code of what it fails with; `reloaded` when it does not. */
+  reload: [readonly ApiDefinitionInput[], string]
+  /** How many different APIs of this process, over all its reloads, nobody has collected yet. */
+  versions: [undefined, number]
   /** Closes the gateway that many times at once, and then the server, whose connections may stay. */
   close: [{ readonly times: number }, Holdings]
   /** Creates keys, and says one of them. */
@@ -61,15 +68,17 @@ process.on('unhandledRejection', (reason) => void stumbles.push(`unhandledReject
 process.on('uncaughtException', (error) => void stumbles.push(`uncaughtException ${error.stack}`))
 
 const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<Orders[O][1]> } = {
-  async begin({ host, scenario, upstream, server = {}, graceMs, plain = false }) {
+  async begin({ host, scenario, upstream, definitions, pluginsDirectory, server = {}, graceMs, plain = false }) {
     const mount = await mountOf(host)
-    const { definitions, options }: Scenario = scenarios[scenario]
-    mounted = await mount(definitions(upstream), {
+    const { definitions: usual, options }: Scenario = scenarios[scenario]
+    mounted = await mount(definitions ?? usual(upstream), {
       safe: !plain,
       upgrade: true,
       server,
-      ...(options !== undefined && { options: options() }),
+      options: { ...options?.(), ...(pluginsDirectory !== undefined && { pluginsDirectory }) },
     })
+    await mounted.gateway.ready()
+    remember()
     for (const event of ['pluginError', 'upstreamError', 'storeError'] as const)
       mounted.gateway.on(event, () => undefined)
     if (graceMs !== undefined) stopOnSignals(mounted.server, mounted.gateway, { graceMs })
@@ -90,6 +99,19 @@ const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<O
     return max / 1e6
   },
   holdings: async () => holdings(),
+  async reload(definitions) {
+    try {
+      await mounted!.gateway.reload(definitions)
+      remember()
+      return 'reloaded'
+    } catch (error) {
+      return isGatewayError(error) ? error.code : String(error)
+    }
+  },
+  async versions() {
+    await holdings()
+    return versions.filter((api) => api.deref() !== undefined).length
+  },
   async close({ times }) {
     const { gateway, server } = mounted!
     await Promise.all(Array.from({ length: times }, () => gateway.close({ timeoutMs: 1000 })))
@@ -100,6 +122,17 @@ const orders: { readonly [O in keyof Orders]: (input: Orders[O][0]) => Promise<O
     return holdings()
   },
   stumbles: async () => stumbles,
+}
+
+const versions: WeakRef<object>[] = []
+const known = new WeakSet<object>()
+
+function remember(): void {
+  for (const api of mounted!.gateway.apis()) {
+    if (known.has(api)) continue
+    known.add(api)
+    versions.push(new WeakRef(api))
+  }
 }
 
 /** Frameworks are loaded only where they are asked for: some flags of Node are more than they can bear. */

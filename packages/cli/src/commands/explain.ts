@@ -3,6 +3,7 @@ import type { Explanation } from '@postern/core'
 import { nearest } from '@postern/core/store'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
+import { sorted } from '../finding.ts'
 import { examine } from '../inspect.ts'
 import { gather, SOURCE_OPTIONS } from '../loading.ts'
 import { type Channel, printable } from '../output.ts'
@@ -27,7 +28,8 @@ export const explain: Command = {
     const headers = readHeaders(values.header)
     const found = await withProgress(err, 'loading', async () => examine(await gather(files, values)))
     if (!('apis' in found)) {
-      report(err, found)
+      if (values.json) out.json({ findings: sorted(found) }, 2)
+      else report(err, found)
       return 1
     }
     const explanation = found.explain(method, url, { headers })

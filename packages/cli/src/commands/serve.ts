@@ -6,10 +6,9 @@ import { nearest } from '@postern/core/store'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
 import { examine } from '../inspect.ts'
-import { findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
+import { findingOf, findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
 import type { Output } from '../output.ts'
 import { withProgress } from '../progress.ts'
-import { report } from '../report.ts'
 import { milliseconds } from '../serve/duration.ts'
 import { jsonLog } from '../serve/json-log.ts'
 import { logTarget, type ServeLog } from '../serve/log.ts'
@@ -29,6 +28,7 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const
 
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 const LOGS = ['text', 'json', 'none']
 
 export const serve: Command = {
@@ -40,10 +40,10 @@ export const serve: Command = {
     const { values, positionals: files } = parseArguments(args, OPTIONS)
     const settings = readSettings(values, files, output)
     const gathered = await withProgress(output.err, 'loading', () => gather(files, values))
-    const log = logOf(settings.log, output)
+    const log = settings.log === 'json' ? jsonLog(output) : textLog(output)
     const gateway = await start(gathered, log, output)
     if (gateway === undefined) return 1
-    return new Serving(gateway, gathered, files, settings, log).run(output)
+    return new Serving(gateway, gathered, files, settings, log).run()
   },
 }
 
@@ -75,12 +75,8 @@ function readSettings(
     throw new UsageError(`Found --log ${JSON.stringify(log)};${hint} expected text, json or none.`)
   }
   if (values.json && log !== 'json') throw new UsageError(`--json and --log ${log} exclude each other.`)
-  const watching = values.watch || (!values['no-watch'] && out.terminal)
+  const watching = values.watch || (!values['no-watch'] && out.interactive)
   return { port: Number(port), host, watch: watching, graceMs, log }
-}
-
-function logOf(kind: string, output: Output): ServeLog {
-  return kind === 'json' ? jsonLog({ ...output, requests: true }) : textLog({ ...output, requests: kind === 'text' })
 }
 
 /** A gateway that can answer, or undefined where something is wrong, which is said then. */
@@ -88,7 +84,7 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
   const { err, warnings } = output
   const found = await withProgress(err, 'loading plugins', () => examine(gathered))
   if (!('apis' in found)) {
-    report(err, found)
+    log.failed(found)
     return undefined
   }
   try {
@@ -100,7 +96,7 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
   } catch (error) {
     // The gateway has warned of the same.
     warnings.forget()
-    report(err, findingsOf(error))
+    log.failed(findingsOf(error))
     return undefined
   }
 }
@@ -121,38 +117,48 @@ class Serving {
     this.#log = log
   }
 
-  async run({ err }: Output): Promise<number> {
-    const gateway = this.#gateway
-    const requests = new RequestWatch(gateway, (served) => this.#log.request(served))
-    const server = createServer((req, res) => {
-      requests.request(req, res)
-      gateway(req, res)
-    })
-    server.on('upgrade', (req, socket, head) => {
-      requests.upgrade(req, socket)
-      gateway.upgrade(req, socket, head)
-    })
+  async run(): Promise<number> {
+    const server = this.#createServer()
     const stopped = this.#untilStopped(server)
     try {
       await listen(server, this.#settings)
     } catch (error) {
-      err.line(`${err.paint('red', 'error')} ${listenError(error, this.#settings)}`)
-      await gateway.close({ timeoutMs: 0 })
+      this.#log.failed([findingOf({ path: '', message: listenError(error, this.#settings) })])
+      await this.#gateway.close({ timeoutMs: 0 })
       return 1
     }
     const close = await this.#watch()
-    this.#log.listening({ url: urlOf(server), apis: gateway.apis(), watched: this.#watched() })
+    this.#log.listening({ url: urlOf(server), apis: this.#gateway.apis(), watched: this.#watched() })
     const cut = await stopped
     await close()
     this.#log.stopped(cut)
     return cut > 0 ? 1 : 0
   }
 
+  #createServer(): Server {
+    const gateway = this.#gateway
+    const requests = new RequestWatch(gateway, (served) => this.#log.request(served))
+    const logged = this.#settings.log !== 'none'
+    const server = createServer((req, res) => {
+      if (logged) requests.request(req, res)
+      gateway(req, res)
+    })
+    server.on('upgrade', (req, socket, head) => {
+      if (logged) requests.upgrade(req, socket)
+      gateway.upgrade(req, socket, head)
+    })
+    return server
+  }
+
   #untilStopped(server: Server): Promise<number> {
     const { graceMs } = this.#settings
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => this.#log.stopping())
+    const say = (): void => {
+      for (const signal of SIGNALS) process.off(signal, say)
+      this.#log.stopping()
+    }
+    for (const signal of SIGNALS) process.on(signal, say)
     return new Promise((resolve) => {
-      stopOnSignals(server, this.#gateway, { graceMs, onStopped: resolve })
+      stopOnSignals(server, this.#gateway, { graceMs, signals: SIGNALS, onStopped: resolve })
     })
   }
 

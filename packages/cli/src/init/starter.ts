@@ -86,11 +86,11 @@ curl -H 'authorization: secret' http://127.0.0.1:8080/orders/stock/apple
 npx postern explain orders.json GET /orders/stock/apple
 \`\`\`
 
-| file                    | is                                                        |
-| ----------------------- | --------------------------------------------------------- |
-| \`orders.json\`           | the API: where it listens, where it leads, what runs when |
-| \`plugins/orders.${ending}\`     | the plugins: exported functions                           |
-| \`test/orders.test.${ending}\`   | their tests                                               |
+| file                  | is                                                        |
+| --------------------- | --------------------------------------------------------- |
+| \`orders.json\`         | the API: where it listens, where it leads, what runs when |
+| \`plugins/orders.${ending}\`   | the plugins: exported functions                           |
+| \`test/orders.test.${ending}\` | their tests                                               |
 
 Requests that no plugin answers go to \`http://127.0.0.1:9000\`: write your own service there.
 `

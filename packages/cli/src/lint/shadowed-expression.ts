@@ -4,54 +4,55 @@ import { literalOnly, literalStart, matchesEveryPath, startsAtStart } from './ex
 import type { Lint, Linted, Remark } from './lint.ts'
 import type { Routes } from './routes.ts'
 
+/** What is known of an expression, found out once: documents with path matching may have thousands. */
 interface Expression {
   readonly key: string
   readonly method: string
   readonly source: string
+  readonly every: boolean
+  readonly atStart: boolean
+  readonly only: string | undefined
+  readonly start: string
 }
 
 /** Expressions behind one that takes their requests, behind keys with paths that do, and below another API. */
 export const shadowedExpression: Lint = {
   id: 'shadowed-expression',
   severity: 'warning',
-  run: ({ apis, routes }: Linted) => apis.flatMap((api) => shadowedIn(api, routes)),
+  run: ({ apis, routes }: Linted) => apis.flatMap((api) => shadowedIn(api, apis, routes)),
 }
 
-function shadowedIn(api: ApiInfo, routes: Routes): Remark[] {
-  const expressions = Object.keys(api.definition.endpoints).flatMap((key): Expression[] => {
-    const { method, expression } = partsOf(key)
-    return expression === undefined ? [] : [{ key, method, source: expression }]
-  })
+function shadowedIn(api: ApiInfo, apis: readonly ApiInfo[], routes: Routes): Remark[] {
+  const expressions = Object.keys(api.definition.endpoints).flatMap(expressionOf)
+  const byMethod = new Map(expressions.map(({ method }) => [method, behindPaths(api, routes, method)]))
   return expressions.flatMap((expression, i) => {
-    const message = reason(api, routes, expression, expressions.slice(0, i))
-    return message === undefined ? [] : [{ api, path: endpointAt('endpoints', expression.key), message }]
+    const first = expressions.slice(0, i).find((other) => covers(other, expression))
+    const reason =
+      first === undefined
+        ? (byMethod.get(expression.method) ?? belowOther(api, apis, expression))
+        : `${JSON.stringify(first.key)} comes first and takes all its requests`
+    const message = `nothing reaches it: ${reason ?? ''}`
+    return reason === undefined ? [] : [{ api, path: endpointAt('endpoints', expression.key), message }]
   })
 }
 
-function reason(
-  api: ApiInfo,
-  routes: Routes,
-  expression: Expression,
-  before: readonly Expression[],
-): string | undefined {
-  const first = before.find((other) => covers(other, expression))
-  if (first !== undefined)
-    return `nothing reaches it: ${JSON.stringify(first.key)} comes first and takes all its requests`
-  return behindPaths(api, routes, expression) ?? belowOther(api, routes, expression)
+function expressionOf(key: string): Expression[] {
+  const { method, expression: source } = partsOf(key)
+  if (source === undefined) return []
+  const known = { every: matchesEveryPath(source), atStart: startsAtStart(source) }
+  return [{ key, method, source, ...known, only: literalOnly(source), start: literalStart(source) }]
 }
 
 function covers(first: Expression, later: Expression): boolean {
   if (first.method !== '*' && first.method !== later.method) return false
-  if (first.source === later.source || matchesEveryPath(first.source)) return true
-  const text = literalOnly(first.source)
-  if (text === undefined) return false
-  const start = literalStart(later.source)
-  return startsAtStart(first.source) ? startsAtStart(later.source) && start.startsWith(text) : start.includes(text)
+  if (first.every || first.source === later.source) return true
+  if (first.only === undefined) return false
+  return first.atStart ? later.atStart && later.start.startsWith(first.only) : later.start.includes(first.only)
 }
 
 const ANY_PATHS = ['/', `/${FRESH}`, `/${FRESH}/${FRESH}`, `/${FRESH}/${FRESH}/${FRESH}`]
 
-function behindPaths(api: ApiInfo, routes: Routes, { method }: Expression): string | undefined {
+function behindPaths(api: ApiInfo, routes: Routes, method: string): string | undefined {
   const keys = new Set<string>()
   for (const path of ANY_PATHS) {
     for (const one of methodsOf(method)) {
@@ -60,16 +61,18 @@ function behindPaths(api: ApiInfo, routes: Routes, { method }: Expression): stri
       keys.add(JSON.stringify(route.key))
     }
   }
-  return `nothing reaches it: keys with paths come first and take every path: ${[...keys].join(', ')}`
+  return `keys with paths come first and take every path: ${[...keys].join(', ')}`
 }
 
-function belowOther(api: ApiInfo, routes: Routes, { source }: Expression): string | undefined {
-  if (!startsAtStart(source)) return undefined
-  const start = literalStart(source)
+function belowOther(api: ApiInfo, apis: readonly ApiInfo[], { atStart, start }: Expression): string | undefined {
+  const { ignoreCase, upstream, listenPath } = api.definition
   const folder = start.slice(0, start.lastIndexOf('/') + 1)
   // Where case does not count, the text is not what a request has to say.
-  if (folder.length < 2 || api.definition.ignoreCase || api.definition.upstream === undefined) return undefined
-  const route = routes.find('GET', fullPath(api, folder + FRESH))
-  if (route === undefined || route.apiId === api.id) return undefined
-  return `nothing reaches it: "${route.apiName}" listens at ${route.listenPath}`
+  if (!atStart || folder.length < 2 || ignoreCase || upstream === undefined) return undefined
+  const path = fullPath(api, folder)
+  const other = apis.find(
+    ({ definition }) =>
+      definition.listenPath.length > listenPath.length && path.startsWith(`${definition.listenPath}/`),
+  )
+  return other && `"${other.name}" listens at ${other.definition.listenPath}`
 }

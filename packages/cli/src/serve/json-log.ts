@@ -1,14 +1,16 @@
 import { sorted } from '../finding.ts'
 import { describeApi } from './describe-api.ts'
 import type { ReloadReport } from '@postern/core'
-import type { LogChannels, ServeLog } from './log.ts'
+import type { Output } from '../output.ts'
+import type { ServeLog } from './log.ts'
 
 /** One JSON document on each line of stdout; `event` says what it is. */
-export function jsonLog({ out, requests }: LogChannels): ServeLog {
+export function jsonLog({ out }: Output): ServeLog {
   const say = (event: string, fields: object): void => out.json({ time: new Date().toISOString(), event, ...fields })
   return {
+    failed: (findings) => say('failed', { findings: sorted(findings) }),
     listening: ({ url, apis, watched }) => say('listening', { url, apis: apis.map(describeApi), watched }),
-    request: (served) => (requests ? say('request', served) : undefined),
+    request: (served) => say('request', served),
     reloaded: (report) => say('reload', changesOf(report)),
     notReloaded: (findings) => say('reloadError', { findings: sorted(findings) }),
     trouble: ({ event, ...fields }) => say(event, fields),

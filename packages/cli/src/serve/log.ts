@@ -1,6 +1,5 @@
 import { type ApiInfo, type GatewayError, isGatewayError, type LogTarget, type ReloadReport } from '@postern/core'
 import type { Finding } from '../finding.ts'
-import type { Output } from '../output.ts'
 
 /** One request that is over. */
 export interface Served {
@@ -41,6 +40,8 @@ export interface PluginLine {
 
 /** Everything `serve` has to say while it runs; one implementation for people, one for programs. */
 export interface ServeLog {
+  /** It does not serve at all. */
+  failed(findings: readonly Finding[]): void
   listening(listening: Listening): void
   request(served: Served): void
   reloaded(report: ReloadReport): void
@@ -51,12 +52,6 @@ export interface ServeLog {
   plugin(line: PluginLine): void
   stopping(): void
   stopped(cut: number): void
-}
-
-/** What a logger is made of. */
-export interface LogChannels extends Output {
-  /** Whether requests are logged. */
-  readonly requests: boolean
 }
 
 /** Where plugins log, unless the options say something else. What they say at `debug` is for nobody here. */

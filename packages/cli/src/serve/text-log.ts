@@ -1,16 +1,17 @@
 import { inspect } from 'node:util'
 import type { ReloadReport } from '@postern/core'
-import { type Channel, printable } from '../output.ts'
+import { type Channel, type Output, printable } from '../output.ts'
 import { report } from '../report.ts'
 import { describeApi } from './describe-api.ts'
-import type { Listening, LogChannels, PluginLine, Served, ServeLog } from './log.ts'
+import type { Listening, PluginLine, Served, ServeLog } from './log.ts'
 import { timeOfDay } from './log.ts'
 
 /** Lines for people: what happens on stdout, what goes wrong on stderr. */
-export function textLog({ out, err, requests }: LogChannels): ServeLog {
+export function textLog({ out, err }: Output): ServeLog {
   return {
+    failed: (findings) => report(err, findings),
     listening: (listening) => showListening(out, listening),
-    request: (served) => (requests ? showRequest(out, served) : undefined),
+    request: (served) => showRequest(out, served),
     reloaded: (changes) => out.line(`${stamp(out)} ${out.paint('green', 'reloaded')} ${changesText(changes)}`),
     notReloaded(findings) {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
@@ -38,9 +39,9 @@ function showListening(out: Channel, { url, apis, watched }: Listening): void {
   for (const api of apis) {
     const { name, listenPath, upstream, hooks, endpoints } = describeApi(api)
     const target = upstream.length === 0 ? 'no upstream' : upstream.join(', ')
-    out.line(printable(`  ${out.paint('cyan', name.padEnd(width))}  ${listenPath} -> ${target}`))
+    out.line(`  ${out.paint('cyan', printable(name.padEnd(width)))}  ${printable(`${listenPath} -> ${target}`)}`)
     for (const [what, plugins] of Object.entries({ ...hooks, ...endpoints }))
-      out.line(printable(`  ${' '.repeat(width)}  ${out.paint('dim', what)} ${plugins.join(' > ')}`))
+      out.line(`  ${' '.repeat(width)}  ${out.paint('dim', printable(what))} ${printable(plugins.join(' > '))}`)
   }
   if (watched.length > 0) out.line(out.paint('dim', printable(`watches ${watched.join(', ')}`)))
 }

@@ -1,3 +1,4 @@
+import { ignoresCase } from '../definition/loose-case.ts'
 import { restOf } from '../http/path.ts'
 import type { CompiledApi } from './compiled-api.ts'
 
@@ -15,10 +16,7 @@ export interface ApiMatch<A extends Listed = CompiledApi> {
 /** The APIs of a gateway by listen path: the longest that the path lies below wins, whatever their number. */
 export class ApiIndex<A extends Listed = CompiledApi> {
   readonly #exact = new Map<string, A>()
-  /**
-   * APIs met without regard to case, by their lower-case listen path: where it is asked for, and where the host
-   * application stands behind. Its router most likely ignores case, and a stricter gate would be walked around.
-   */
+  /** APIs met without regard to case, by their lower-case listen path. */
   readonly #loose = new Map<string, A>()
   /** No longer prefix of a path needs to be looked up. */
   readonly #longest: number
@@ -28,8 +26,8 @@ export class ApiIndex<A extends Listed = CompiledApi> {
   constructor(apis: readonly A[]) {
     this.all = apis
     for (const api of apis) {
-      const { listenPath, ignoreCase, upstream } = api.definition
-      if (ignoreCase || upstream === undefined) this.#loose.set(listenPath.toLowerCase(), api)
+      const { listenPath } = api.definition
+      if (ignoresCase(api.definition)) this.#loose.set(listenPath.toLowerCase(), api)
       else this.#exact.set(listenPath, api)
     }
     this.#longest = Math.max(...apis.map((api) => api.definition.listenPath.length))

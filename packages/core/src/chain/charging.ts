@@ -1,4 +1,5 @@
 import type { ApiDefinition, RateLimitInput } from '../api.ts'
+import { ignoresCase } from '../definition/loose-case.ts'
 import type { GatewayRequest } from '../http/request.ts'
 import type { Charge } from '../limits/charge.ts'
 import { quotaCharge, rateCharge } from '../limits/rate.ts'
@@ -74,9 +75,4 @@ export function limitsOfKey(
   definition: ApiDefinition,
 ): EffectiveLimits {
   return limitsOf(session, definition.id, method, path, ignoresCase(definition))
-}
-
-/** A host application that routes without regard to case would be reached past a limit that does not. */
-function ignoresCase({ ignoreCase, upstream }: ApiDefinition): boolean {
-  return ignoreCase || upstream === undefined
 }

@@ -73,11 +73,11 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
     if (typeof endpoint === 'string')
       throw new GatewayError('PSTN_DEFINITION_INVALID', `endpoints[${JSON.stringify(key)}]: ${endpoint}`)
     const { method, expression } = endpoint
-    if (expression !== undefined)
-      this.#searched.push({
-        expression: endpointExpression(expression, this.#ignoreCase),
-        methods: new Map([[method, { key, value, captures: [] }]]),
-      })
+    if (expression !== undefined) {
+      const compiled = endpointExpression(expression, this.#ignoreCase)
+      const captures = compiled.names.map((name) => ({ type: 'wildcard' as const, name }))
+      this.#searched.push({ expression: compiled, methods: new Map([[method, { key, value, captures }]]) })
+    }
     for (const tokens of endpoint.variants) {
       const captures = tokens.filter((token) => token.type !== 'text')
       const methods = this.#grow(segmentsOf(tokens))
@@ -89,16 +89,19 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   /** `path` must be canonical. */
   find(method: string, path: string): EndpointMatch<T> | undefined {
     const values: string[] = []
-    const leaf = this.#walk(this.#root, method, path, 0, values) ?? this.#search(method, path)
+    const leaf = this.#walk(this.#root, method, path, 0, values) ?? this.#search(method, path, values)
     return leaf === undefined
       ? undefined
       : { key: leaf.key, value: leaf.value, params: paramsOf(leaf.captures, values) }
   }
 
-  #search(method: string, path: string): Leaf<T> | undefined {
+  #search(method: string, path: string, values: string[]): Leaf<T> | undefined {
     for (const { expression, methods } of this.#searched) {
       const leaf = leafFor(methods, method)
-      if (leaf !== undefined && expression.isIn(path)) return leaf
+      const found = leaf === undefined ? undefined : expression.find(path)
+      if (found === undefined) continue
+      values.push(...found)
+      return leaf
     }
     return undefined
   }
@@ -230,7 +233,6 @@ function insertBySpecificity<B extends { readonly literalLength: number }>(branc
   branches.splice(at === -1 ? branches.length : at, 0, branch)
 }
 
-/** Canonical paths are valid UTF-8, so decoding never throws. */
 function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]): PathParams {
   const params = Object.create(null) as Record<string, string>
   for (let i = 0; i < captures.length; i += 1) {
@@ -238,9 +240,16 @@ function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]
     const value = values[i] ?? ''
     if (!value.includes('%')) params[name] = value
     // Within a wildcard an escaped slash is data, the others separate: it stays escaped.
-    else
-      params[name] =
-        type === 'wildcard' ? value.split('%2F').map(decodeURIComponent).join('%2F') : decodeURIComponent(value)
+    else params[name] = type === 'wildcard' ? value.split('%2F').map(decoded).join('%2F') : decoded(value)
   }
   return params
+}
+
+/** Canonical paths are valid UTF-8; only an expression can cut an escape in two, and then has what it cut. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
 }

@@ -39,5 +39,5 @@ export function translate(document: unknown, context: TranslationContext): Trans
   const fields = document as Fields
   if (dialect === 'oas') return translateOas(fields, context)
   if (dialect === 'classic') return translateClassic(fields, context)
-  return { input: fields, origins: new Map(), problems: [], warnings: [], active: true }
+  return { input: fields, origins: new Map(), elsewhere: new Map(), problems: [], warnings: [], active: true }
 }

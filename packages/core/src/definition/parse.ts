@@ -2,9 +2,19 @@ import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
+import { ignoresCase } from './loose-case.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
-import { definitionError, located, type Problem, schemaProblems } from './problems.ts'
+import {
+  definitionError,
+  inOrder,
+  isWithin,
+  located,
+  type Problem,
+  schemaProblems,
+  type Suspicion,
+  withoutEchoes,
+} from './problems.ts'
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
 import type { DefinitionSource } from '../source.ts'
@@ -60,13 +70,12 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   }
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
-  const problems = candidates.flatMap((candidate) => candidate.problems())
+  const wrong = candidates.map((candidate) => candidate.problems())
+  const served = candidates.filter(({ translation }, i) => wrong[i]!.length === 0 && translation.active)
+  const parsed = served.map((candidate) => candidate.parsed(context))
+  const problems = [...wrong.flat(), ...clashesOf(served, parsed)]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
-  if (problems.length > 0) return { title, definitions: [], problems, warnings }
-  const served = candidates.filter(({ translation }) => translation.active)
-  const definitions = served.map((candidate) => candidate.parsed(context))
-  const clashes = clashesOf(served, definitions)
-  return { title, definitions: clashes.length === 0 ? definitions : [], problems: clashes, warnings }
+  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
 }
 
 /** One of the things handed in as a definition. */
@@ -88,25 +97,39 @@ class Candidate {
     this.#context = context
     this.translation = isTyk
       ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-      : { input: document as Fields, origins: new Map(), problems: [], warnings: [], active: true }
+      : {
+          input: document as Fields,
+          origins: new Map(),
+          elsewhere: new Map(),
+          problems: [],
+          warnings: [],
+          active: true,
+        }
   }
 
-  /** What it is called where others are told of it. */
-  get label(): string {
-    return this.source?.file ?? `[${this.index}]`
+  /** What it is called where others are told what it says there. */
+  label(field: string): string {
+    const { file, line } = this.place({ path: field, message: '' })
+    if (file === undefined) return `[${this.index}]`
+    return line === undefined ? file : `${file}:${line}`
   }
 
   problems(): Problem[] {
-    const { input, origins, problems } = this.translation
+    const { input, problems } = this.translation
+    if (this.#document !== undefined && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
     // What has no valid shape need not be told twice.
-    const native = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
-    const placed = native.map(({ path, message }) => ({ path: originOf(path, origins), message }))
+    const native: Suspicion[] = [...ofSchema, ...others.filter(({ path }) => !known.has(path))]
+    const placed = native.map((problem) => this.#inDocument(problem))
     // Nor what could not be translated, and is missing for that reason.
-    const consequences = ({ path }: Problem): boolean => problems.some((other) => isWithin(path, other.path))
-    return [...problems, ...placed.filter((problem) => !consequences(problem))].map((problem) => this.#inFile(problem))
+    const consequence = (problem: Suspicion): boolean => problems.some((other) => isWithin(problem, other))
+    return this.#told([...problems, ...placed.filter((problem) => !consequence(problem))])
+  }
+
+  #told(problems: readonly Suspicion[]): Problem[] {
+    return inOrder(withoutEchoes(problems).map((problem) => this.#inFile(problem)))
   }
 
   warnings(): Problem[] {
@@ -124,7 +147,28 @@ class Candidate {
   }
 
   place(problem: Problem): Problem {
-    return this.#inFile({ ...problem, path: originOf(problem.path, this.translation.origins) })
+    return withoutEchoes([this.#inDocument(problem)]).map((one) => this.#inFile(one))[0]!
+  }
+
+  /** The place in the document of a place in the native form: that of the nearest part around it, and the way on from there. */
+  #inDocument(problem: Suspicion): Suspicion {
+    const { origins, elsewhere } = this.translation
+    const { path } = problem
+    for (
+      let end = path.length;
+      end > 0;
+      end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))
+    ) {
+      const [part, rest] = [path.slice(0, end), path.slice(end)]
+      const origin = origins.get(part)
+      const outside = elsewhere.get(part)
+      if (origin !== undefined && outside !== undefined) {
+        const message = `${outside}${rest}: ${problem.message}`
+        return { ...problem, path: origin, message, elsewhere: outside + rest }
+      }
+      if (origin !== undefined) return { ...problem, path: origin + rest }
+    }
+    return problem
   }
 
   #inFile(problem: Problem): Problem {
@@ -133,34 +177,23 @@ class Candidate {
   }
 }
 
-/** The place in the document of a place in the native form: that of the nearest part around it, and the way on from there. */
-function originOf(path: string, origins: ReadonlyMap<string, string>): string {
-  if (origins.size === 0) return path
-  for (let end = path.length; end > 0; end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))) {
-    const origin = origins.get(path.slice(0, end))
-    if (origin !== undefined) return origin + path.slice(end)
-  }
-  return path
-}
-
-/** Whether one of two places is part of the other. */
-function isWithin(one: string, other: string): boolean {
-  const [whole, part] = one.length < other.length ? [one, other] : [other, one]
-  return part.startsWith(whole) && (part.length === whole.length || /[.[]/.test(part[whole.length]!))
-}
-
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
 function clashesOf(candidates: readonly Candidate[], definitions: readonly ParsedDefinition[]): Problem[] {
   const problems: Problem[] = []
   for (const field of ['id', 'name', 'listenPath'] as const) {
     const seen = new Map<string, number>()
     for (const [i, { draft, place }] of definitions.entries()) {
-      const other = seen.get(draft[field])
+      // Two that ignore case are met by the same requests, however each is written.
+      const loose = field === 'listenPath' && ignoresCase(draft) ? `~${draft.listenPath.toLowerCase()}` : undefined
+      const other = seen.get(draft[field]) ?? (loose === undefined ? undefined : seen.get(loose))
       // Two ids that are only the names again would say the same thing twice.
       const said = field === 'id' && draft.id === draft.name && definitions[other ?? i]?.draft.name === draft.name
-      if (other === undefined) seen.set(draft[field], i)
-      else if (!said) {
-        const message = `found ${describe(draft[field])}, which ${candidates[other]!.label} already has`
+      if (other === undefined) {
+        seen.set(draft[field], i)
+        if (loose !== undefined) seen.set(loose, i)
+      } else if (!said) {
+        const written = candidates[i]!.translation.input?.[field] ?? draft[field]
+        const message = `found ${describe(written)}, which ${candidates[other]!.label(field)} already has`
         problems.push(place({ path: field, message }))
       }
     }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import type { DefinitionSource } from '../source.ts'
 
 /** One thing that is wrong with a definition. */
@@ -19,17 +20,74 @@ export interface Problem {
 }
 
 /** How the message begins where not the value is wrong, but that there is one. */
-export const UNKNOWN_KEY = 'unknown key'
+const UNKNOWN_KEY = 'unknown key'
 
-export function schemaProblems(error: z.ZodError | undefined): Problem[] {
-  return (error?.issues ?? []).flatMap((issue) =>
-    issue.message.split('\n').map((line) => {
-      const [key, message] = line.split('\u0000')
-      return message === undefined
-        ? { path: pathText(issue.path), message: line }
-        : { path: pathText([...issue.path, key!]), message }
-    }),
-  )
+/** A problem, and what shows that others only repeat it. */
+export interface Suspicion extends Problem {
+  /** The place of what a misspelt key stands for. */
+  readonly meant?: string | undefined
+  /** Where it is, of what stands outside the document, as its message begins: `path` is only where that is named. */
+  readonly elsewhere?: string | undefined
+}
+
+export function schemaProblems(error: z.ZodError | undefined): Suspicion[] {
+  return (error?.issues ?? []).flatMap(({ path, message }) => {
+    if (!message.includes('\u0000')) return [{ path: pathText(path), message }]
+    return unknownKeys(message).map(({ key, meant, text }) => ({
+      path: pathText([...path, key]),
+      message: text,
+      meant: meant === undefined ? undefined : pathText([...path, meant]),
+    }))
+  })
+}
+
+/** Of a key that is misspelt it is said; that the right one is missing for that reason need not be. */
+export function withoutEchoes(suspicions: readonly Suspicion[]): Problem[] {
+  const meant = suspicions.flatMap((one) => one.meant ?? [])
+  const isEcho = ({ path, elsewhere, message }: Suspicion): boolean =>
+    message.startsWith(elsewhere === undefined ? 'missing' : `${elsewhere}: missing`) &&
+    meant.some((place) => isPart(elsewhere ?? path, place))
+  return suspicions.filter((one) => !isEcho(one)).map(({ meant: _, elsewhere: __, ...problem }) => problem)
+}
+
+/** Whether one of two problems is about a part of what the other is about. */
+export function isWithin(one: Suspicion, other: Suspicion): boolean {
+  return isPart(placeOf(one), placeOf(other)) || isPart(placeOf(other), placeOf(one))
+}
+
+function placeOf({ path, elsewhere }: Suspicion): string {
+  return elsewhere ?? path
+}
+
+/** Whether a place is within another, or the same. */
+export function isPart(part: string, whole: string): boolean {
+  return part.startsWith(whole) && (part.length === whole.length || /[.[]/.test(part[whole.length]!))
+}
+
+interface UnknownKey {
+  readonly key: string
+  readonly meant: string | undefined
+  readonly text: string
+}
+
+/** One message for several keys, because the schema has one for an object; `unknownKeys` takes it apart. */
+export function unknownKeysMessage(keys: readonly string[], known: readonly string[]): string {
+  return keys
+    .map((key) => {
+      const meant = nearest(key, known)
+      const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+      return [JSON.stringify({ key, meant }), `${UNKNOWN_KEY}; ${hint}known keys are ${known.join(', ')}`].join(
+        '\u0000',
+      )
+    })
+    .join('\n')
+}
+
+function unknownKeys(message: string): UnknownKey[] {
+  return message.split('\n').map((line) => {
+    const [names = '', text = ''] = line.split('\u0000')
+    return { ...(JSON.parse(names) as { key: string; meant: string | undefined }), text }
+  })
 }
 
 /** All problems in one error. `cause` is the list, for programs. */
@@ -48,6 +106,12 @@ export function problemList(problems: readonly Problem[]): string {
 export function located(problem: Problem, source: DefinitionSource): Problem {
   const part = problem.message.startsWith(UNKNOWN_KEY) ? 'key' : 'value'
   return { ...problem, file: source.file, ...source.locate(pathKeys(problem.path), part) }
+}
+
+/** As one reads on in a file; what has no place comes first. */
+export function inOrder(problems: readonly Problem[]): Problem[] {
+  const after = (a: number | undefined, b: number | undefined): number => (a ?? 0) - (b ?? 0)
+  return problems.toSorted((a, b) => after(a.line, b.line) || after(a.column, b.column))
 }
 
 /** The keys of a path as problems write it: `hooks.pre[0]`, `endpoints["GET /x"]`; as far as it is one. */

@@ -119,7 +119,9 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
         message: 'names no place for the key; give header, query or cookie',
       })
   const misspelt = Object.keys(authentication).some((name) => !AUTHENTICATION.has(name))
-  if (!byToken && !byPlugin && !misspelt)
+  // Who is asked for more than there is, is told so below.
+  const told = credential !== undefined || idExtractor !== undefined || baseIdentity !== undefined
+  if (!byToken && !byPlugin && !misspelt && !told)
     problems.push({
       path: 'authentication',
       message: 'asks nobody who they are: expected token, or a plugin at hooks.auth; leave it out for a keyless API',
@@ -127,7 +129,7 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
   if (baseIdentity !== undefined && !(byToken && byPlugin))
     problems.push({
       path: 'authentication.baseIdentity',
-      message: 'says whose session counts where both token and hooks.auth ask; here is only one of them',
+      message: `says whose session counts where both token and hooks.auth ask; here is ${byToken ? 'only token' : byPlugin ? 'only hooks.auth' : 'neither'}`,
     })
   if (credential !== undefined && !byPlugin)
     problems.push({

@@ -5,7 +5,7 @@ import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
 import { isFunction } from './plugin-references.ts'
-import { UNKNOWN_KEY } from './problems.ts'
+import { unknownKeysMessage } from './problems.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
 /** A hundred years. */
@@ -25,15 +25,9 @@ function strict<T extends z.ZodRawShape>(what: string, shape: T): z.ZodObject<T,
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return expected(what)(issue)
-      return issue.keys.map((key) => unknownKey(key, known)).join('\n')
+      return unknownKeysMessage(issue.keys, known)
     },
   })
-}
-
-/** One line per unknown key; `problems.ts` splits them again. */
-function unknownKey(key: string, known: readonly string[]): string {
-  const meant = nearest(key, known)
-  return `${key}\u0000${UNKNOWN_KEY}; ${meant === undefined ? '' : `did you mean "${meant}"? `}known keys are ${known.join(', ')}`
 }
 
 function integer(what: string, min: number, max: number): z.ZodNumber {
@@ -71,12 +65,22 @@ export const pluginReference = strict(PLUGIN, {
 const plugin = inJson(
   z.unknown().superRefine((value, context) => {
     if (isFunction(value)) return
-    const named = typeof value === 'object' && value !== null && 'functionName' in value && !('plugin' in value)
-    const parsed = (named ? pluginReference : settings).safeParse(value)
-    for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+    const form = formMeant(value)
+    if (form === undefined) context.addIssue({ code: 'custom', message: expected(PLUGIN)({ input: value }) })
+    for (const issue of form?.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
   }),
   { $ref: '#/$defs/plugin' },
 )
+
+/** By the key that makes it one, also where that is misspelt; undefined where it is neither. */
+function formMeant(value: unknown): z.ZodType | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if ('plugin' in value) return settings
+  if ('functionName' in value) return pluginReference
+  const meant = Object.keys(value).map((key) => nearest(key, ['plugin', 'functionName']))
+  if (meant.includes('plugin')) return settings
+  return meant.includes('functionName') || 'path' in value ? pluginReference : undefined
+}
 
 const plugins = z.array(plugin, {
   error: ({ input }) =>

@@ -1,4 +1,4 @@
-import type { Problem } from './problems.ts'
+import type { Problem, Suspicion } from './problems.ts'
 
 /** An object of a document nobody has checked yet. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -17,12 +17,14 @@ export interface TranslationContext {
 
 /** A document in the native form, and where each part of that stands in the document. */
 export interface Translation {
-  /** Native, not validated yet. */
-  readonly input: Fields
+  /** Native, not validated yet; undefined where nothing could be made of the document, as the problems say. */
+  readonly input: Fields | undefined
   /** Paths of the native form (`hooks.pre[0]`) to those of the document (`custom_middleware.pre[1]`); parts follow their whole. */
   readonly origins: ReadonlyMap<string, string>
+  /** Of what stands elsewhere, such as in a bundle the document names: where, as a phrase that begins messages. */
+  readonly elsewhere: ReadonlyMap<string, string>
   /** What is wrong, or would have protected something and cannot. Paths are those of the document. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly Suspicion[]
   /** What is ignored, or works another way than it reads. Paths are those of the document. */
   readonly warnings: readonly Problem[]
   /** False: the document says that it is not to be served. */

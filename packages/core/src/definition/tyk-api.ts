@@ -60,10 +60,12 @@ export interface TykKeySource {
 /** An entry that is switched on. */
 export interface TykPlugin {
   readonly place: Place
+  readonly namePlace: Place
   readonly name: Found<string | undefined>
+  readonly filePlace: Place
   readonly file: Found<string | undefined>
-  /** Its source stands in the document itself. */
-  readonly isInline: boolean
+  /** Where its source stands in the document itself. */
+  readonly source: Place | undefined
 }
 
 /** What `custom_middleware` says, in a document or in a bundle. */
@@ -84,6 +86,7 @@ export interface TykPlugins {
 
 export interface TykIdExtractor {
   readonly path: string
+  readonly elsewhere: string | undefined
   readonly source: Found<string | undefined>
   readonly mode: Found<string | undefined>
   readonly header: Found<string | undefined>

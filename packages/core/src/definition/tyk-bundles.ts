@@ -1,7 +1,7 @@
 import { describe } from '../errors.ts'
 import type { TranslationContext } from './translation.ts'
 import type { TykPlugin, TykPlugins } from './tyk-api.ts'
-import { Place } from './tyk-document.ts'
+import { isFields, Place } from './tyk-document.ts'
 import { readMiddleware } from './tyk-plugins.ts'
 import { compileVocabulary } from './tyk-vocabulary.ts'
 import { MIDDLEWARE_FIELDS } from './tyk-classic-fields.ts'
@@ -41,8 +41,9 @@ function readBundle(
   }
   const place = new Place(manifest, names.report, [], { path: names.path, name })
   checkManifest(place)
+  if (!isFields(manifest)) return undefined
   const section = place.at('custom_middleware')
-  if (!section.present) section.problem('missing, expected the plugins of the bundle')
+  if (!section.present) section.missing('the plugins of the bundle')
   const read = readMiddleware(section)
   return several ? below(directoryOf(name), read) : read
 }
@@ -54,8 +55,8 @@ function directoryOf(name: string): string {
 
 function below(directory: string, plugins: TykPlugins): TykPlugins {
   const moved = (plugin: TykPlugin): TykPlugin => {
-    const { value, path } = plugin.file
-    return value === undefined ? plugin : { ...plugin, file: { value: `${directory}/${value}`, path } }
+    const { value } = plugin.file
+    return value === undefined ? plugin : { ...plugin, file: { ...plugin.file, value: `${directory}/${value}` } }
   }
   const { auth } = plugins
   return {

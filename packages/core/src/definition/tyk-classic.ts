@@ -1,8 +1,9 @@
+import { METHODS } from 'node:http'
 import { describe } from '../errors.ts'
 import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './tyk-api.ts'
 import { readBundles } from './tyk-bundles.ts'
 import { CLASSIC } from './tyk-classic-fields.ts'
-import { type Found, isFields, Place, Report } from './tyk-document.ts'
+import { type Found, isFields, Place, Report, untranslated } from './tyk-document.ts'
 import { toNative } from './tyk-native.ts'
 import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './tyk-plugins.ts'
 import { compileVocabulary, isOn } from './tyk-vocabulary.ts'
@@ -16,7 +17,8 @@ const VIRTUAL: PluginFields = {
   name: ['response_function_name'],
   file: 'function_source_uri',
   isOn: isNotDisabled,
-  isInline: (entry) => entry.at('function_source_type').text().value === 'blob',
+  source: (entry) =>
+    entry.at('function_source_type').text().value === 'blob' ? entry.at('function_source_uri') : undefined,
 }
 
 const ANALYTICS: PluginFields = {
@@ -30,8 +32,8 @@ export const translateClassic: Translate = (input, context) => {
   const report = new Report()
   const file = new Place(input, report)
   const document = isResource(input) ? file.at('spec') : file
-  if (document !== file) checkResource(file)
-  if (document.present || document === file) checkFields(document)
+  if (document !== file && !isOurResource(file)) return untranslated(report)
+  checkFields(document)
   const version = readVersion(document)
   const proxy = document.at('proxy')
   const strip = proxy.at('strip_listen_path').flag()
@@ -83,10 +85,14 @@ export function isResource(input: unknown): boolean {
   return isFields(input) && typeof input['apiVersion'] === 'string' && typeof input['kind'] === 'string'
 }
 
-function checkResource(file: Place): void {
+function isOurResource(file: Place): boolean {
   const kind = file.at('kind')
+  const spec = file.at('spec')
   if (kind.value !== 'ApiDefinition') kind.problem(`found ${describe(kind.value)}, expected "ApiDefinition"`)
-  if (!file.at('spec').present) file.at('spec').problem('missing, expected a Tyk Classic definition')
+  else if (!spec.present) spec.missing('a Tyk Classic definition')
+  else if (isFields(spec.value)) return true
+  else spec.problem(`found ${describe(spec.value)}, expected a Tyk Classic definition`)
+  return false
 }
 
 const found = <T>(value: T, { path }: Place): Found<T> => ({ value, path })
@@ -238,13 +244,18 @@ function readOne(place: Place, fields: PluginFields) {
   return [readPlugin(place, fields)]
 }
 
+const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
+
 function methodOf(place: Place): string | undefined {
-  const { value } = place.at('method').text()
-  if (value !== undefined && /^[A-Z-]+$/.test(value)) return value
-  const upper = value?.toUpperCase() ?? ''
-  const expected = /^[A-Z-]+$/.test(upper) ? describe(upper) : 'a method such as "GET"'
-  const message = value === undefined ? 'missing' : `found ${describe(value)}, which no request has`
-  place.at('method').problem(`${message}, expected ${expected}`)
+  const method = place.at('method')
+  const { value } = method.text()
+  if (value === undefined) method.missing('a method such as "GET"')
+  else if (KNOWN_METHODS.has(value)) return value
+  else {
+    const upper = value.toUpperCase()
+    const expected = KNOWN_METHODS.has(upper) ? describe(upper) : 'a method such as "GET"'
+    method.problem(`found ${describe(value)}, which no request has, expected ${expected}`)
+  }
   return undefined
 }
 

@@ -1,32 +1,34 @@
 import { z } from 'zod'
 import { parseGoDuration } from './go-duration.ts'
-import { pathText, type Problem } from './problems.ts'
+import { isPart, pathText, type Problem, type Suspicion } from './problems.ts'
 import { expected } from './schema.ts'
-import type { Fields } from './translation.ts'
+import type { Fields, Translation } from './translation.ts'
 
 /** A value, and where it stands in the document. */
 export interface Found<T> {
   readonly value: T
   readonly path: string
+  /** Where it is when it stands outside the document, at `path` of which that is named. */
+  readonly elsewhere?: string | undefined
 }
 
 /** What is said about a document, in the order it was found; nothing twice. */
 export class Report {
-  readonly problems: Problem[] = []
+  readonly problems: Suspicion[] = []
   readonly warnings: Problem[] = []
   readonly #said = new Set<string>()
 
-  problem(path: string, message: string): void {
-    if (this.#isNew(path, message)) this.problems.push({ path, message })
+  problem(path: string, message: string, others: Pick<Suspicion, 'meant' | 'elsewhere'> = {}): void {
+    if (this.#isNew(path, message)) this.problems.push({ path, message, ...others })
   }
 
   warn(path: string, message: string): void {
     if (this.#isNew(path, message)) this.warnings.push({ path, message })
   }
 
-  /** Whether a problem has been found there. */
+  /** Whether a problem has been found there, or around it. */
   concerns(path: string): boolean {
-    return this.problems.some((problem) => problem.path === path)
+    return this.problems.some((problem) => isPart(path, problem.path))
   }
 
   #isNew(path: string, message: string): boolean {
@@ -65,12 +67,21 @@ export class Place {
   readonly report: Report
   readonly #keys: readonly PropertyKey[]
   readonly #elsewhere: Elsewhere | undefined
+  /** Where it should be stands something else: nothing can be missing in that. */
+  readonly #blocked: boolean
 
-  constructor(value: unknown, report: Report, keys: readonly PropertyKey[] = [], elsewhere?: Elsewhere) {
+  constructor(
+    value: unknown,
+    report: Report,
+    keys: readonly PropertyKey[] = [],
+    elsewhere?: Elsewhere,
+    blocked = false,
+  ) {
     this.value = value
     this.report = report
     this.#keys = keys
     this.#elsewhere = elsewhere
+    this.#blocked = blocked
   }
 
   /** In the document that is reported on. */
@@ -83,17 +94,30 @@ export class Place {
     return String(this.#keys.at(-1))
   }
 
+  /** Where it is outside the document, as a phrase; undefined within. */
+  get elsewhere(): string | undefined {
+    return this.#phrase(this.#keys)
+  }
+
+  /** A value that was made of the one here. */
+  found<T>(value: T): Found<T> {
+    const { path, elsewhere } = this
+    return elsewhere === undefined ? { value, path } : { value, path, elsewhere }
+  }
+
   get present(): boolean {
     return this.value !== undefined && this.value !== null
   }
 
   at(...keys: readonly (string | number)[]): Place {
     let { value } = this
+    let blocked = this.#blocked
     for (const key of keys) {
+      blocked ||= value !== undefined && value !== null && typeof value !== 'object'
       const holds = typeof value === 'object' && value !== null && Object.hasOwn(value, key)
       value = holds ? (value as Record<PropertyKey, unknown>)[key] : undefined
     }
-    return new Place(value, this.report, [...this.#keys, ...keys], this.#elsewhere)
+    return new Place(value, this.report, [...this.#keys, ...keys], this.#elsewhere, blocked)
   }
 
   /** The elements of an array; none where it is absent. */
@@ -109,7 +133,7 @@ export class Place {
   /** Undefined where it is absent or empty. */
   text(): Found<string | undefined> {
     const value = this.#read(text)
-    return { value: value === '' ? undefined : value, path: this.path }
+    return this.found(value === '' ? undefined : value)
   }
 
   texts(): string[] {
@@ -118,30 +142,43 @@ export class Place {
 
   /** False where it is absent. */
   flag(): Found<boolean> {
-    return { value: this.#read(flag) ?? false, path: this.path }
+    return this.found(this.#read(flag) ?? false)
   }
 
   number(): Found<number | undefined> {
-    return { value: this.#read(number), path: this.path }
+    return this.found(this.#read(number))
   }
 
   /** The seconds of `1m30s`. */
   seconds(): Found<number | undefined> {
     const value = this.#read(duration)
-    return { value: value === undefined ? undefined : parseGoDuration(value), path: this.path }
+    return this.found(value === undefined ? undefined : parseGoDuration(value))
   }
 
-  problem(message: string): void {
-    this.report.problem(this.path, this.#placed(message))
+  /** Says nothing where something else stands in its place, which is a problem of its own. */
+  missing(expectedThere: string): void {
+    if (!this.#blocked && (!this.present || this.value === '')) this.problem(`missing, expected ${expectedThere}`)
+  }
+
+  /** `meant`: the key a misspelt one stands for. */
+  problem(message: string, meant?: string): void {
+    const { elsewhere } = this
+    const place = [...this.#keys.slice(0, -1), meant ?? '']
+    this.report.problem(this.path, elsewhere === undefined ? message : `${elsewhere}: ${message}`, {
+      ...(elsewhere !== undefined && { elsewhere }),
+      ...(meant !== undefined && { meant: this.#phrase(place) ?? pathText(place) }),
+    })
   }
 
   warn(message: string): void {
-    this.report.warn(this.path, this.#placed(message))
+    const { elsewhere } = this
+    this.report.warn(this.path, elsewhere === undefined ? message : `${elsewhere}: ${message}`)
   }
 
-  #placed(message: string): string {
-    if (this.#elsewhere === undefined) return message
-    return `in ${JSON.stringify(this.#elsewhere.name)}, ${pathText(this.#keys)}: ${message}`
+  #phrase(keys: readonly PropertyKey[]): string | undefined {
+    if (this.#elsewhere === undefined) return undefined
+    const parts = [`in ${JSON.stringify(this.#elsewhere.name)}`, pathText(keys)]
+    return parts.filter((part) => part !== '').join(', ')
   }
 
   #read<T>(type: z.ZodType<T>): T | undefined {
@@ -154,4 +191,9 @@ export class Place {
 
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What becomes of a document nothing can be made of. */
+export function untranslated({ problems, warnings }: Report): Translation {
+  return { input: undefined, origins: new Map(), elsewhere: new Map(), problems, warnings, active: true }
 }

@@ -1,6 +1,4 @@
 import { pathText } from './problems.ts'
-import type { TykPlugin } from './tyk-api.ts'
-import type { Reference } from './tyk-plugins.ts'
 import type { Found, Report } from './tyk-document.ts'
 import type { TranslationContext } from './translation.ts'
 
@@ -15,31 +13,29 @@ export interface Settings {
 export class Draft {
   readonly input: Record<string, unknown> = {}
   readonly origins = new Map<string, string>()
+  readonly elsewhere = new Map<string, string>()
 
   /** What is undefined is not written, but its origin is known: that is where it is missing. */
-  put(keys: readonly (string | number)[], { value, path }: Found<unknown>): void {
-    this.origins.set(pathText(keys), path)
+  put(keys: readonly (string | number)[], found: Found<unknown>): void {
+    this.note(keys, found)
+    const { value } = found
     if (value === undefined) return
     let part = this.input as Record<string | number, unknown>
     for (const [i, key] of keys.slice(0, -1).entries())
       part = (part[key] ??= typeof keys[i + 1] === 'number' ? [] : {}) as Record<string | number, unknown>
     part[keys.at(-1)!] = value
   }
+
+  /** Where a part comes from. */
+  note(keys: readonly (string | number)[], { path, elsewhere }: Omit<Found<unknown>, 'value'>): void {
+    this.origins.set(pathText(keys), path)
+    if (elsewhere !== undefined) this.elsewhere.set(pathText(keys), elsewhere)
+  }
 }
 
 /** Zero values of Tyk say nothing. */
-export function putIfSet(draft: Draft, keys: readonly (string | number)[], { value, path }: Found<unknown>): void {
+export function putIfSet(draft: Draft, keys: readonly (string | number)[], found: Found<unknown>): void {
+  const { value } = found
   const says = value !== false && value !== 0 && value !== undefined && !(Array.isArray(value) && value.length === 0)
-  if (says) draft.put(keys, { value, path })
-}
-
-export function putReference(
-  draft: Draft,
-  keys: readonly (string | number)[],
-  { place, name, file }: TykPlugin,
-  reference: Reference,
-): void {
-  draft.put(keys, { value: reference, path: place.path })
-  draft.origins.set(pathText([...keys, 'functionName']), name.path)
-  draft.origins.set(pathText([...keys, 'path']), file.path)
+  if (says) draft.put(keys, found)
 }

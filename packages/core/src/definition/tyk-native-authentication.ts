@@ -1,8 +1,8 @@
 import { describe } from '../errors.ts'
 import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './tyk-api.ts'
 import type { Report } from './tyk-document.ts'
-import { type Draft, putIfSet, putReference, type Settings } from './tyk-draft.ts'
-import { referenceTo } from './tyk-plugins.ts'
+import { type Draft, putIfSet, type Settings } from './tyk-draft.ts'
+import { putReference, referenceTo } from './tyk-plugins.ts'
 
 export const WITHOUT_EFFECT = 'without effect, the API is keyless'
 
@@ -83,7 +83,7 @@ function putIdExtractor(draft: Draft, extractor: TykIdExtractor): void {
   if (mode.value === 'regex') draft.put([...where, 'expression'], extractor.regex)
   if (mode.value === 'xpath') draft.put([...where, 'expression'], extractor.xpath)
   if (mode.value === 'regex') putIfSet(draft, [...where, 'matchIndex'], extractor.matchIndex)
-  draft.origins.set('authentication.idExtractor', extractor.path)
+  draft.note(where, extractor)
 }
 
 /** Names of methods, where several may say who is calling. */
@@ -105,9 +105,14 @@ function putBaseIdentity(
     return
   }
   const meant = Object.hasOwn(IDENTITIES, value) ? IDENTITIES[value] : undefined
-  if (meant === undefined || !(meant === 'plugin' ? byPlugin : byToken))
-    report.problem(path, `found ${describe(value)}, which is no method of this API; nobody would be let in`)
-  else if (both) draft.put(['authentication', 'baseIdentity'], { value: meant, path })
+  if (meant === undefined || !(meant === 'plugin' ? byPlugin : byToken)) {
+    const methods = Object.entries(IDENTITIES).filter(([, by]) => (by === 'plugin' ? byPlugin : byToken))
+    const expected = methods.map(([name]) => describe(name)).join(' or ')
+    report.problem(
+      path,
+      `found ${describe(value)}, by which nobody is asked here, so nobody would be let in; expected ${expected || 'a method that is switched on'}`,
+    )
+  } else if (both) draft.put(['authentication', 'baseIdentity'], { value: meant, path })
 }
 
 /** A gateway of Go sees fields with "_" as they are. Where the key is in one, it has to be kept. */

@@ -3,9 +3,9 @@ import type { Translation } from './translation.ts'
 import type { TykApi, TykEndpoint, TykPlugin, TykRateLimit } from './tyk-api.ts'
 import type { Found, Report } from './tyk-document.ts'
 import { translatePath } from './tyk-path.ts'
-import { Draft, putIfSet, putReference, type Settings } from './tyk-draft.ts'
+import { Draft, putIfSet, type Settings } from './tyk-draft.ts'
 import { asks, putAuthentication, WITHOUT_EFFECT } from './tyk-native-authentication.ts'
-import { checkDriver, referenceTo } from './tyk-plugins.ts'
+import { checkDriver, putReference, referenceTo } from './tyk-plugins.ts'
 import { describe } from '../errors.ts'
 
 /** Makes a native definition of what a document says: the one place that knows both. */
@@ -32,6 +32,7 @@ export function toNative(api: TykApi, settings: Settings): Translation {
   return {
     input: draft.input,
     origins: draft.origins,
+    elsewhere: draft.elsewhere,
     problems: report.problems,
     warnings: report.warnings,
     active: api.active,

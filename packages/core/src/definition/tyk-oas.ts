@@ -1,11 +1,13 @@
+import { describe } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import type { TykApi, TykEndpoint, TykIdExtractor, TykPlugin, TykPlugins, TykRateLimit } from './tyk-api.ts'
 import { readBundles } from './tyk-bundles.ts'
-import { type Found, Place, Report } from './tyk-document.ts'
+import { type Found, isFields, Place, Report, untranslated } from './tyk-document.ts'
 import { toNative } from './tyk-native.ts'
 import { OAS } from './tyk-oas-fields.ts'
 import { isEnabled, whereEnabled, wholeSeconds } from './tyk-oas-values.ts'
 import { readAuthentication } from './tyk-oas-authentication.ts'
-import { type PluginFields, readPlugin, readPlugins } from './tyk-plugins.ts'
+import { filled, type PluginFields, readPlugin, readPlugins } from './tyk-plugins.ts'
 import { compileVocabulary, isOn } from './tyk-vocabulary.ts'
 import type { Translate, TranslationContext } from './translation.ts'
 
@@ -17,14 +19,14 @@ const PLUGIN: PluginFields = {
   name: ['functionName'],
   file: 'path',
   isOn: isEnabled,
-  isInline: (entry) => entry.at('code').text().value !== undefined,
+  source: (entry) => filled(entry.at('code')),
 }
 
 const OF_ENDPOINT: PluginFields = { name: ['functionName', 'name'], file: 'path', isOn: isEnabled }
 
 const VIRTUAL: PluginFields = {
   ...OF_ENDPOINT,
-  isInline: (entry) => entry.at('body').text().value !== undefined,
+  source: (entry) => filled(entry.at('body')),
 }
 
 /** An OpenAPI document with `x-tyk-api-gateway`. */
@@ -33,7 +35,8 @@ export const translateOas: Translate = (input, context) => {
   const document = new Place(input, report)
   const tyk = document.at(EXTENSION)
   if (tyk.present) checkFields(tyk)
-  else tyk.problem('missing, expected the part of an OpenAPI document that a gateway reads')
+  else tyk.missing('the part of an OpenAPI document that a gateway reads')
+  if (!isFields(tyk.value)) return untranslated(report)
   if (isOn(document.at('x-tyk-streaming').value)) document.at('x-tyk-streaming').problem('streams are not supported')
   const [info, server, upstream, global] = [
     tyk.at('info'),
@@ -93,7 +96,7 @@ function readRecords(server: Place, logs: Place): TykApi['records'] {
 
 function readAllPlugins(global: Place, custom: Place, context: TranslationContext): TykPlugins | undefined {
   const bundle = global.at('pluginConfig', 'bundle')
-  const logs = readPlugins(global.at('trafficLogs', 'plugins'), { ...PLUGIN, isInline: () => false })
+  const logs = readPlugins(global.at('trafficLogs', 'plugins'), { ...PLUGIN, source: () => undefined })
   if (isEnabled(bundle) && bundle.at('path').text().value !== undefined) {
     const bundled = readBundles(bundle.at('path'), context)
     return bundled?.analytics.length === 0 ? { ...bundled, analytics: logs } : bundled
@@ -127,6 +130,7 @@ function readIdExtractor(place: Place): TykIdExtractor | undefined {
   const config = place.at('config')
   return {
     path: place.path,
+    elsewhere: place.elsewhere,
     source: place.at('source').text(),
     mode: place.at('with').text(),
     header: config.at('headerName').text(),
@@ -180,7 +184,7 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
       virtual.at('proxyOnError').warn('a plugin that fails answers 500, whatever the upstream would have said')
     const found = operations.get(id) ?? []
     if (found.length !== 1) {
-      if (isOn(place.value)) place.problem(misnamed(found))
+      if (isOn(place.value)) place.problem(misnamed(id, found, [...operations.keys()]))
       return []
     }
     const { method, path, place: item } = found[0]!
@@ -189,8 +193,13 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
   return endpoints.toSorted((a, b) => comparePaths(a.path.value, b.path.value))
 }
 
-function misnamed(found: readonly Operation[]): string {
-  if (found.length === 0) return 'names an operation that no path of the document has; expected one of its operationId'
+function misnamed(id: string, found: readonly Operation[], known: readonly string[]): string {
+  if (found.length === 0) {
+    const meant = nearest(id, known)
+    const hint = meant === undefined ? '' : `did you mean ${describe(meant)}? `
+    const ids = known.map((one) => describe(one)).join(', ')
+    return `names an operation that no path of the document has; ${hint}its operationIds are ${ids || 'none'}`
+  }
   const places = found.map(({ method, path }) => `${method} ${path}`).join(' and ')
   return `names an operation that several have: ${places}; an operationId is unique`
 }

@@ -50,7 +50,13 @@ function withoutWildcards(path: string): string {
 
 /** As the real gateway makes it: `{x}` and `/*` in the middle are one segment, `/*` else is the rest. */
 function toExpression(path: string): string {
-  return path.replaceAll(PARAMETER, '([^/]+)').replaceAll('/*/', '/[^/]+/').replaceAll('/*', '/.*')
+  const names = new Set<string>()
+  const group = (_: string, name: string): string => {
+    if (!/^[A-Za-z]\w*$/.test(name) || names.has(name)) return '([^/]+)'
+    names.add(name)
+    return `(?P<${name}>[^/]+)`
+  }
+  return path.replaceAll(PARAMETER, group).replaceAll('/*/', '/[^/]+/').replaceAll('/*', '/.*')
 }
 
 /** `prefix` holds paths at their start, `suffix` at their end, `contains` nowhere: its two switches. */
@@ -79,7 +85,8 @@ function expressionOf(path: string, source: string): TykPath | string {
   const warnings = counts.map(
     ([count]) => `${count} is read as a parameter, one or more characters, as the real gateway reads it`,
   )
-  return { text: `~${source}`, signature: `~${source}`, warnings }
+  // What a parameter is called makes no other requests.
+  return { text: `~${source}`, signature: `~${source.replaceAll(/\(\?P<\w+>/g, '(')}`, warnings }
 }
 
 const PIECE = /\{(?<parameter>[^}]*)\}|(?<segment>\/\*(?=\/))|(?<rest>\/\*)|\/|[^{/]+/g

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { describe } from '../errors.ts'
 import type { TykIdExtractor, TykPlugin, TykPlugins } from './tyk-api.ts'
 import { isFields, type Place } from './tyk-document.ts'
+import type { Draft } from './tyk-draft.ts'
 import type { TranslationContext } from './translation.ts'
 
 /** What the fields of an entry are called where it stands. */
@@ -10,26 +11,32 @@ export interface PluginFields {
   readonly name: readonly string[]
   readonly file: string
   readonly isOn: (entry: Place) => boolean
-  /** Says that the source stands in the document. */
-  readonly isInline?: (entry: Place) => boolean
+  /** The source, where it stands in the document. */
+  readonly source?: (entry: Place) => Place | undefined
 }
 
 export const isNotDisabled = (entry: Place): boolean => !entry.at('disabled').flag().value
+
+export const filled = (place: Place): Place | undefined => (place.text().value === undefined ? undefined : place)
 
 const MIDDLEWARE: PluginFields = {
   name: ['name'],
   file: 'path',
   isOn: isNotDisabled,
-  isInline: (entry) => entry.at('code').text().value !== undefined,
+  source: (entry) => filled(entry.at('code')),
 }
 
 export function readPlugin(place: Place, fields: PluginFields): TykPlugin {
-  const names = fields.name.map((key) => place.at(key).text())
+  const names = fields.name.map((key) => place.at(key))
+  const name = names.find(filled) ?? names[0]!
+  const file = place.at(fields.file)
   return {
     place,
-    name: names.find(({ value }) => value !== undefined) ?? names[0]!,
-    file: place.at(fields.file).text(),
-    isInline: fields.isInline?.(place) ?? false,
+    namePlace: name,
+    name: name.text(),
+    filePlace: file,
+    file: file.text(),
+    source: fields.source?.(place),
   }
 }
 
@@ -76,6 +83,7 @@ function readIdExtractor(place: Place): TykIdExtractor | undefined {
   if (!isNotDisabled(place) || (source.value === undefined && mode.value === undefined)) return undefined
   return {
     path: place.path,
+    elsewhere: place.elsewhere,
     source,
     mode,
     header: config.at('header_name').text(),
@@ -104,25 +112,39 @@ export function referenceTo(
   driver: string | undefined,
   { named }: TranslationContext,
 ): Reference | undefined {
-  const { place, name, file, isInline } = plugin
+  const { namePlace, name, filePlace, file, source } = plugin
   const functionName = name.value
   if (functionName === undefined) {
-    place.problem('names no function; expected the name of a plugin')
+    namePlace.missing('the name of a function')
     return undefined
   }
   if (named(functionName)) return { functionName }
-  if (isInline) {
-    place.problem(`its source stands in the document, which is not run; hand in a function ${describe(functionName)}`)
+  if (source !== undefined) {
+    source.problem(`source in a document is not run; hand in a function ${describe(functionName)} as options.plugins`)
     return undefined
   }
   if (driver === 'grpc') {
-    place.problem(`plugins behind gRPC are not called; hand in a function ${describe(functionName)}`)
+    const found = `found ${describe(functionName)} behind gRPC, which is not called`
+    namePlace.problem(`${found}; hand in a function of that name as options.plugins`)
     return undefined
   }
   const path = posix.normalize((file.value ?? '').replaceAll('\\', '/').replace(/^\/+/, ''))
   if (path === '..' || path.startsWith('../')) {
-    place.problem(`found ${describe(file.value)} as its file, which leaves the directory of plugins by ".."`)
+    const found = `found ${describe(file.value)}, which leads out of the plugins directory`
+    filePlace.problem(`${found}; expected a path below it, or a function ${describe(functionName)} of options.plugins`)
     return undefined
   }
   return path === '.' ? { functionName } : { functionName, path }
+}
+
+/** With the places of its parts, which have other names in a document. */
+export function putReference(
+  draft: Draft,
+  where: readonly (string | number)[],
+  { place, namePlace, filePlace }: TykPlugin,
+  reference: Reference | undefined,
+): void {
+  draft.put(where, place.found(reference))
+  draft.note([...where, 'functionName'], namePlace)
+  draft.note([...where, 'path'], filePlace)
 }

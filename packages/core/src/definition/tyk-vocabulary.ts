@@ -105,7 +105,7 @@ function refuse(place: Place, [what, hint, when]: Refusal, around: readonly Fiel
 function unknownField(place: Place, key: string, known: readonly string[]): void {
   const meant = nearest(key, known)
   if (meant === undefined) place.warn('ignored: unknown key')
-  else place.problem(`unknown key; did you mean "${meant}"?`)
+  else place.problem(`unknown key; did you mean "${meant}"?`, meant)
 }
 
 /** Deeper data is on, whatever it is. */

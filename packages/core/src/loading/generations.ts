@@ -103,7 +103,7 @@ export class Generations {
 
   /** At the start: what can be loaded serves, whatever becomes of the others. */
   async #complete(definitions: readonly ParsedDefinition[]): Promise<void> {
-    const { apis, error } = await this.#loader.load(definitions, this.#current.apis)
+    const { apis, error } = await this.#loader.load(definitions, this.#current.apis, { all: false })
     if (this.#closed) {
       this.#failure = closed()
       return this.#discard(apis)
@@ -122,7 +122,7 @@ export class Generations {
     try {
       const reading = this.#parse(input)
       const before = this.#current.apis
-      const { apis, error } = await this.#loader.load(reading.definitions, before)
+      const { apis, error } = await this.#loader.load(reading.definitions, before, { all: true })
       const refusal = this.#closed ? closed() : error
       if (refusal !== undefined) {
         await this.#discard(apis)

@@ -42,25 +42,31 @@ export function inPlace(draft: Draft): ApiDefinition {
 /** Reads the files. All that is wrong with them is the one list of problems this gives instead; then nothing stays in use. */
 export async function fromFiles(draft: Draft, modules: PluginModules): Promise<WithPlugins | readonly Problem[]> {
   const problems: Problem[] = []
-  const uses = new Map<string, ModuleUse | 'failed'>()
+  const uses = new Map<string, ModuleUse>()
+  const failures = new Map<string, unknown>()
   const functions = new Map<FilePlugin, unknown>()
   for (const { at, plugin } of filePlugins(draft)) {
     const { path, functionName } = plugin
     try {
-      if (!uses.has(path)) uses.set(path, await modules.open(path, draft.id))
+      if (!uses.has(path) && !failures.has(path)) uses.set(path, await modules.open(path, draft.id))
     } catch (error) {
-      uses.set(path, 'failed')
+      failures.set(path, error)
       problems.push(problemOf(`${at}.path`, error))
+      continue
     }
-    const use = uses.get(path)!
-    if (use === 'failed') continue
+    if (failures.has(path)) {
+      const error = failures.get(path)
+      // A path is to be mended wherever it stands, a file once.
+      if (isNotFound(error)) problems.push(problemOf(`${at}.path`, error))
+      continue
+    }
     try {
-      functions.set(plugin, use.function(functionName))
+      functions.set(plugin, uses.get(path)!.function(functionName))
     } catch (error) {
       problems.push(problemOf(`${at}.functionName`, error))
     }
   }
-  const opened = [...uses.values()].filter((use) => use !== 'failed')
+  const opened = [...uses.values()]
   if (problems.length === 0) return { definition: complete(draft, functions), uses: opened }
   await releaseAll(opened)
   return problems
@@ -75,6 +81,10 @@ export async function releaseAll(uses: readonly ModuleUse[]): Promise<readonly u
 /** A problem of what was thrown while a plugin was looked for. */
 export function problemOf(path: string, error: unknown): Problem {
   return { path, message: isGatewayError(error) ? error.message : `threw ${describe(error)}`, error }
+}
+
+export function isNotFound(error: unknown): boolean {
+  return isGatewayError(error) && error.code === 'PSTN_PLUGIN_NOT_FOUND'
 }
 
 function complete(draft: Draft, functions: ReadonlyMap<FilePlugin, unknown>): ApiDefinition {

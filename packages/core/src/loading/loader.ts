@@ -2,7 +2,7 @@ import type { ApiInfo } from '../api.ts'
 import { compileChain, unavailableChain } from '../chain/chain.ts'
 import type { Events } from '../chain/events.ts'
 import type { ParsedDefinition } from '../definition/parse.ts'
-import type { Problem } from '../definition/problems.ts'
+import { inOrder, type Problem } from '../definition/problems.ts'
 import { describe, GatewayError } from '../errors.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
 import { Leases } from '../forward/leases.ts'
@@ -37,6 +37,21 @@ export interface Loaded {
   readonly error: GatewayError | undefined
 }
 
+/** A definition with everything its plugins need. */
+interface Complete extends WithPlugins {
+  readonly parsed: ParsedDefinition
+}
+
+/** A definition, and what is wrong with its plugins. */
+interface Incomplete {
+  readonly parsed: ParsedDefinition
+  readonly problems: readonly Problem[]
+}
+
+function incomplete(parsed: ParsedDefinition, problems: readonly Problem[]): Incomplete {
+  return { parsed, problems: inOrder(problems.map((problem) => parsed.place(problem))) }
+}
+
 /** Makes running APIs of definitions. */
 export class Loader {
   readonly #shop: Workshop
@@ -55,16 +70,31 @@ export class Loader {
     )
   }
 
-  /** Makes all of them, but for those of `before` that are the same. Never rejects. */
-  async load(definitions: readonly ParsedDefinition[], before: readonly LoadedApi[]): Promise<Loaded> {
+  /**
+   * Makes all of them, but for those of `before` that are the same. `all`: or none, and then no `init` is called before every
+   * plugin is found. Never rejects.
+   */
+  async load(
+    definitions: readonly ParsedDefinition[],
+    before: readonly LoadedApi[],
+    { all }: { readonly all: boolean },
+  ): Promise<Loaded> {
     const known = new Map(before.map((api) => [api.id, api]))
     const reads = definitions.some(({ draft }) => filePlugins(draft).length > 0)
     const sources = reads ? await this.#modules.refresh() : 0
-    const made = await Promise.all(
+    const found = await Promise.all(
       definitions.map(async (parsed) => {
         const old = known.get(parsed.draft.id)
-        return old !== undefined && isStill(old, parsed, sources) ? old : this.#make(parsed, sources, old)
+        return old !== undefined && isStill(old, parsed, sources) ? old : this.#find(parsed)
       }),
+    )
+    const missing = found.flatMap((one) => ('problems' in one ? one.problems : []))
+    if (all && missing.length > 0) {
+      await Promise.all(found.map((one) => ('uses' in one ? releaseAll(one.uses) : undefined)))
+      return { apis: [], error: pluginsError(missing) }
+    }
+    const made = await Promise.all(
+      found.map((one) => ('uses' in one ? this.#make(one, sources, known.get(one.parsed.draft.id)) : one)),
     )
     const problems = made.flatMap((one) => (one instanceof LoadedApi ? [] : one.problems))
     const apis = made.map((one) =>
@@ -78,7 +108,7 @@ export class Loader {
     if (filePlugins(parsed.draft).length === 0) return this.#compile(infoOf(parsed, inPlace(parsed.draft)), undefined)
     await this.#modules.refresh()
     const found = await fromFiles(parsed.draft, this.#modules)
-    if (!('definition' in found)) return found.map((problem) => parsed.place(problem))
+    if (!('definition' in found)) return incomplete(parsed, found).problems
     await releaseAll(found.uses)
     return this.#compile(infoOf(parsed, found.definition), undefined)
   }
@@ -99,26 +129,27 @@ export class Loader {
     return this.#shop.modules
   }
 
+  /** Reads the plugin files; calls nothing in them. */
+  async #find(parsed: ParsedDefinition): Promise<Complete | Incomplete> {
+    if (filePlugins(parsed.draft).length === 0) return { parsed, definition: inPlace(parsed.draft), uses: [] }
+    const found = await fromFiles(parsed.draft, this.#modules)
+    return 'definition' in found ? { parsed, ...found } : incomplete(parsed, found)
+  }
+
   async #make(
-    parsed: ParsedDefinition,
+    { parsed, definition, uses }: Complete,
     sources: number,
     old: LoadedApi | undefined,
-  ): Promise<LoadedApi | { readonly parsed: ParsedDefinition; readonly problems: readonly Problem[] }> {
-    if (filePlugins(parsed.draft).length === 0) return this.#finish(parsed, undefined, inPlace(parsed.draft), [], old)
-    const failed = (problems: readonly Problem[]): { parsed: ParsedDefinition; problems: Problem[] } => ({
-      parsed,
-      problems: problems.map((problem) => parsed.place(problem)),
-    })
-    const found = await fromFiles(parsed.draft, this.#modules)
-    if (!('definition' in found)) return failed(found)
-    const info = infoOf(parsed, found.definition)
-    const initialised = await Promise.allSettled(found.uses.map((use) => use.init(info)))
+  ): Promise<LoadedApi | Incomplete> {
+    const info = infoOf(parsed, definition)
+    const initialised = await Promise.allSettled(uses.map((use) => use.init(info)))
     const broken = initialised.flatMap((one, i) =>
-      one.status === 'rejected' ? [problemOf(placeOf(found.uses[i]!, parsed), one.reason)] : [],
+      one.status === 'rejected' ? [problemOf(placeOf(uses[i]!, parsed), one.reason)] : [],
     )
-    if (broken.length === 0) return this.#finish(parsed, sources, found.definition, found.uses, old, info)
-    await releaseAll(found.uses)
-    return failed(broken)
+    if (broken.length === 0)
+      return this.#finish(parsed, uses.length === 0 ? undefined : sources, definition, uses, old, info)
+    await releaseAll(uses)
+    return incomplete(parsed, broken)
   }
 
   #finish(

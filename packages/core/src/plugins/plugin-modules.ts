@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 import type { ApiInfo } from '../api.ts'
-import { GatewayError } from '../errors.ts'
+import { describe, GatewayError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { requiredEsModules, startFresh } from './fresh-modules.ts'
 import { ModuleInstance } from './module-instance.ts'
@@ -207,7 +207,7 @@ function functionOf(exports: Readonly<Record<string, unknown>>, name: string, wr
   )
   const meant = nearest(name, known)
   const found = Object.hasOwn(exports, name)
-    ? `${quoted(name)} of the plugin file ${quoted(written)} is no function but ${value !== null && isClass(value) ? 'a class' : typeof value}.`
+    ? `${quoted(name)} of the plugin file ${quoted(written)} is no function but ${describe(value)}.`
     : `The plugin file ${quoted(written)} does not export ${quoted(name)}.`
   const offer = known.length === 0 ? ' It exports no functions.' : ` The functions it exports: ${known.join(', ')}.`
   throw new GatewayError(

@@ -8,8 +8,10 @@ export interface Expression {
   readonly matchesEmpty: boolean
   /** How many steps a character may take. */
   readonly steps: number
-  /** Whether it is found anywhere in the text. */
-  isIn(text: string): boolean
+  /** Where it is found first in the text: its named groups, in order, empty where one took no part; undefined: nowhere. */
+  find(text: string): readonly string[] | undefined
+  /** Names of its groups, in the order of `find`. */
+  readonly names: readonly string[]
   /** Whether the whole text matches. */
   matchesAll(text: string): boolean
   /** Every match, in order, from left to right; at most `most`. */
@@ -42,10 +44,15 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
       `The expression ${JSON.stringify(source)} is too large: ${size} steps for a character, expected at most ${MAX_PROGRAM}; lower its counts.`,
     )
   }
+  const names = Object.keys(compiled.namedGroups())
   return {
     matchesEmpty,
     steps: size,
-    isIn: (text) => compiled.matcher(text).find(),
+    names,
+    find(text) {
+      const matcher = compiled.matcher(text)
+      return matcher.find() ? names.map((name) => matcher.group(name) ?? '') : undefined
+    },
     matchesAll: (text) => compiled.matcher(text).matches(),
     matches(text, most) {
       const matcher = compiled.matcher(text)

@@ -158,17 +158,21 @@ function readFields(input: unknown): Fields | undefined {
 
 function oneOf(path: string, value: unknown, values: readonly string[]): ExtractorProblem[] {
   if (values.some((known) => known === value)) return []
-  return [{ path, message: `found ${describe(value)}, expected ${values.map((known) => `"${known}"`).join(' or ')}` }]
+  return [{ path, message: `${foundText(value)}, expected ${values.map((known) => `"${known}"`).join(' or ')}` }]
+}
+
+function foundText(value: unknown): string {
+  return value === undefined ? 'missing' : `found ${describe(value)}`
 }
 
 function headerProblems(name: unknown): ExtractorProblem[] {
   if (typeof name === 'string' && HEADER_NAME.test(name)) return []
-  return [{ path: 'header', message: `found ${describe(name)}, expected a header name such as "authorization"` }]
+  return [{ path: 'header', message: `${foundText(name)}, expected a header name such as "authorization"` }]
 }
 
 function paramProblems(name: unknown): ExtractorProblem[] {
   if (typeof name === 'string' && name !== '') return []
-  return [{ path: 'param', message: `found ${describe(name)}, expected the name of a form field` }]
+  return [{ path: 'param', message: `${foundText(name)}, expected the name of a form field` }]
 }
 
 function expressionProblems(mode: 'regex' | 'xpath', expression: unknown): ExtractorProblem[] {
@@ -176,7 +180,7 @@ function expressionProblems(mode: 'regex' | 'xpath', expression: unknown): Extra
   if (typeof expression !== 'string' || expression === '') {
     const expected =
       mode === 'regex' ? 'an RE2 expression such as "[0-9]+"' : 'an XPath expression such as "//user/@id"'
-    return problem(`found ${describe(expression)}, expected ${expected}`)
+    return problem(`${foundText(expression)}, expected ${expected}`)
   }
   try {
     if (mode === 'xpath') compileXPath(expression, 'PSTN_DEFINITION_INVALID')

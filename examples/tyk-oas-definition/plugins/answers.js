@@ -1,0 +1,4 @@
+/** @type {import('@postern/core').ResponsePlugin} */
+export function hideServer(response) {
+  response.headers.delete('server')
+}
