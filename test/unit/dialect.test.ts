@@ -246,6 +246,14 @@ describe('whatever stands in a document', () => {
     expect(({} as { hooks?: unknown }).hooks).toBeUndefined()
   })
 
+  it('counts only where it is a field of the document itself', () => {
+    const inherited = { active: false, name: 'inherited', strip_auth_data: true, zebra: 1 }
+    const document = Object.assign(Object.create(inherited) as object, classic())
+    delete (document as { active?: boolean }).active
+    expect(translated(document)).toEqual(translated(classic({ active: undefined })))
+    expect(translated(document).active).toBe(true)
+  })
+
   it('may contain itself', () => {
     const document = classic({ use_keyless: false })
     document['custom_middleware'] = document

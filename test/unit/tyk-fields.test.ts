@@ -226,13 +226,13 @@ describe('what is ignored', () => {
 
 it('docs/tyk.md names everything that is refused or ignored', () => {
   const page = readFileSync(fileURLToPath(new URL('../../docs/tyk.md', import.meta.url)), 'utf8')
-  const fields = [CLASSIC, OAS].flatMap(({ refused, ignored }) => [...Object.keys(refused), ...Object.keys(ignored)])
+  const fields = [CLASSIC, OAS].flatMap(({ refused, ignored }) => Object.keys(refused).concat(Object.keys(ignored)))
   const names = expandPaths(fields.join(' ')).map((path) => path.split('.').at(-1)!)
-  const known = ['enabled', ...names]
+  const known = new Set(['enabled', ...names])
   expect(names.filter((name) => name !== 'enabled' && !page.includes(`\`${name}\``))).toEqual([])
   const [, refusedAndIgnored = ''] = /## What is refused\n([^]*?)A field that nobody knows/.exec(page) ?? []
   const shown = [...refusedAndIgnored.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name)
-  expect(shown.filter((name) => !known.includes(name))).toEqual(['compliant', 'x-tyk-streaming'])
+  expect(shown.filter((name) => !known.has(name))).toEqual(['compliant', 'x-tyk-streaming'])
 })
 
 describe('a field nobody knows', () => {

@@ -24,6 +24,7 @@ export type {
   TokenInput,
   TykClassicDocument,
   TykOasDocument,
+  TykOperatorResource,
   Upstream,
   UpstreamInput,
 } from './api.ts'
