@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { dialectOf } from '../../packages/core/src/definition/dialect.ts'
-import { translateClassic } from '../../packages/core/src/definition/tyk-classic.ts'
-import { translateOas } from '../../packages/core/src/definition/tyk-oas.ts'
+import { translateClassic } from '../../packages/core/src/definition/tyk/classic.ts'
+import { translateOas } from '../../packages/core/src/definition/tyk/oas.ts'
 import type { TranslationContext, TykPathMatching } from '../../packages/core/src/definition/translation.ts'
 import { classic, oas, translated } from '../support/tyk.ts'
 

@@ -1,13 +1,13 @@
 import { METHODS } from 'node:http'
-import { describe } from '../errors.ts'
-import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './tyk-api.ts'
-import { readBundles } from './tyk-bundles.ts'
-import { CLASSIC } from './tyk-classic-fields.ts'
-import { type Found, isFields, Place, Report, untranslated } from './tyk-document.ts'
-import { toNative } from './tyk-native.ts'
-import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './tyk-plugins.ts'
-import { compileVocabulary, isOn } from './tyk-vocabulary.ts'
-import type { Translate, TranslationContext } from './translation.ts'
+import { describe } from '../../errors.ts'
+import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './api.ts'
+import { readBundles } from './bundles.ts'
+import { CLASSIC } from './classic-fields.ts'
+import { type Found, isFields, Place, Report, untranslated } from './document.ts'
+import { toNative } from './native.ts'
+import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './plugins.ts'
+import { compileVocabulary, isOn } from './vocabulary.ts'
+import type { Translate, TranslationContext } from '../translation.ts'
 
 const checkFields = compileVocabulary(CLASSIC)
 

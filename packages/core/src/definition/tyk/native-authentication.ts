@@ -1,17 +1,17 @@
-import { describe } from '../errors.ts'
-import type { AuthPlugin } from '../hooks.ts'
-import { deny } from '../http/decision.ts'
-import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './tyk-api.ts'
-import type { Report } from './tyk-document.ts'
-import { type Draft, putIfSet, type Settings } from './tyk-draft.ts'
-import { putReference, referenceTo } from './tyk-plugins.ts'
+import { describe } from '../../errors.ts'
+import type { AuthPlugin } from '../../hooks.ts'
+import { deny } from '../../http/decision.ts'
+import type { TykApi, TykAuthentication, TykIdExtractor, TykKeySource } from './api.ts'
+import type { Report } from './document.ts'
+import { type NativeForm, putIfSet, type Settings } from './native-form.ts'
+import { putReference, referenceTo } from './plugins.ts'
 
 export const WITHOUT_EFFECT = 'without effect, the API is keyless'
 
 /** Stands for what has been refused: without it what depends on authentication would be wrong as well. */
 const refuseAll: AuthPlugin = () => deny(403, 'Forbidden')
 
-export function putAuthentication(draft: Draft, api: TykApi, { report, context }: Settings): void {
+export function putAuthentication(form: NativeForm, api: TykApi, { report, context }: Settings): void {
   const { authentication, plugins } = api
   const { keyless, custom, token, other } = authentication
   if (keyless.value) {
@@ -22,9 +22,9 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   const byPlugin = custom.value && typeof auth === 'object'
   if (byPlugin) {
     const reference = referenceTo(auth, plugins?.driver.value, context)
-    putReference(draft, ['hooks', 'auth'], auth, reference ?? refuseAll)
-    putCredential(draft, authentication)
-    if (plugins?.idExtractor !== undefined) putIdExtractor(draft, plugins.idExtractor)
+    putReference(form, ['hooks', 'auth'], auth, reference ?? refuseAll)
+    putCredential(form, authentication)
+    if (plugins?.idExtractor !== undefined) putIdExtractor(form, plugins.idExtractor)
   } else if (typeof auth === 'object') auth.place.warn(`without effect: ${custom.path} is not true`)
   else if (custom.value && auth === 'disabled')
     plugins?.authPlace.warn('switched off: as in the real gateway, callers are asked for standard keys')
@@ -34,62 +34,62 @@ export function putAuthentication(draft: Draft, api: TykApi, { report, context }
   if (asksNobody)
     report.warn(keyless.path, 'nothing says how callers are known: as in the real gateway, by standard keys')
   const byToken = token.value || asksNobody || (custom.value && auth === 'disabled')
-  if (byToken) putToken(draft, authentication, report)
-  else if (!byPlugin) draft.put(['hooks', 'auth'], { value: refuseAll, path: keyless.path })
-  putBaseIdentity(draft, authentication, { byPlugin, byToken }, report)
-  putIfSet(draft, ['sessionLifetime'], authentication.lifetime)
-  if (draft.input['sessionLifetime'] !== undefined) putIfSet(draft, ['keepUntilExpiry'], authentication.keepUntilExpiry)
-  keepUnderscores(draft, report)
+  if (byToken) putToken(form, authentication, report)
+  else if (!byPlugin) form.put(['hooks', 'auth'], { value: refuseAll, path: keyless.path })
+  putBaseIdentity(form, authentication, { byPlugin, byToken }, report)
+  putIfSet(form, ['sessionLifetime'], authentication.lifetime)
+  if (form.input['sessionLifetime'] !== undefined) putIfSet(form, ['keepUntilExpiry'], authentication.keepUntilExpiry)
+  keepUnderscores(form, report)
 }
 
-function putToken(draft: Draft, { tokenSource, strip, token }: TykAuthentication, report: Report): void {
+function putToken(form: NativeForm, { tokenSource, strip, token }: TykAuthentication, report: Report): void {
   const path = tokenSource?.path ?? token.path
   // The default of a native definition takes the parameter off; here only what is asked for.
   const value = { strip: strip.value ? 'all' : 'none' }
-  draft.put(['authentication', 'token'], { value, path })
-  draft.origins.set('authentication.token.strip', strip.path)
-  putKeySource(draft, ['authentication', 'token'], tokenSource)
+  form.put(['authentication', 'token'], { value, path })
+  form.origins.set('authentication.token.strip', strip.path)
+  putKeySource(form, ['authentication', 'token'], tokenSource)
   for (const { value: what, path: where } of tokenSource?.refused ?? [])
     report.problem(where, `${what} are not supported; let a custom authentication plugin check them`)
 }
 
-function putCredential(draft: Draft, { customSource, strip }: TykAuthentication): void {
+function putCredential(form: NativeForm, { customSource, strip }: TykAuthentication): void {
   const where = ['authentication', 'credential']
   const placed =
     customSource !== undefined &&
     (customSource.header.value !== false ||
       customSource.query.value !== undefined ||
       customSource.cookie.value !== undefined)
-  if (placed) putKeySource(draft, where, customSource)
-  if (strip.value) draft.put([...where, 'strip'], { value: 'all', path: strip.path })
-  draft.origins.set('authentication.credential', customSource?.path ?? strip.path)
+  if (placed) putKeySource(form, where, customSource)
+  if (strip.value) form.put([...where, 'strip'], { value: 'all', path: strip.path })
+  form.origins.set('authentication.credential', customSource?.path ?? strip.path)
 }
 
-function putKeySource(draft: Draft, where: readonly string[], source: TykKeySource | undefined): void {
+function putKeySource(form: NativeForm, where: readonly string[], source: TykKeySource | undefined): void {
   if (source === undefined) return
-  draft.put([...where, 'header'], source.header)
-  draft.put([...where, 'query'], source.query)
-  draft.put([...where, 'cookie'], source.cookie)
+  form.put([...where, 'header'], source.header)
+  form.put([...where, 'query'], source.query)
+  form.put([...where, 'cookie'], source.cookie)
 }
 
-function putIdExtractor(draft: Draft, extractor: TykIdExtractor): void {
+function putIdExtractor(form: NativeForm, extractor: TykIdExtractor): void {
   const where = ['authentication', 'idExtractor']
   const { source, mode } = extractor
-  draft.put([...where, 'source'], source)
-  draft.put([...where, 'mode'], mode)
-  if (source.value === 'header') draft.put([...where, 'header'], extractor.header)
-  if (source.value === 'form') draft.put([...where, 'param'], extractor.param)
-  if (mode.value === 'regex') draft.put([...where, 'expression'], extractor.regex)
-  if (mode.value === 'xpath') draft.put([...where, 'expression'], extractor.xpath)
-  if (mode.value === 'regex') putIfSet(draft, [...where, 'matchIndex'], extractor.matchIndex)
-  draft.note(where, extractor)
+  form.put([...where, 'source'], source)
+  form.put([...where, 'mode'], mode)
+  if (source.value === 'header') form.put([...where, 'header'], extractor.header)
+  if (source.value === 'form') form.put([...where, 'param'], extractor.param)
+  if (mode.value === 'regex') form.put([...where, 'expression'], extractor.regex)
+  if (mode.value === 'xpath') form.put([...where, 'expression'], extractor.xpath)
+  if (mode.value === 'regex') putIfSet(form, [...where, 'matchIndex'], extractor.matchIndex)
+  form.note(where, extractor)
 }
 
 /** Names of methods, where several may say who is calling. */
 const IDENTITIES: Readonly<Record<string, 'plugin' | 'token'>> = { custom_auth: 'plugin', auth_token: 'token' }
 
 function putBaseIdentity(
-  draft: Draft,
+  form: NativeForm,
   { baseIdentity, other }: TykAuthentication,
   { byPlugin, byToken }: { readonly byPlugin: boolean; readonly byToken: boolean },
   report: Report,
@@ -99,7 +99,7 @@ function putBaseIdentity(
   const both = byPlugin && byToken
   if (value === undefined) {
     if (!both) return
-    draft.put(['authentication', 'baseIdentity'], { value: 'token', path })
+    form.put(['authentication', 'baseIdentity'], { value: 'token', path })
     report.warn(path, 'missing: as in the real gateway, limits are those of the standard key')
     return
   }
@@ -111,17 +111,17 @@ function putBaseIdentity(
       path,
       `found ${describe(value)}, by which nobody is asked here, so nobody would be let in; expected ${expected || 'a method that is switched on'}`,
     )
-  } else if (both) draft.put(['authentication', 'baseIdentity'], { value: meant, path })
+  } else if (both) form.put(['authentication', 'baseIdentity'], { value: meant, path })
 }
 
 /** A gateway of Go sees fields with "_" as they are. Where the key is in one, it has to be kept. */
-function keepUnderscores(draft: Draft, report: Report): void {
-  const readers = Object.entries((draft.input['authentication'] ?? {}) as Record<string, { header?: unknown }>)
+function keepUnderscores(form: NativeForm, report: Report): void {
+  const readers = Object.entries((form.input['authentication'] ?? {}) as Record<string, { header?: unknown }>)
   const [reader, { header } = {}] =
     readers.find(([, it]) => typeof it.header === 'string' && it.header.includes('_')) ?? []
   if (reader === undefined) return
-  const path = draft.origins.get(`authentication.${reader}.header`)!
-  draft.put(['underscoreHeaders'], { value: 'keep', path })
+  const path = form.origins.get(`authentication.${reader}.header`)!
+  form.put(['underscoreHeaders'], { value: 'keep', path })
   report.warn(
     path,
     `${describe(header)} has a "_": such fields reach plugins and the upstream, where they may pass for those with "-"`,
