@@ -1,7 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { checkDefinitions, type DefinitionSource, type GatewayOptions, isGatewayError, respond } from '@postern/core'
-import type { GatewayError, Problem } from '@postern/core'
+import { checkDefinitions, type GatewayError, isGatewayError, type Problem, respond } from '@postern/core'
 import { readDefinitions } from '@postern/files'
 import { createGateway } from '@postern/http'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -33,39 +32,73 @@ const GIVEN = {
   stamp: () => undefined,
   checkKey: () => ({}),
   hello: () => respond(200, 'hello'),
-  Guard: class Guard {},
+  Guard: class Guard {
+    run(): void {}
+  },
   limit: 5,
 }
 
-describe.each([
-  ['texts that cannot be read', syntax],
+const GROUPS: [string, readonly Broken[]][] = [
   ['native documents', native],
   ['documents of Tyk Classic', classic],
   ['documents of Tyk OAS', oas],
-  ['definitions whose plugins are not there', plugins],
+  ['plugins', plugins],
   ['several files', several],
-])('%s', (_, rows) => {
-  it.each(rows)('are refused: $what', async (broken) => {
+]
+const isWrong = ({ code }: Broken): boolean => code === undefined
+
+describe('texts', () => {
+  it.each(syntax)('are not read: $what', async (broken) => {
+    const prototypes = ownKeys()
+    const { problems, apis } = prepare(broken)
+    expectReport(await readDefinitions(apis).then(accepted, refusal), broken, problems)
+    expect(ownKeys()).toEqual(prototypes)
+  })
+})
+
+describe.each(GROUPS)('%s', (_, rows) => {
+  it.each(rows)('are not taken over: $what', async (broken) => {
     const prototypes = ownKeys()
     const { problems, apis, options } = prepare(broken)
     const { gateway, url } = await run(PREVIOUS, options)
     const told = listenTo(gateway, 'loadError')
+    const sources = await readDefinitions(apis)
 
-    const sources = await readDefinitions(apis).catch(refusal)
-    const error = isGatewayError(sources) ? sources : await gateway.reload(sources).then(accepted, refusal)
+    const error = await gateway.reload(sources).then(accepted, refusal)
     expectReport(error, broken, problems)
+    expect(told).toEqual([{ error }])
+    const report = await checkDefinitions(sources, options)
+    expect(report.problems.map(withoutError)).toEqual(problems)
 
+    // The previous version goes on, nothing of the others has begun.
     expect(gateway.apis().map(({ id }) => id)).toEqual(['previous'])
     expect(await answers(url)).toEqual({ previous: 200, orders: 404, good: 404 })
     expect(globalThis.posternInits).toEqual([])
-    if (!isGatewayError(sources)) {
-      expect(told).toEqual([{ error }])
-      const report = await checkDefinitions(sources, options)
-      expect(report.problems.map(withoutError)).toEqual(problems)
-      expect(globalThis.posternInits).toEqual([])
-      await expectRefusedAtStart(broken, problems, sources, options)
-    }
     expect(ownKeys()).toEqual(prototypes)
+  })
+})
+
+describe.each(GROUPS)('%s at the start', (_, rows) => {
+  it.each(rows.filter(isWrong))('are refused: $what', async (broken) => {
+    const { problems, apis, options } = prepare(broken)
+    const sources = await readDefinitions(apis)
+    expectReport(
+      attempt(() => createGateway(sources, options)),
+      broken,
+      problems,
+    )
+    expect(globalThis.posternInits).toEqual([])
+  })
+})
+
+describe('plugins at the start', () => {
+  it.each(plugins.filter((broken) => !isWrong(broken)))('leave their APIs unavailable: $what', async (broken) => {
+    const { problems, apis, options } = prepare(broken)
+    const { gateway, url } = await run(await readDefinitions(apis), options)
+    expectReport(await gateway.ready().then(accepted, refusal), broken, problems)
+    expect(await answers(url)).toMatchObject({ previous: 404, orders: 503 })
+    // The others serve, as far as there are any.
+    expect(globalThis.posternInits).toEqual('good.yaml' in broken.files ? ['good'] : [])
   })
 })
 
@@ -83,29 +116,6 @@ function prepare(broken: Broken) {
   return { problems, apis, options: broken.nothingGiven === true ? {} : given }
 }
 
-/** At the start nothing keeps on serving: what is wrong with a definition is thrown, and what its plugins lack answers 503. */
-async function expectRefusedAtStart(
-  broken: Broken,
-  problems: readonly Problem[],
-  sources: readonly DefinitionSource[],
-  options: GatewayOptions,
-): Promise<void> {
-  if (broken.code === undefined) {
-    expectReport(
-      attempt(() => createGateway(sources, options)),
-      broken,
-      problems,
-    )
-    expect(globalThis.posternInits).toEqual([])
-    return
-  }
-  const { gateway, url } = await run(sources, options)
-  expectReport(await gateway.ready().then(accepted, refusal), broken, problems)
-  expect(await answers(url)).toMatchObject({ previous: 404, orders: 503 })
-  // The others serve, as far as there are any.
-  expect(globalThis.posternInits).toEqual('good.yaml' in broken.files ? ['good'] : [])
-}
-
 function expectReport(error: GatewayError, { code }: Broken, problems: readonly Problem[]): void {
   expect((error.cause as readonly Problem[]).map(withoutError)).toEqual(problems)
   expect(error.code).toBe(code ?? 'PSTN_DEFINITION_INVALID')
@@ -119,7 +129,8 @@ function lineOf({ file, line, column, path: at, message }: Problem): string {
   return `  - ${place}${at === '' ? '' : ` ${at}`}: ${message}`
 }
 
-function withoutError({ error: _, ...problem }: Problem): Problem {
+function withoutError(told: Problem): Problem {
+  const { error: _error, ...problem } = told
   return problem
 }
 

@@ -7,6 +7,7 @@ import {
 } from '@postern/core'
 import { createGateway } from '@postern/http'
 import { describe, expect, it } from 'vitest'
+import * as harness from './harness.ts'
 import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
@@ -462,9 +463,51 @@ describe('options', () => {
       'options.recordQueue.overflow is "wait"; expected "drop-oldest" or "drop-newest".',
     ],
     ['half a record', { recordCapacity: 1.5 }, 'options.recordCapacity is 1.5; expected an integer, 0 or more.'],
+    [
+      'a list of plugins',
+      { plugins: [] },
+      'options.plugins is an array of 0; expected an object of functions by name.',
+    ],
+    [
+      'a function for plugins',
+      { plugins: stamp },
+      'options.plugins is the function stamp; expected an object of functions by name.',
+    ],
+    [
+      'no name of a directory',
+      { pluginsDirectory: '' },
+      'options.pluginsDirectory is ""; expected a path, or a file: URL.',
+    ],
+    [
+      'a directory that is far away',
+      { pluginsDirectory: new URL('https://example.org/plugins') },
+      'options.pluginsDirectory is an instance of URL; expected a path, or a file: URL.',
+    ],
+    [
+      'bundles that are none',
+      { bundles: 'a' },
+      'options.bundles is "a"; expected an object of manifests by the name of their bundle.',
+    ],
+    [
+      'another way to match',
+      { tykPathMatching: 'regex' },
+      'options.tykPathMatching is "regex"; expected one of whole, prefix, suffix, contains.',
+    ],
   ])('that are or have %s are refused', (_, options, message) => {
     const error = errorOf(() => createGateway({ name: 'orders' }, options as never))
     expect([error.code, error.message]).toEqual(['PSTN_OPTIONS_INVALID', message])
+  })
+
+  it.each([
+    [
+      'undefined for all of them',
+      { plugins: undefined, pluginsDirectory: undefined, bundles: undefined, tykPathMatching: undefined },
+    ],
+    ['a module namespace for plugins', { plugins: harness }],
+    ['a directory by URL', { pluginsDirectory: new URL('file:///plugins') }],
+    ['every way to match', { tykPathMatching: 'suffix' } as const],
+  ])('may have %s', (_, options) => {
+    expect(createGateway({ name: 'orders' }, options).apis()).toHaveLength(1)
   })
 
   it.each([

@@ -274,6 +274,43 @@ describe('checking definitions', () => {
 })
 
 describe('references in definitions', () => {
+  it('have a name and a deadline of their own, in the settings of every API that names them', async () => {
+    const pluginsDirectory = pluginFolder({ 'a.mjs': 'export const hangs = () => new Promise(() => undefined)' })
+    const hangs = (): Promise<undefined> => new Promise(() => undefined)
+    const { gateway, url } = await run(
+      [
+        saying('', { hooks: { pre: [{ functionName: 'hangs', name: 'patient', timeoutMs: 30 }] } }),
+        saying('', {
+          name: 'b',
+          listenPath: '/b',
+          hooks: { pre: [{ path: 'a.mjs', functionName: 'hangs', name: 'in a file', timeoutMs: 20 }] },
+        }),
+        saying('', { name: 'c', listenPath: '/c', pluginTimeoutMs: 10, hooks: { pre: [{ functionName: 'hangs' }] } }),
+      ],
+      { pluginsDirectory, plugins: { hangs } },
+    )
+    await gateway.ready()
+    const errors = listenTo(gateway, 'pluginError')
+    for (const path of ['/a', '/b', '/c']) expect(await told(url, path)).toMatch(/^500 /)
+    expect(errors.map(({ plugin, error }) => `${plugin} ${/\d+ ms/.exec(error.message)?.[0] ?? ''}`)).toEqual([
+      'patient 30 ms',
+      'in a file 20 ms',
+      'hangs 10 ms',
+    ])
+    expect(gateway.explain('GET', '/b').hooks[0]!.plugins).toEqual(['in a file'])
+  })
+
+  it('mean own properties of the option plugins only, which may be a module or have no prototype', async () => {
+    const plugins = Object.assign(Object.create(null) as Record<string, unknown>, { f: () => respond(200, 'f') })
+    const { url } = await run(saying('', { hooks: { pre: [{ functionName: 'f' }] } }), { plugins })
+    expect(await told(url, '/a')).toBe('200 f')
+    const inherited = Object.create({ f: () => undefined }) as Record<string, unknown>
+    const { problems } = await checkDefinitions(saying('', { hooks: { pre: [{ functionName: 'f' }] } }), {
+      plugins: inherited,
+    })
+    expect(problems.map(({ path }) => path)).toEqual(['hooks.pre[0].functionName'])
+  })
+
   it('may mix functions, names and files, and each is called what logs know it by', async () => {
     const pluginsDirectory = pluginFolder({ 'sub/a.mjs': 'export const f = () => { throw new Error("f") }' })
     const plugins = {

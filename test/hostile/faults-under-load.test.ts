@@ -80,7 +80,25 @@ describe.each(UNDER_LOAD)(`while ${CONNECTIONS} connections send on %s`, (_, mou
     await front.closes()
   })
 
-  // Reloading a definition has no row here: there is nothing yet that reloads.
+  it('definitions may be reloaded all the time, broken ones among them', LONG, async () => {
+    const front = await loadedFront(mount, {})
+    const { load } = front
+    await front.makeKeys()
+    const { taken, refused } = await front.reloadingWhile(() =>
+      load.during(async () => {
+        await sleep(500)
+        await front.usedUp()
+      }),
+    )
+    expect(await front.reckon()).toEqual([])
+    expect(outcomes(load)).toEqual(['answered 200', 'answered 403'])
+    expect(load.sent.filter((one) => one.status !== 200 && !isOverQuota(one))).toEqual([])
+    expect([taken > 5, refused > 2]).toEqual([true, true])
+    expect(await used(front)).toEqual(letThrough(load))
+    expect(letThrough(load).metered).toBe(QUOTA)
+    await front.closes()
+  })
+
   it('all of it may happen at once', LONG, async () => {
     const store = fragile()
     const front = await loadedFront(mount, { hooks: PLUGINS, faultOf, store, upstreamMs: 200 })
@@ -88,7 +106,8 @@ describe.each(UNDER_LOAD)(`while ${CONNECTIONS} connections send on %s`, (_, mou
     await front.makeKeys()
     const flickering = setInterval(() => (store.down = store.down === NOTHING ? EVERYTHING : NOTHING), FLICKER_MS)
     try {
-      await load.during(() => everyFault(front))
+      const { taken, refused } = await front.reloadingWhile(() => load.during(() => everyFault(front)))
+      expect([taken > 20, refused > 10]).toEqual([true, true])
     } finally {
       clearInterval(flickering)
       store.down = NOTHING

@@ -1,4 +1,5 @@
-import type { GatewayOptions, HooksInput } from '@postern/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ApiDefinitionInput, GatewayOptions, HooksInput, PluginContext } from '@postern/core'
 import { expect } from 'vitest'
 import type { Mount, Mounted } from '../support/hosts.ts'
 import { eventually } from './eventually.ts'
@@ -27,6 +28,10 @@ export interface LoadedFront extends Mounted {
   readonly recovers: () => Promise<void>
   /** What does not add up; empty when everything does. */
   readonly reckon: () => Promise<readonly string[]>
+  /** Reloads all the time, every third version broken, while `script` runs; resolves with how many were taken and refused. */
+  readonly reloadingWhile: (
+    script: () => Promise<void>,
+  ) => Promise<{ readonly taken: number; readonly refused: number }>
   /** The gateway closes, and keeps nothing open to its upstream. */
   readonly closes: () => Promise<void>
 }
@@ -44,23 +49,24 @@ export async function loadedFront(
   { hooks, store, faultOf, upstreamMs = 4_000 }: Faults,
 ): Promise<LoadedFront> {
   const upstream = await faultyUpstream()
+  const mixes: string[] = []
   const shared = {
     upstream: { url: upstream.url, connectTimeoutMs: 500, headersTimeoutMs: upstreamMs, bodyTimeoutMs: upstreamMs },
-    hooks,
     pluginTimeoutMs: 100,
     bodyTimeoutMs: 1_500,
     requestTimeoutMs: 4_000,
   }
-  const mounted = await mount(
-    [
-      { name: 'open', listenPath: '/open', limits: { rate: 1_000_000, per: 1 }, ...shared },
-      { name: 'keys', listenPath: '/keys', authentication: { token: true }, ...shared },
-    ],
-    { safe: true, options: { recordCapacity: 1_000_000, store } },
-  )
+  const definitions = (version: number): readonly ApiDefinitionInput[] => {
+    const ofVersion = { ...shared, hooks: stamped(version, hooks, mixes), config: { version } }
+    return [
+      { name: 'open', listenPath: '/open', limits: { rate: 1_000_000, per: 1 }, ...ofVersion },
+      { name: 'keys', listenPath: '/keys', authentication: { token: true }, ...ofVersion },
+    ]
+  }
+  const mounted = await mount(definitions(0), { safe: true, options: { recordCapacity: 1_000_000, store } })
   const { gateway } = mounted
   // These faults are meant to be seen, not to be warned of.
-  for (const event of ['upstreamError', 'pluginError', 'storeError', 'recordDropped'] as const)
+  for (const event of ['upstreamError', 'pluginError', 'storeError', 'recordDropped', 'loadError'] as const)
     gateway.on(event, () => undefined)
   const load = new Load(mounted.port, faultOf)
   return {
@@ -90,12 +96,52 @@ export async function loadedFront(
       await eventually(() =>
         expect(gateway.records.list().length + gateway.records.dropped).toBeGreaterThanOrEqual(load.sent.length),
       )
-      return [...ofAnswers(load), ...ofRecords(load, gateway), ...ofUpstream(load, upstream)].slice(0, 20)
+      return [...ofAnswers(load), ...ofRecords(load, gateway), ...ofUpstream(load, upstream), ...mixes].slice(0, 20)
+    },
+    reloadingWhile: async (script) => {
+      const stop = new AbortController()
+      let [version, taken, refused] = [0, 0, 0]
+      const reloading = async (): Promise<void> => {
+        while (!stop.signal.aborted) {
+          version += 1
+          const [first, ...others] = definitions(version)
+          const broken = version % 3 === 0
+          await gateway.reload(broken ? [{ ...first!, listenPath: 'nowhere' }, ...others] : [first!, ...others]).then(
+            () => (taken += 1),
+            () => (refused += 1),
+          )
+          await sleep(RELOAD_EVERY_MS)
+        }
+      }
+      const end = reloading()
+      try {
+        await script()
+      } finally {
+        stop.abort()
+        await end
+      }
+      return { taken, refused }
     },
     closes: async () => {
       await gateway.close()
       await eventually(() => expect(upstream.openConnections()).toBe(0))
     },
+  }
+}
+
+const RELOAD_EVERY_MS = 10
+
+/** Hooks that write down where one of another version comes in. */
+function stamped(version: number, hooks: HooksInput = {}, mixes: string[]): HooksInput {
+  const check = ({ state, config }: PluginContext, hook: string): undefined => {
+    if (state['version'] !== version || config['version'] !== version)
+      mixes.push(`${hook} of ${version} behind ${String(state['version'])} with ${String(config['version'])}`)
+  }
+  return {
+    pre: [(_request, { state }) => void (state['version'] = version), ...(hooks.pre ?? [])],
+    post: [(_request, context) => check(context, 'post'), ...(hooks.post ?? [])],
+    response: [(_response, context) => check(context, 'response'), ...(hooks.response ?? [])],
+    analytics: [(_record, context) => check(context, 'analytics'), ...(hooks.analytics ?? [])],
   }
 }
 

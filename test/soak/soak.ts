@@ -24,7 +24,7 @@ export interface SoakResult {
 const CONNECTIONS = 32
 
 /** Heap may grow by so much: a part for what fills up with use, and room for what a collector leaves behind. */
-export const mayGrow = (early: number): number => early * 1.05 + 2 * 1024 * 1024
+const MAY_GROW = (early: number): number => early * 1.05 + 2 * 1024 * 1024
 
 /** Sends mixed requests through a gateway in a process of its own, and weighs what it holds. */
 export async function soak({ script, host, requests, onProgress }: SoakOptions): Promise<SoakResult> {
@@ -72,7 +72,7 @@ function kindOf(number: number): Kind {
 export function problemsOf({ unexpected, early, late, stumbles }: SoakResult): readonly string[] {
   const problems = Object.entries(unexpected).map(([what, count]) => `${count} of ${what}`)
   problems.push(...stumbles)
-  if (late.heapBytes > mayGrow(early.heapBytes))
+  if (late.heapBytes > MAY_GROW(early.heapBytes))
     problems.push(`the heap grew from ${early.heapBytes} to ${late.heapBytes} bytes`)
   if (late.listeners > early.listeners) problems.push(`listeners grew from ${early.listeners} to ${late.listeners}`)
   for (const [kind, count] of Object.entries(late.resources)) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { dialectOf } from '../../packages/core/src/definition/dialect.ts'
-import { translateClassic } from '../../packages/core/src/definition/tyk-classic.ts'
-import { translateOas } from '../../packages/core/src/definition/tyk-oas.ts'
+import { translateClassic } from '../../packages/core/src/definition/tyk/classic.ts'
+import { translateOas } from '../../packages/core/src/definition/tyk/oas.ts'
 import type { TranslationContext, TykPathMatching } from '../../packages/core/src/definition/translation.ts'
 import { classic, oas, translated } from '../support/tyk.ts'
 
@@ -244,6 +244,14 @@ describe('whatever stands in a document', () => {
     expect(active).toBe(true)
     expect(input).not.toHaveProperty('hooks')
     expect(({} as { hooks?: unknown }).hooks).toBeUndefined()
+  })
+
+  it('counts only where it is a field of the document itself', () => {
+    const inherited = { active: false, name: 'inherited', strip_auth_data: true, zebra: 1 }
+    const document = Object.assign(Object.create(inherited) as object, classic())
+    delete (document as { active?: boolean }).active
+    expect(translated(document)).toEqual(translated(classic({ active: undefined })))
+    expect(translated(document).active).toBe(true)
   })
 
   it('may contain itself', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseGoDuration } from '../../packages/core/src/definition/go-duration.ts'
+import { parseGoDuration } from '../../packages/core/src/definition/tyk/go-duration.ts'
 
 describe('a duration of Go', () => {
   it.each([

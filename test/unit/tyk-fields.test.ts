@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { CLASSIC } from '../../packages/core/src/definition/tyk-classic-fields.ts'
-import { OAS } from '../../packages/core/src/definition/tyk-oas-fields.ts'
-import { expandPaths } from '../../packages/core/src/definition/tyk-vocabulary.ts'
+import { CLASSIC } from '../../packages/core/src/definition/tyk/classic-fields.ts'
+import { OAS } from '../../packages/core/src/definition/tyk/oas-fields.ts'
+import { expandPaths } from '../../packages/core/src/definition/tyk/vocabulary.ts'
 import { classic, oas, translated } from '../support/tyk.ts'
 
 /** An object with one value in it, at a path of the tables. */
@@ -226,13 +226,13 @@ describe('what is ignored', () => {
 
 it('docs/tyk.md names everything that is refused or ignored', () => {
   const page = readFileSync(fileURLToPath(new URL('../../docs/tyk.md', import.meta.url)), 'utf8')
-  const fields = [CLASSIC, OAS].flatMap(({ refused, ignored }) => [...Object.keys(refused), ...Object.keys(ignored)])
+  const fields = [CLASSIC, OAS].flatMap(({ refused, ignored }) => Object.keys(refused).concat(Object.keys(ignored)))
   const names = expandPaths(fields.join(' ')).map((path) => path.split('.').at(-1)!)
-  const known = ['enabled', ...names]
+  const known = new Set(['enabled', ...names])
   expect(names.filter((name) => name !== 'enabled' && !page.includes(`\`${name}\``))).toEqual([])
   const [, refusedAndIgnored = ''] = /## What is refused\n([^]*?)A field that nobody knows/.exec(page) ?? []
   const shown = [...refusedAndIgnored.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name)
-  expect(shown.filter((name) => !known.includes(name))).toEqual(['compliant', 'x-tyk-streaming'])
+  expect(shown.filter((name) => !known.has(name))).toEqual(['compliant', 'x-tyk-streaming'])
 })
 
 describe('a field nobody knows', () => {
@@ -258,6 +258,24 @@ describe('a field nobody knows', () => {
     ],
   ])('is a problem where it is nearly one that is known', (document, problem) => {
     expect(translated(document).problems).toContain(problem)
+  })
+
+  it.each([
+    [
+      oas({ server: { authentication: { enabled: true, jwt: { enabled: true } } } }),
+      '["x-tyk-api-gateway"].server.authentication.jwt',
+    ],
+    [classic({ enable_paseto_auth: true }), 'enable_paseto_auth'],
+    [classic({ geo_block: { countries: ['xx'] } }), 'geo_block'],
+  ])('is a problem where it is on and reads like a guard', (document, place) => {
+    expect(translated(document).problems).toContain(
+      `${place}: unknown key, which reads as if it protected something; take it out if it does not`,
+    )
+  })
+
+  it('is ignored where what reads like a guard is off', () => {
+    const { problems, warnings } = translated(classic({ geo_block: { enabled: false, countries: ['xx'] } }))
+    expect([problems, warnings]).toEqual([[], ['geo_block: ignored: unknown key']])
   })
 
   it('is ignored with a warning where it is not', () => {

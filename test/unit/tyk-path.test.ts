@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseEndpointKey } from '../../packages/core/src/definition/endpoint-key.ts'
-import { translatePath, type TykPath, type TykPathOptions } from '../../packages/core/src/definition/tyk-path.ts'
+import { translatePath, type TykPath, type TykPathOptions } from '../../packages/core/src/definition/tyk/path.ts'
 import { compileExpression } from '../../packages/core/src/session/expression.ts'
 
 const OAS: TykPathOptions = { matching: 'whole', ignoreCase: false, expressions: false }

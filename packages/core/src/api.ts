@@ -333,8 +333,21 @@ export interface TykClassicDocument {
   readonly config_data?: object
 }
 
+/** A resource of Tyk Operator: a Tyk Classic API definition under `spec`. */
+export interface TykOperatorResource {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata?: object
+  readonly spec: object
+}
+
 /** What a gateway takes for a definition, told apart by its shape. */
-export type DefinitionInput = ApiDefinitionInput | TykOasDocument | TykClassicDocument | DefinitionSource
+export type DefinitionInput =
+  | ApiDefinitionInput
+  | TykOasDocument
+  | TykClassicDocument
+  | TykOperatorResource
+  | DefinitionSource
 
 export interface Token {
   /** Lower case; undefined: not from a header. */

@@ -25,6 +25,7 @@ export type {
   TokenInput,
   TykClassicDocument,
   TykOasDocument,
+  TykOperatorResource,
   Upstream,
   UpstreamInput,
 } from './api.ts'

@@ -134,7 +134,8 @@ export const classic: readonly Broken[] = [
           "external_oauth": ⑤{ "enabled": true },
           "enable_signature_checking": ⑥true,
           "use_mutual_tls_auth": ⑦true,
-          "auth_configs": { "authToken": { "use_certificate": true } }
+          "auth_configs": { "authToken": { "use_certificate": true } },
+          "custom_middleware": { "post_key_auth": [{ "name": "stamp" }] }
         }
       `,
     },
@@ -515,7 +516,7 @@ export const classic: readonly Broken[] = [
         'extended_paths.go_plugin[3].method',
         'found "FETCH", which no request has, expected a method such as "GET"',
       ],
-      ['⑤', 'extended_paths.go_plugin[4].path', 'found "", expected a path that starts with "/"'],
+      ['⑤', 'extended_paths.go_plugin[4].path', 'missing, expected a path such as "/stock/{sku}"'],
       ['⑥', 'extended_paths.go_plugin[5].path', 'found "e", expected a path that starts with "/"'],
       ['⑦', 'extended_paths.go_plugin[6].path', 'found "/f?x=1"; endpoints are paths, without query and fragment'],
       [

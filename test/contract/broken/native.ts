@@ -216,7 +216,7 @@ export const native: readonly Broken[] = [
           },
           "endpoints": { "constructor": ⑥[{ "functionName": "stamp" }] },
           "limits": { "rate": 1, "per": 1, ⑦"valueOf": 1, "endpoints": { "toString": ⑧{ "rate": 1, "per": 1 } } },
-          "policies": { "constructor": ⑨{ "prototype": { "polluted": true } } }
+          "policies": { "constructor": { "prototype": ⑨{ "polluted": true } } }
         }
       `,
     },
@@ -235,7 +235,7 @@ export const native: readonly Broken[] = [
       ['⑧', 'limits.endpoints["toString"]', 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'],
       [
         '⑨',
-        'policies["constructor"]',
+        'policies["constructor"].prototype',
         'this policy has no field "prototype"; known: id, name, orgId, rate, per, throttleInterval, throttleRetryLimit, quotaMax, quotaRenewalRate, maxQueryDepth, smoothing, accessRights, partitions, isInactive, tags, metadata, keyExpiresIn, postExpiryAction, postExpiryGracePeriod, lastUpdated, hmacEnabled, enableHttpSignatureValidation, active, graphqlAccessRights.',
       ],
     ],
@@ -707,19 +707,21 @@ export const native: readonly Broken[] = [
       'orders.yaml': `
         name: orders
         policies:
-          gold: ①{ rate: -5 }
-          silver: ②{ quotaMaxx: 5 }
-          bronze: ③5
+          gold: { rate: ①many, quotaMaxx: ②5, tags: ③none }
+          silver: ④{ rate: 5, per: 60 }
+          bronze: ⑤5
       `,
     },
     report: [
+      ['①', 'policies["gold"].rate', 'this policy\'s rate is "many"; expected a number.'],
+      ['②', 'policies["gold"].quotaMaxx', 'this policy has no field "quotaMaxx"; did you mean "quotaMax"?'],
+      ['③', 'policies["gold"].tags', 'this policy\'s tags is "none"; expected an array of text.'],
       [
-        '①',
-        'policies["gold"]',
+        '④',
+        'policies["silver"]',
         'this policy gives access to no API; expected accessRights such as { orders: {} }, or partitions without acl.',
       ],
-      ['②', 'policies["silver"]', 'this policy has no field "quotaMaxx"; did you mean "quotaMax"?'],
-      ['③', 'policies["bronze"]', 'this policy is 5; expected a policy.'],
+      ['⑤', 'policies["bronze"]', 'this policy is 5; expected a policy.'],
     ],
   },
   {

@@ -8,7 +8,7 @@ export const oas: readonly Broken[] = [
   {
     what: 'an OpenAPI document no gateway is told of',
     files: { 'orders.yaml': '①openapi: 3.0.3\ninfo: { title: orders, version: "1" }\npaths: {}\n' },
-    report: [['①', `${X}`, 'missing, expected the part of an OpenAPI document that a gateway reads']],
+    report: [['①', X, 'missing, expected the part of an OpenAPI document that a gateway reads']],
   },
   {
     what: 'an extension that is none',
@@ -18,8 +18,8 @@ export const oas: readonly Broken[] = [
       'c.json': '{ "openapi": "3.0.3", "paths": {}, ③"x-tyk-api-gateway": {} }',
     },
     report: [
-      ['①', `${X}`, 'found "orders", expected an object'],
-      ['②', `${X}`, 'found an array of 0, expected an object'],
+      ['①', X, 'found "orders", expected an object'],
+      ['②', X, 'found an array of 0, expected an object'],
       ['③', `${X}.server.listenPath.value`, 'missing, expected a path such as "/orders/"'],
       ['③', `${X}.info.name`, 'missing, expected a name, such as "orders"'],
     ],
@@ -425,6 +425,9 @@ export const oas: readonly Broken[] = [
               enabled: true
               baseIdentityProvider: ②auth_token
               custom: { enabled: true, ③config: { enabled: true, path: guards.so } }
+          middleware:
+            global:
+              postAuthenticationPlugins: [{ enabled: true, functionName: stamp }]
       `,
       'c.yaml': `
         openapi: 3.0.3

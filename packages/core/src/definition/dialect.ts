@@ -1,6 +1,6 @@
-import { isFields } from './tyk-document.ts'
-import { isResource, translateClassic } from './tyk-classic.ts'
-import { translateOas } from './tyk-oas.ts'
+import { isFields } from './tyk/document.ts'
+import { isResource, translateClassic } from './tyk/classic.ts'
+import { translateOas } from './tyk/oas.ts'
 import type { Fields, Translation, TranslationContext } from './translation.ts'
 
 export type Dialect = 'native' | 'oas' | 'classic'

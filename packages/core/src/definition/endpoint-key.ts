@@ -54,13 +54,13 @@ export function parseEndpointKey(key: string): Endpoint | string {
 
 /** Compiles the expression of an endpoint that `parseEndpointKey` has accepted. */
 export function endpointExpression(source: string, ignoreCase: boolean): Expression {
-  return compileExpression(ignoreCase ? `(?i)${source}` : source, 'PSTN_DEFINITION_INVALID')
+  return compileExpression(source, 'PSTN_DEFINITION_INVALID', ignoreCase)
 }
 
 function parseExpression(key: string, method: string, source: string): Endpoint | string {
   if (/^\^?\$?$/.test(source)) return 'expected an RE2 expression behind "~", such as "GET ~^/users/[0-9]+$"'
   try {
-    const { steps } = compileExpression(source, 'PSTN_DEFINITION_INVALID')
+    const steps = Math.max(...[false, true].map((ignoreCase) => endpointExpression(source, ignoreCase).steps))
     if (steps > MAX_STEPS) return `is too large: ${steps} steps for a character, expected at most ${MAX_STEPS}`
     return { key, method, variants: [], expression: source }
   } catch (error) {

@@ -192,8 +192,9 @@ function clashesOf(candidates: readonly Candidate[], definitions: readonly Parse
         seen.set(draft[field], i)
         if (loose !== undefined) seen.set(loose, i)
       } else if (!said) {
-        const written = candidates[i]!.translation.input?.[field] ?? draft[field]
-        const message = `found ${describe(written)}, which ${candidates[other]!.label(field)} already has`
+        const written = candidates[i]!.translation.input?.[field]
+        const value = written === undefined ? `missing, so ${describe(draft[field])}` : `found ${describe(written)}`
+        const message = `${value}, which ${candidates[other]!.label(field)} already has`
         problems.push(place({ path: field, message }))
       }
     }

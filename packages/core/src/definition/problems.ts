@@ -47,7 +47,12 @@ export function withoutEchoes(suspicions: readonly Suspicion[]): Problem[] {
   const isEcho = ({ path, elsewhere, message }: Suspicion): boolean =>
     message.startsWith(elsewhere === undefined ? 'missing' : `${elsewhere}: missing`) &&
     meant.some((place) => isPart(elsewhere ?? path, place))
-  return suspicions.filter((one) => !isEcho(one)).map(({ meant: _, elsewhere: __, ...problem }) => problem)
+  return suspicions.filter((one) => !isEcho(one)).map(plain)
+}
+
+function plain(suspicion: Suspicion): Problem {
+  const { meant: _meant, elsewhere: _elsewhere, ...problem } = suspicion
+  return problem
 }
 
 /** Whether one of two problems is about a part of what the other is about. */
@@ -86,7 +91,8 @@ export function unknownKeysMessage(keys: readonly string[], known: readonly stri
 function unknownKeys(message: string): UnknownKey[] {
   return message.split('\n').map((line) => {
     const [names = '', text = ''] = line.split('\u0000')
-    return { ...(JSON.parse(names) as { key: string; meant: string | undefined }), text }
+    const { key, meant } = JSON.parse(names) as { key: string; meant?: string }
+    return { key, meant, text }
   })
 }
 
@@ -128,13 +134,15 @@ export function pathKeys(text: string): (string | number)[] {
 
 /** Keys as one path: `hooks.pre[0]`. */
 export function pathText(path: readonly PropertyKey[]): string {
-  let text = ''
-  for (const key of path) {
-    if (typeof key === 'number') text += `[${key}]`
-    else if (/^[A-Za-z_$][\w$]*$/.test(String(key))) text += text === '' ? String(key) : `.${String(key)}`
-    else text += `[${JSON.stringify(String(key))}]`
-  }
-  return text
+  return path.reduce<string>(within, '')
+}
+
+/** The path of a part. */
+export function within(path: string, key: PropertyKey): string {
+  if (typeof key === 'number') return `${path}[${key}]`
+  const name = String(key)
+  if (!/^[A-Za-z_$][\w$]*$/.test(name)) return `${path}[${JSON.stringify(name)}]`
+  return path === '' ? name : `${path}.${name}`
 }
 
 function placeText({ file, line, column, path }: Problem): string {

@@ -3,9 +3,9 @@ import { compileTrust } from '../http/client.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import { extractorProblems } from '../session/extract-id.ts'
-import { parsePolicies, type PolicyInput } from '../session/policy.ts'
+import { parsePolicies, type PolicyInput, readPolicy } from '../session/policy.ts'
 import { parseEndpointKey, signatures } from './endpoint-key.ts'
-import type { Problem } from './problems.ts'
+import { pathText, type Problem, within } from './problems.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -143,7 +143,7 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
       message: 'vouches for what the auth plugin has decided; this API has no hooks.auth',
     })
   for (const { path, message } of extractorProblems(idExtractor))
-    problems.push({ path: path === '' ? 'authentication.idExtractor' : `authentication.idExtractor.${path}`, message })
+    problems.push({ path: pathText(['authentication', 'idExtractor', ...(path === '' ? [] : [path])]), message })
   return problems
 }
 
@@ -164,11 +164,14 @@ function limitProblems(input: Fields): Problem[] {
 
 function policyProblems({ policies }: Fields): Problem[] {
   if (!isFields(policies)) return []
-  return Object.entries(policies).flatMap(([id, policy]) =>
-    attempt(`policies[${JSON.stringify(id)}]`, () => parsePolicies({ [id]: policy as PolicyInput })).map(
-      ({ path, message }) => ({ path, message: message.replaceAll(`The policy "${id}"`, 'this policy') }),
-    ),
-  )
+  return Object.entries(policies).flatMap(([id, policy]) => {
+    const at = `policies[${JSON.stringify(id)}]`
+    // Field by field, so that all of them are told; then what only shows in the whole.
+    const fields = isFields(policy) ? Object.entries(policy) : []
+    const ofFields = fields.flatMap(([key, value]) => attempt(within(at, key), () => readPolicy(id, { [key]: value })))
+    const all = ofFields.length > 0 ? ofFields : attempt(at, () => parsePolicies({ [id]: policy as PolicyInput }))
+    return all.map(({ path, message }) => ({ path, message: message.replaceAll(`The policy "${id}"`, 'this policy') }))
+  })
 }
 
 function endpointProblems({ ignoreCase }: Fields, where: string, endpoints: unknown): Problem[] {

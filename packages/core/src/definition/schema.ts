@@ -77,9 +77,9 @@ function formMeant(value: unknown): z.ZodType | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   if ('plugin' in value) return settings
   if ('functionName' in value) return pluginReference
-  const meant = Object.keys(value).map((key) => nearest(key, ['plugin', 'functionName']))
-  if (meant.includes('plugin')) return settings
-  return meant.includes('functionName') || 'path' in value ? pluginReference : undefined
+  const meant = new Set(Object.keys(value).map((key) => nearest(key, ['plugin', 'functionName'])))
+  if (meant.has('plugin')) return settings
+  return meant.has('functionName') || 'path' in value ? pluginReference : undefined
 }
 
 const plugins = z.array(plugin, {

@@ -91,11 +91,11 @@ export class Loader {
     )
     const missing = found.flatMap((one) => ('problems' in one ? one.problems : []))
     if (all && missing.length > 0) {
-      await Promise.all(found.map((one) => ('uses' in one ? releaseAll(one.uses) : undefined)))
+      await Promise.all(found.map(async (one) => ('uses' in one ? releaseAll(one.uses) : [])))
       return { apis: [], error: pluginsError(missing) }
     }
     const made = await Promise.all(
-      found.map((one) => ('uses' in one ? this.#make(one, sources, known.get(one.parsed.draft.id)) : one)),
+      found.map(async (one) => ('uses' in one ? this.#make(one, sources, known.get(one.parsed.draft.id)) : one)),
     )
     const problems = made.flatMap((one) => (one instanceof LoadedApi ? [] : one.problems))
     const apis = made.map((one) =>

@@ -25,11 +25,11 @@ const MAX_PROGRAM = 2_048
 const UNSUPPORTED = /\\[1-9k]|\(\?(?:[=!>]|<[=!]|P=)|[*+?}]\+/
 
 /** Compiles an RE2 expression; one that is none, or that would be ruinous in other engines, throws `code`. */
-export function compileExpression(source: string, code: GatewayErrorCode): Expression {
+export function compileExpression(source: string, code: GatewayErrorCode, ignoreCase = false): Expression {
   if (source.length > MAX_SOURCE) {
     throw new GatewayError(code, `An expression has ${source.length} characters; expected at most ${MAX_SOURCE}.`)
   }
-  const compiled = compileRe2(source, code)
+  const compiled = compileRe2(source, code, ignoreCase)
   const { matchesEmpty, nested } = surveyExpression(source)
   if (nested !== undefined) {
     throw new GatewayError(
@@ -63,9 +63,9 @@ export function compileExpression(source: string, code: GatewayErrorCode): Expre
   }
 }
 
-function compileRe2(source: string, code: GatewayErrorCode): RE2JS {
+function compileRe2(source: string, code: GatewayErrorCode, ignoreCase: boolean): RE2JS {
   try {
-    return RE2JS.compile(source)
+    return RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
   } catch (cause) {
     const reason = (cause as Error).message.replace('error parsing regexp: ', '')
     const hint = UNSUPPORTED.test(source)

@@ -92,7 +92,8 @@ function parsePolicy(id: string, input: unknown): Policy {
   return policy
 }
 
-function readPolicy(id: string, input: unknown): Policy {
+/** Its fields, each by itself: a policy of one of them need make no sense. @internal */
+export function readPolicy(id: string, input: unknown): Policy {
   try {
     return Object.freeze({ ...POLICY.parse(input ?? null, ''), id })
   } catch (error) {

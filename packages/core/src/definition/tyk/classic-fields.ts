@@ -1,6 +1,6 @@
-import { isOn, own, type Vocabulary, type When } from './tyk-vocabulary.ts'
-import type { Fields } from './translation.ts'
-import { isFields } from './tyk-document.ts'
+import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
+import type { Fields } from '../translation.ts'
+import { isFields } from './document.ts'
 
 /** Of documents and of bundles. */
 export const MIDDLEWARE_FIELDS = `

@@ -1,6 +1,6 @@
-import { pathText } from './problems.ts'
-import type { Found, Report } from './tyk-document.ts'
-import type { TranslationContext } from './translation.ts'
+import { pathText } from '../problems.ts'
+import type { Found, Report } from './document.ts'
+import type { TranslationContext } from '../translation.ts'
 
 export interface Settings {
   readonly report: Report
@@ -10,7 +10,7 @@ export interface Settings {
 }
 
 /** The native form, written part by part, with where each part comes from. */
-export class Draft {
+export class NativeForm {
   readonly input: Record<string, unknown> = {}
   readonly origins = new Map<string, string>()
   readonly elsewhere = new Map<string, string>()
@@ -34,8 +34,8 @@ export class Draft {
 }
 
 /** Zero values of Tyk say nothing. */
-export function putIfSet(draft: Draft, keys: readonly (string | number)[], found: Found<unknown>): void {
+export function putIfSet(form: NativeForm, keys: readonly (string | number)[], found: Found<unknown>): void {
   const { value } = found
   const says = value !== false && value !== 0 && value !== undefined && !(Array.isArray(value) && value.length === 0)
-  if (says) draft.put(keys, found)
+  if (says) form.put(keys, found)
 }

@@ -1,7 +1,7 @@
-import { describe } from '../errors.ts'
-import { nearest } from '../nearest.ts'
-import { isFields, type Place } from './tyk-document.ts'
-import type { Fields } from './translation.ts'
+import { describe } from '../../errors.ts'
+import { nearest } from '../../nearest.ts'
+import { isFields, type Place } from './document.ts'
+import type { Fields } from '../translation.ts'
 
 /** True: it holds. A text: it does not hold although it is switched on, and why. The innermost of the objects around it is first. */
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
@@ -102,10 +102,15 @@ function refuse(place: Place, [what, hint, when]: Refusal, around: readonly Fiel
   else if (holds) place.problem(`${what} is not supported; ${hint}`)
 }
 
+/** What a guard nobody here has heard of may be called. */
+const GUARD = /auth|jwt|oidc|certificat|allow|block|white_?list|black_?list|signature|validat|firewall/i
+
 function unknownField(place: Place, key: string, known: readonly string[]): void {
   const meant = nearest(key, known)
-  if (meant === undefined) place.warn('ignored: unknown key')
-  else place.problem(`unknown key; did you mean "${meant}"?`, meant)
+  if (meant !== undefined) place.problem(`unknown key; did you mean "${meant}"?`, meant)
+  else if (GUARD.test(key) && isOn(place.value))
+    place.problem('unknown key, which reads as if it protected something; take it out if it does not')
+  else place.warn('ignored: unknown key')
 }
 
 /** Deeper data is on, whatever it is. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { parseGoDuration } from './go-duration.ts'
-import { isPart, pathText, type Problem, type Suspicion } from './problems.ts'
-import { expected } from './schema.ts'
-import type { Fields, Translation } from './translation.ts'
+import { isPart, pathText, type Problem, type Suspicion } from '../problems.ts'
+import { expected } from '../schema.ts'
+import type { Fields, Translation } from '../translation.ts'
 
 /** A value, and where it stands in the document. */
 export interface Found<T> {

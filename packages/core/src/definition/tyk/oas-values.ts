@@ -1,4 +1,4 @@
-import type { Found, Place } from './tyk-document.ts'
+import type { Found, Place } from './document.ts'
 
 export const isEnabled = (entry: Place): boolean => entry.at('enabled').flag().value
 

@@ -1,5 +1,5 @@
-import { isFields } from './tyk-document.ts'
-import { isOn, own, type Vocabulary, type When } from './tyk-vocabulary.ts'
+import { isFields } from './document.ts'
+import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
 
 const AUTH = 'let a plugin at server.authentication.custom check it'
 const ENDPOINT = 'let a plugin at postPlugins of that operation do it'

@@ -1,4 +1,4 @@
-import type { Found, Place } from './tyk-document.ts'
+import type { Found, Place } from './document.ts'
 
 /** What both dialects say, in one form: from here on nobody knows which of them it was. */
 export interface TykApi {

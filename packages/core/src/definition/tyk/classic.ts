@@ -1,13 +1,13 @@
 import { METHODS } from 'node:http'
-import { describe } from '../errors.ts'
-import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './tyk-api.ts'
-import { readBundles } from './tyk-bundles.ts'
-import { CLASSIC } from './tyk-classic-fields.ts'
-import { type Found, isFields, Place, Report, untranslated } from './tyk-document.ts'
-import { toNative } from './tyk-native.ts'
-import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './tyk-plugins.ts'
-import { compileVocabulary, isOn } from './tyk-vocabulary.ts'
-import type { Translate, TranslationContext } from './translation.ts'
+import { describe } from '../../errors.ts'
+import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './api.ts'
+import { readBundles } from './bundles.ts'
+import { CLASSIC } from './classic-fields.ts'
+import { type Found, isFields, Place, Report, untranslated } from './document.ts'
+import { toNative } from './native.ts'
+import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './plugins.ts'
+import { compileVocabulary, isOn } from './vocabulary.ts'
+import type { Translate, TranslationContext } from '../translation.ts'
 
 const checkFields = compileVocabulary(CLASSIC)
 
@@ -232,8 +232,8 @@ function endpointsOf(owner: Place): TykEndpoint[] {
   return entries.flatMap(({ place, plugins, rateLimit }) => {
     if (!isFields(place.value) || !isNotDisabled(place)) return []
     const method = methodOf(place)
-    const { value = '', path } = place.at('path').text()
-    return method === undefined ? [] : [{ method, path: { value, path }, plugins, rateLimit }]
+    const path = pathOf(place)
+    return method === undefined || path === undefined ? [] : [{ method, path, plugins, rateLimit }]
   })
 }
 
@@ -242,6 +242,14 @@ function readOne(place: Place, fields: PluginFields) {
   if (fields === VIRTUAL && place.at('proxy_on_error').flag().value)
     place.at('proxy_on_error').warn('a plugin that fails answers 500, whatever the upstream would have said')
   return [readPlugin(place, fields)]
+}
+
+/** An empty one is what its author wrote: the translation of paths knows why it is none. */
+function pathOf(place: Place): Found<string> | undefined {
+  const path = place.at('path')
+  if (!path.present) path.missing('a path such as "/stock/{sku}"')
+  const { value } = path.text()
+  return value === undefined && path.value !== '' ? undefined : path.found(value ?? '')
 }
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)

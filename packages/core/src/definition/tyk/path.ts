@@ -1,7 +1,7 @@
 import { stringify, type Token } from 'path-to-regexp'
-import { describe, isGatewayError } from '../errors.ts'
-import { compileExpression } from '../session/expression.ts'
-import type { TykPathMatching } from './translation.ts'
+import { describe, isGatewayError } from '../../errors.ts'
+import { compileExpression } from '../../session/expression.ts'
+import type { TykPathMatching } from '../translation.ts'
 
 export interface TykPathOptions {
   readonly matching: TykPathMatching

@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
-import { describe } from '../errors.ts'
-import type { TykIdExtractor, TykPlugin, TykPlugins } from './tyk-api.ts'
-import { isFields, type Place } from './tyk-document.ts'
-import type { Draft } from './tyk-draft.ts'
-import type { TranslationContext } from './translation.ts'
+import { describe } from '../../errors.ts'
+import type { AuthPlugin } from '../../hooks.ts'
+import type { TykIdExtractor, TykPlugin, TykPlugins } from './api.ts'
+import { isFields, type Place } from './document.ts'
+import type { NativeForm } from './native-form.ts'
+import type { TranslationContext } from '../translation.ts'
 
 /** What the fields of an entry are called where it stands. */
 export interface PluginFields {
@@ -139,12 +140,12 @@ export function referenceTo(
 
 /** With the places of its parts, which have other names in a document. */
 export function putReference(
-  draft: Draft,
+  form: NativeForm,
   where: readonly (string | number)[],
   { place, namePlace, filePlace }: TykPlugin,
-  reference: Reference | undefined,
+  reference: Reference | AuthPlugin,
 ): void {
-  draft.put(where, place.found(reference))
-  draft.note([...where, 'functionName'], namePlace)
-  draft.note([...where, 'path'], filePlace)
+  form.put(where, place.found(reference))
+  form.note([...where, 'functionName'], namePlace)
+  form.note([...where, 'path'], filePlace)
 }

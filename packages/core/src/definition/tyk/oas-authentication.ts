@@ -1,8 +1,8 @@
-import { describe } from '../errors.ts'
-import type { TykAuthentication, TykKeySource } from './tyk-api.ts'
-import type { Found, Place } from './tyk-document.ts'
-import { isEnabled, whereEnabled, wholeSeconds } from './tyk-oas-values.ts'
-import { isOn } from './tyk-vocabulary.ts'
+import { describe } from '../../errors.ts'
+import type { TykAuthentication, TykKeySource } from './api.ts'
+import type { Found, Place } from './document.ts'
+import { isEnabled, whereEnabled, wholeSeconds } from './oas-values.ts'
+import { isOn } from './vocabulary.ts'
 
 export function readAuthentication(document: Place, block: Place): TykAuthentication {
   const enabled = isEnabled(block)

@@ -1,10 +1,10 @@
-import { describe } from '../errors.ts'
-import type { TranslationContext } from './translation.ts'
-import type { TykPlugin, TykPlugins } from './tyk-api.ts'
-import { isFields, Place } from './tyk-document.ts'
-import { readMiddleware } from './tyk-plugins.ts'
-import { compileVocabulary } from './tyk-vocabulary.ts'
-import { MIDDLEWARE_FIELDS } from './tyk-classic-fields.ts'
+import { describe } from '../../errors.ts'
+import type { TranslationContext } from '../translation.ts'
+import type { TykPlugin, TykPlugins } from './api.ts'
+import { isFields, Place } from './document.ts'
+import { readMiddleware } from './plugins.ts'
+import { compileVocabulary } from './vocabulary.ts'
+import { MIDDLEWARE_FIELDS } from './classic-fields.ts'
 
 const checkManifest = compileVocabulary({
   read: MIDDLEWARE_FIELDS,
