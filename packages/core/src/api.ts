@@ -7,6 +7,7 @@ import type {
   PrePlugin,
   ResponsePlugin,
 } from './hooks.ts'
+import type { Secrets } from './analytics/masks.ts'
 import type { DefinitionSource } from './source.ts'
 import type { RateAlgorithm } from './limits/charge.ts'
 import type { LimitHeaders } from './limits/limit-headers.ts'
@@ -207,10 +208,25 @@ export interface RecordsInput {
   readonly tags?: readonly string[] | undefined
   /** Request headers whose values become tags: `<name>-<value>`. */
   readonly tagHeaders?: readonly string[] | undefined
-  /** Also what was sent and answered, word for word. Default false. */
+  /** Also what was sent and answered, word for word, with secrets masked. Never for upgrades. Default false. */
   readonly detailed?: boolean | undefined
-  /** Seconds after which a record may be deleted. Default: as who stores it says. */
+  /** Bytes of each body that are recorded word for word. Default 65,536. */
+  readonly maxDetailedBytes?: number | undefined
+  /** Seconds after which a record may be deleted: its `expireAt`. Default: a hundred years. */
   readonly retention?: number | undefined
+}
+
+/**
+ * What must not be recorded or logged, by name and without regard to case; `***` stands in its place. Always so: the headers
+ * `authorization`, `proxy-authorization`, `cookie` and `set-cookie`, and where `authentication` finds keys and ids.
+ */
+export interface SecretsInput {
+  /** Of requests and of answers. */
+  readonly headers?: readonly string[] | undefined
+  /** Parameters of the query. */
+  readonly query?: readonly string[] | undefined
+  /** Fields of bodies in JSON, XML and forms, at any depth. */
+  readonly bodyFields?: readonly string[] | undefined
 }
 
 /**
@@ -287,6 +303,8 @@ export interface ApiDefinitionInput {
   readonly trustedProxies?: readonly string[] | undefined
   /** False: no analytics records. Default true; an object says what else is kept. */
   readonly records?: boolean | RecordsInput | undefined
+  /** What must not be recorded or logged. */
+  readonly secrets?: SecretsInput | undefined
 }
 
 /** A Tyk OAS document: an OpenAPI document with `x-tyk-api-gateway`. Its plugins are named; see `options.plugins`. */
@@ -407,6 +425,8 @@ export interface ApiDefinition {
   readonly trustedProxies: readonly string[]
   /** Undefined: none are made. */
   readonly records: Records | undefined
+  /** Those that always are, included. */
+  readonly secrets: Secrets
 }
 
 interface Records {
@@ -414,6 +434,7 @@ interface Records {
   /** Lower case. */
   readonly tagHeaders: readonly string[]
   readonly detailed: boolean
+  readonly maxDetailedBytes: number
   readonly retention: number | undefined
 }
 

@@ -67,6 +67,7 @@ export const ERRORS = {
   PSTN_CALL_INVALID: { status: 500, answer: 'Middleware error' },
   PSTN_CALL_DEPTH: { status: 508, answer: 'Loop level too deep. Found more than 5 loops in single request' },
   PSTN_API_UNAVAILABLE: { status: 503, answer: 'Service Unavailable' },
+  PSTN_SINK_FAILED: { status: null, answer: null },
   PSTN_CLOSED: { status: 503, answer: 'Service Unavailable' },
   PSTN_INTERNAL: { status: 500, answer: 'Internal Server Error' },
 } as const satisfies Record<string, ErrorRow>

@@ -19,6 +19,7 @@ export type {
   PluginSettings,
   RateLimitInput,
   RecordsInput,
+  SecretsInput,
   SingleUpstreamInput,
   TargetInput,
   TokenInput,
@@ -29,7 +30,10 @@ export type {
   UpstreamInput,
 } from './api.ts'
 export { createContext } from './create-context.ts'
-export type { AnalyticsRecord } from './analytics/record.ts'
+export { jsonLines } from './analytics/json-lines.ts'
+export type { Secrets } from './analytics/masks.ts'
+export type { AnalyticsRecord, HookTimes } from './analytics/record.ts'
+export type { LossReason, RecordQueueInput, RecordSink, RecordsLost, RecordWriter } from './analytics/sink.ts'
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
 export type { ApiChange, ReloadReport } from './chain/reload-report.ts'

@@ -169,7 +169,7 @@ export class Intake implements Life {
       maxBufferedBytes,
       tunnel: call.tunnel,
     })
-    const exchange = new Exchange(api, request, cancellation, 0)
+    const exchange = new Exchange(api, request, cancellation, 0, call.httpVersion)
     this.#running.add(exchange)
     api.services.generation.enter()
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
@@ -196,12 +196,12 @@ export class Intake implements Life {
   }
 
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
-  finish(exchange: Exchange, status: number): void {
+  finish(exchange: Exchange, status: number, cut: boolean): void {
     if (!this.#running.delete(exchange)) return
     const { services, info } = exchange.api
     const leave = (): void => exchange.leave()
     try {
-      const concluding = conclude(exchange, { status })
+      const concluding = conclude(exchange, { status, cut })
       if (concluding instanceof Promise) this.#track(concluding, leave)
       else leave()
     } catch (error) {
@@ -233,7 +233,7 @@ const CUTTING_MS = 1_000
 interface Life {
   /** No more requests are taken by now. */
   readonly closing: boolean
-  finish(exchange: Exchange, status: number): void
+  finish(exchange: Exchange, status: number, cut: boolean): void
 }
 
 /** Behind a body that was refused, or never came, nobody knows where the next request begins. */
@@ -304,7 +304,7 @@ class AcceptedRequest implements Acceptance {
 
   conclude(status: number, cutBy?: unknown): void {
     if (isGatewayError(cutBy)) cutShort(this.#exchange, cutBy)
-    this.#life.finish(this.#exchange, status)
+    this.#life.finish(this.#exchange, status, cutBy !== undefined || status === 499)
   }
 }
 

@@ -271,7 +271,13 @@ const ROWS: readonly Row[] = [
       analytics_plugin: { enable: true, plugin_path: 'plugins/a.so', func_name: 'keep' },
     }),
     {
-      records: { tags: ['edge', 'eu'], tagHeaders: ['x-team-name'], detailed: true, retention: 3600 },
+      records: {
+        tags: ['edge', 'eu'],
+        tagHeaders: ['x-team-name'],
+        detailed: true,
+        maxDetailedBytes: 65_536,
+        retention: 3600,
+      },
       hooks: expect.objectContaining({ analytics: pluginsOf('keep') }),
     },
   ],
@@ -279,7 +285,7 @@ const ROWS: readonly Row[] = [
     'records, and nothing of them',
     { server: { gatewayTags: { enabled: false, tags: ['edge'] } }, global: { trafficLogs: { enabled: true } } },
     classic({ do_not_track: false, tags_disabled: true, tags: ['edge'] }),
-    { records: { tags: [], tagHeaders: [], detailed: false, retention: undefined } },
+    { records: { tags: [], tagHeaders: [], detailed: false, maxDetailedBytes: 65_536, retention: undefined } },
   ],
   [
     'data for plugins, and a driver',

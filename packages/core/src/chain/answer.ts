@@ -30,12 +30,15 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
 
 /** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
+  exchange.recordAsSessionSays()
+  if (early !== undefined) exchange.leaveHook()
   if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
   GatewayRequest.seal(request, exchange)
   if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
   exchange.upstreamStartedAt = performance.now()
+  exchange.leaveHook(exchange.upstreamStartedAt)
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
     return fromBehind(exchange, forwarded(exchange))
   if (host === undefined) return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
@@ -43,8 +46,9 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   // What comes after an upgrade is no answer that could be caught.
   const upgrading = GatewayRequest.tunnel(request) !== undefined
-  if (upgrading || (api.chain.response.length === 0 && !reframe)) {
+  if (upgrading || (api.chain.response.length === 0 && !reframe && exchange.detail === undefined)) {
     exchange.answered = true
+    exchange.response = undefined
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
@@ -54,7 +58,10 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
-      exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
+      const now = performance.now()
+      exchange.upstreamMs = now - exchange.upstreamStartedAt
+      const { chain, definition } = exchange.api
+      if (chain.response.length > 0 && definition.records !== undefined) exchange.enterHook('response', now)
       return afterUpstream(exchange, withLimits(exchange, response), 0)
     },
     (error: unknown) => upstreamFailed(exchange, error),
@@ -128,6 +135,9 @@ function replacedOr(
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
   exchange.answered = true
+  exchange.response = response
+  exchange.leaveHook()
+  exchange.detail?.answer(response)
   if (GatewayResponse.tunnel(response) !== undefined) exchange.becomeTunnel()
   const body = GatewayResponse.body(response)
   body.settle()

@@ -47,7 +47,7 @@ export async function callApi(
     const response = await answer(exchange)
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, () => {
-      const concluding = conclude(exchange, { status: response.status })
+      const concluding = conclude(exchange, { status: response.status, cut: false })
       if (concluding instanceof Promise) concluding.then(leave, leave)
       else leave()
     })

@@ -20,6 +20,8 @@ export interface Chain {
   readonly request: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
+  /** Its analytics plugins are not there, and what they would have masked must not be stored. */
+  readonly unmasked: boolean
   /** For `explain`, which runs nothing. */
   readonly plugins: { readonly [H in Exclude<Hook, 'endpoint'>]: readonly LoadedPlugin<H>[] }
   readonly endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>
@@ -37,32 +39,48 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
   return {
-    request: [
-      ...bodyLimit(definition.maxBodyBytes),
-      ...plugins.pre.map((plugin) => plugged(plugin, passOrEnd)),
-      ...authenticate,
-      ...plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd)),
-      ...keyChecks,
-      ...withinLimits(charging, [again, ...keyChecks]),
-      ...withoutCredential(definition),
-      ...onEndpoint(endpoints),
-      ...plugins.post.map((plugin) => plugged(plugin, passOrEnd)),
-    ],
+    request: inTime(definition.records !== undefined, [
+      [undefined, bodyLimit(definition.maxBodyBytes)],
+      ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
+      [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
+      ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
+      [undefined, keyChecks],
+      [undefined, withinLimits(charging, [again, ...keyChecks])],
+      [undefined, withoutCredential(definition)],
+      [undefined, onEndpoint(endpoints, definition.records !== undefined)],
+      ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
+    ]),
     response: plugins.response,
     analytics: plugins.analytics,
+    unmasked: false,
     plugins,
     endpoints,
     limits: (method, path) => charging.ofApi(method, path),
   }
 }
 
+/** The steps of each hook, or of none, in order; where records are made, with a look at the clock where one hook ends. */
+function inTime(
+  timed: boolean,
+  stages: readonly (readonly [hook: Hook | undefined, steps: readonly Step[]])[],
+): Step[] {
+  let open: Hook | undefined
+  return stages.flatMap(([hook, steps]) => {
+    if (!timed || steps.length === 0 || hook === open) return steps
+    open = hook
+    const boundary: Step = (exchange) => void exchange.enterHook(hook)
+    return [boundary, ...steps]
+  })
+}
+
 /** What an API does whose plugins are not there: it lets nobody through. */
-export function unavailableChain(info: ApiInfo): Chain {
+export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   const charging = new Charging(info.definition)
   return {
     request: [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)],
     response: [],
     analytics: [],
+    unmasked,
     plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },
     endpoints: new EndpointTree(),
     limits: (method, path) => charging.ofApi(method, path),

@@ -31,7 +31,7 @@ export function plugged(plugin: LoadedPlugin, verdict: Verdict<Ended>): Step {
 }
 
 /** The plugins of the one endpoint that matches method and path as they are by now, in order. */
-export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>): Step[] {
+export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>, timed: boolean): Step[] {
   if (endpoints.size === 0) return []
   const compiled = new WeakMap<readonly LoadedPlugin<'endpoint'>[], readonly Step[]>()
   for (const { value } of endpoints)
@@ -44,6 +44,7 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
       const match = endpoints.find(exchange.request.method, exchange.request.path)
       if (match === undefined) return undefined
       exchange.params = match.params
+      if (timed) exchange.enterHook('endpoint')
       return runSteps(compiled.get(match.value) ?? [], exchange)
     },
   ]

@@ -85,6 +85,7 @@ export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): Gateway
   if (status === 401) response.headers.set('www-authenticate', 'Bearer')
   // And a 426 what would have been understood (RFC 6455 4.4).
   if (code === 'PSTN_UPGRADE_REQUIRED') response.headers.set('sec-websocket-version', '13')
+  exchange.response = response
   return response
 }
 

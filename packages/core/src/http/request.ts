@@ -205,6 +205,11 @@ export class GatewayRequest {
     request.#init.cancellation.onCancel(listener)
   }
 
+  /** @internal The path as it was matched, whatever plugins have made of it. */
+  static matchedPath(request: GatewayRequest): string {
+    return request.#init.path
+  }
+
   /** @internal */
   static client(request: GatewayRequest): Client {
     return request.#init.client

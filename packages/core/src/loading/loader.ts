@@ -1,3 +1,4 @@
+import { Masks } from '../analytics/masks.ts'
 import type { ApiInfo } from '../api.ts'
 import { compileChain, unavailableChain } from '../chain/chain.ts'
 import type { Events } from '../chain/events.ts'
@@ -195,7 +196,12 @@ export class Loader {
   #unavailable(parsed: ParsedDefinition, old: LoadedApi | undefined): LoadedApi {
     const hooks = { pre: [], auth: undefined, postAuth: [], post: [], response: [], analytics: [] }
     const info = infoOf(parsed, { ...parsed.draft, hooks, endpoints: {} })
-    const api = { ...this.#compile(info, old), chain: unavailableChain(info), available: false, passive: false }
+    const api = {
+      ...this.#compile(info, old),
+      chain: unavailableChain(info, parsed.draft.hooks.analytics.length > 0),
+      available: false,
+      passive: false,
+    }
     return new LoadedApi(parsed, undefined, api, [], { begin: () => undefined, end: () => api.leases.close() })
   }
 
@@ -213,6 +219,7 @@ export class Loader {
       upstream: leases.own,
       leases,
       trust: compileTrust(definition.trustedProxies),
+      masks: new Masks(definition.secrets, definition.authentication.idExtractor?.source === 'body'),
       forward:
         forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
       customForwarder,
