@@ -54,7 +54,7 @@ export interface Acceptance {
   readonly maxBodyBytes: number
   /** Whether the host application is to answer, as the definition says: `freely` where nothing here decides about it. */
   readonly leadsToHost: 'never' | 'guarded' | 'freely'
-  /** Is to be shown the body that the host application reads by itself; undefined where nobody wants to see it. */
+  /** Is to be shown the body that the host application reads by itself; undefined where no bodies are recorded. */
   readonly watchBody: ((chunk: Uint8Array) => void) | undefined
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
