@@ -147,6 +147,19 @@ export function describe(value: unknown): string {
   }
 }
 
+/** The same for what may be a client's, such as a credential: text is not quoted. */
+export function describeUnquoted(value: unknown): string {
+  return typeof value === 'string' ? `a text of ${value.length} characters` : describe(value)
+}
+
+/** Why a text is no JSON, without a piece of that text: an error goes where no body is to go. */
+export function jsonProblem(error: unknown): string {
+  const { message } = error as Error
+  // What it quotes may be anything; where it stands is told by the others.
+  if (message.startsWith('Unexpected token ')) return 'unexpected token'
+  return message.replace(/^./, (first) => first.toLowerCase())
+}
+
 function describeFunction(value: { readonly name: string }): string {
   const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'
   return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`

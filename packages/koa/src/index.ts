@@ -24,7 +24,7 @@ import {
   type Targets,
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
-import { answerOfHost, applyHead, type HostAnswer } from './host-answer.ts'
+import { answerOfHost, applyHead, type HostAnswer, showBody } from './host-answer.ts'
 import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
@@ -70,7 +70,8 @@ export function createGateway(
     }
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
     const asLeft = answer === ofHost?.response && GatewayResponse.body(answer).untouched
-    if (asLeft) return applyHead(ctx, answer)
+    // A stream can be read once only: where it is recorded, what passes here has to be what is sent.
+    if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
   return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })

@@ -180,10 +180,10 @@ function bytesIn(request: GatewayRequest): number {
 }
 
 function bytesOut({ response, method }: Exchange, status: number): number {
-  if (response === undefined) return 0
+  if (response === undefined || (response.status !== 101 && isBodyless(method, status))) return 0
   const tunnel = GatewayResponse.tunnel(response)
   if (tunnel !== undefined) return tunnel.transferred
   const content = GatewayResponse.body(response).content()
   if (content instanceof ByteStream) return content.transferred
-  return content instanceof Buffer && status !== 499 && !isBodyless(method, status) ? content.length : 0
+  return content instanceof Buffer && status !== 499 ? content.length : 0
 }

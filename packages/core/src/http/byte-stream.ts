@@ -148,6 +148,11 @@ export class ByteStream {
     }, this.#stallMs).unref()
   }
 
+  /** Takes everything and keeps nothing. */
+  drain(): void {
+    this.consume(DISCARD)
+  }
+
   /** Neither its producer nor its consumer goes on. */
   cut(error: Error): void {
     this.#sink?.fail(error)

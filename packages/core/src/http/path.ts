@@ -1,3 +1,4 @@
+import { describe } from '../errors.ts'
 import { isAuthority } from './authority.ts'
 
 // What may stand in a path as it is: pchar and "/" of RFC 3986 3.3, without a leading "//" and without any "/.".
@@ -72,6 +73,11 @@ function isUtf8(escaped: string): boolean {
 /** Percent-encodes what a plugin or a definition may write plainly (spaces, letters beyond ASCII). */
 export function encodePath(path: string): string {
   return path.replaceAll(/[^\u0021-\u007E]+/g, (text) => encodeURIComponent(Buffer.from(text).toString()))
+}
+
+/** What was given for a path, for a message: a query may have secrets in it. */
+export function describePath(value: unknown): string {
+  return describe(typeof value === 'string' ? value.replace(/\?.+$/s, '?...') : value)
 }
 
 /** A request target in its parts. The authority of an absolute-form target is dropped: it never chooses an upstream. */

@@ -1,6 +1,6 @@
 import { Duplex, pipeline, Readable, type Transform } from 'node:stream'
 import type { TransformStream } from 'node:stream/web'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, jsonProblem } from '../errors.ts'
 import { Body, type BodyInput, encodeBody, heard } from './body.ts'
 import { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
@@ -72,7 +72,7 @@ export class GatewayResponse {
 
   /** The body parsed as JSON, decoded when compressed. */
   json<T = unknown>(): Promise<T> {
-    return heard(this.text().then((text) => JSON.parse(text) as T))
+    return heard(this.text().then((text) => parseJson(text) as T))
   }
 
   /** The body, decoded when compressed. What is sent stays as the upstream sent it until `setBody` is called. */
@@ -161,6 +161,15 @@ refuseUnknownWrites(
   { statusCode: 'response.status', body: 'response.setBody(body)' },
   'context.state for data of your own',
 )
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // Of the same kind, without a piece of the body in it.
+    throw new SyntaxError(`The response body is not JSON: ${jsonProblem(error)}.`)
+  }
+}
 
 function pipeThrough(
   content: Buffer | ByteStream | undefined | Promise<Buffer>,
