@@ -41,6 +41,8 @@ export class Exchange {
   known: StoredSession | undefined
   /** True: authentication asks the store itself, no copy of this process will do. */
   reconfirming = false
+  /** Whose answer the response plugins meet. */
+  origin: 'upstream' | 'gateway' = 'upstream'
   /** Why the gateway itself answered; undefined when it did not. */
   code: GatewayErrorCode | undefined
   /** What the client is told about its limits. */
