@@ -406,6 +406,7 @@ describe.each(hosts)('%s', (name, mount) => {
     await flowing.promise
     client.socket.destroy()
     await over.promise
+    expect(client.received).not.toContain('0\r\n\r\n')
   })
 
   it('lets the upstream send no faster than a transform takes it', async () => {
@@ -540,7 +541,7 @@ describe.each(applications)('%s as the upstream', (_, mount) => {
     const { port } = await mount(
       { name: 'a', hooks: { response: [edit] } },
       {
-        raw: (__, res) => {
+        raw: (_req, res) => {
           res.statusCode = 200
           res.setHeader('Trailer', 'end')
           res.write('hel')

@@ -43,7 +43,7 @@ function outgoing(
   method: string,
 ): OutgoingMessage {
   const { status, headers } = response
-  const { untouched } = GatewayResponse.body(response)
+  const { untouched, replaced } = GatewayResponse.body(response)
   const touched = GatewayHeaders.touched(headers)
   const bodyless = isBodyless(method, status)
   // Of the host application only; whatever a plugin does, what follows its body is not for another one.
@@ -53,7 +53,9 @@ function outgoing(
   const length = bodyless ? lengthBeside(response, content, method) : bytes?.length
   // The declared length of a stream is its maker's; one a plugin wrote is a guess.
   const keepsLength =
-    length === undefined && untouched && touched?.has('content-length') !== true && mayDeclare(bodyless, method, status)
+    length === undefined &&
+    (bodyless ? !replaced && mayDeclare(method, status) : untouched) &&
+    touched?.has('content-length') !== true
   // Where nobody can read the body nobody should be told a type that was guessed from it (RFC 9110 15.4.5).
   const unsaidType = status === 304 ? GatewayResponse.madeUpType(response) : undefined
   const source = GatewayHeaders.lines(headers)
@@ -93,8 +95,8 @@ function lengthBeside(
 }
 
 /** Whether there may be a length although there is no body: of the one there would be (RFC 9110 8.6). */
-function mayDeclare(bodyless: boolean, method: string, status: number): boolean {
-  return !bodyless || status === 304 || (method === 'HEAD' && !isBodyless('GET', status))
+function mayDeclare(method: string, status: number): boolean {
+  return status === 304 || (method === 'HEAD' && !isBodyless('GET', status))
 }
 
 const NOTHING = Buffer.alloc(0)
