@@ -55,6 +55,8 @@ export const ERRORS = {
   PSTN_CLIENT_STALLED: { status: null, answer: null },
   PSTN_RESPONSE_TOO_LARGE: { status: 500, answer: 'Middleware error' },
   PSTN_RESPONSE_ENCODING: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_PARTIAL: { status: 500, answer: 'Middleware error' },
   PSTN_UPSTREAM_UNREACHABLE: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_INVALID: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_BROKE: { status: 502, answer: 'Bad Gateway' },

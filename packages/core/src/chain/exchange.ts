@@ -45,6 +45,8 @@ export class Exchange {
   known: StoredSession | undefined
   /** True: authentication asks the store itself, no copy of this process will do. */
   reconfirming = false
+  /** Whose answer the response plugins meet. */
+  origin: 'upstream' | 'gateway' = 'upstream'
   /** Why the gateway itself answered; undefined when it did not. */
   code: GatewayErrorCode | undefined
   /** The answer that was decided on last; undefined where the host application writes its own. */
