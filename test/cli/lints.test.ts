@@ -71,17 +71,6 @@ describe('an ordinary definition', () => {
   })
 })
 
-describe('unreachable-api', () => {
-  it('finds listen paths that differ by case only, where case does not count', async () => {
-    const [one, two] = [
-      { name: 'one', listenPath: '/Shop' },
-      { name: 'two', listenPath: '/shop' },
-    ]
-    expect(await remarks([one, two])).toEqual(['unreachable-api one listenPath'])
-    expect(await remarks([api({ ...one }), api({ ...two })])).toEqual([])
-  })
-})
-
 describe('unreachable-endpoint', () => {
   const at = (key: string, where = 'endpoints'): string => `unreachable-endpoint shop ${where}["${key}"]`
 
