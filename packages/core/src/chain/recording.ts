@@ -1,3 +1,4 @@
+import { MASK } from '../analytics/masks.ts'
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
@@ -147,7 +148,7 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
     listenPath,
     trackPath: false,
     contentLength: lengthOf(request),
-    userAgent: masks.header('user-agent', request.headers.get('user-agent') ?? ''),
+    userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
     clientAddress: request.clientAddress,
     responseCode: status,
     code: code ?? '',
@@ -166,8 +167,9 @@ function timeBehind({ response, upstreamStartedAt, upstreamMs }: Exchange, ended
 }
 
 function pathOf(target: string): string {
-  const [path = ''] = withoutAuthority(target).split('?', 1)
-  return path
+  const own = withoutAuthority(target)
+  const mark = own.indexOf('?')
+  return mark === -1 ? own : own.slice(0, mark)
 }
 
 function lengthOf(request: GatewayRequest): number {
