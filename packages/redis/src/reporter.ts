@@ -35,7 +35,7 @@ export function outageWarnings(
       if (told || now() - last < WARNING_PAUSE_MS) return
       told = true
       last = now()
-      const advice = 'Postern keeps trying; give ${maker} an onError to be told instead.'
+      const advice = `Postern keeps trying; give ${maker} an onError to be told instead.`
       process.emitWarning(`${error.message} ${advice}`, 'PosternWarning')
     },
     over() {
