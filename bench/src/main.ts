@@ -1,11 +1,13 @@
 import { benchChain } from './chain.ts'
 import { benchMatching } from './matching.ts'
+import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
 
 /** `--quick` is for those that can be short. */
 const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) => Promise<void>>> = {
   matching: benchMatching,
   chain: benchChain,
+  records: benchRecords,
   sessions: benchSessions,
 }
 
