@@ -84,12 +84,10 @@ const lines = fc
       nil: undefined,
     }),
   )
-  .map(([cookies, dups, vary, ...single]) => [
-    ...cookies,
-    ...dups,
-    ...vary,
-    ...single.filter((field) => field !== undefined),
-  ])
+  .map(([cookies, dups, vary, ...single]) => {
+    const some = single.filter((field) => field !== undefined)
+    return cookies.concat(dups, vary, some)
+  })
 
 export const randomResponse: fc.Arbitrary<RandomResponse> = fc
   .record({
@@ -114,10 +112,25 @@ export const randomResponse: fc.Arbitrary<RandomResponse> = fc
   .map(({ size: length, kinds, seed, coding: chosen, lines: given, ...rest }): RandomResponse => {
     const bare = rest.status === 204 || rest.status === 205 || rest.status === 304
     const made = bare ? Buffer.alloc(0) : content(length, kinds, seed)
-    if (typeof chosen === 'string')
-      return { ...rest, lines: [...given, ['Content-Encoding', chosen]], plain: undefined, body: made }
-    const [name, encode] = chosen
-    // A part of what is encoded cannot be undone by itself, so a 206 is not encoded here.
-    if (name === undefined || rest.status === 206) return { ...rest, lines: given, plain: made, body: made }
-    return { ...rest, lines: [...given, ['Content-Encoding', name]], plain: made, body: bare ? made : encode(made) }
+    const [name, encode] = typeof chosen === 'string' ? [chosen, undefined] : chosen
+    // A part of what is encoded cannot be undone by itself.
+    const told =
+      name === undefined || (rest.status === 206 && encode !== undefined) ? [] : [['Content-Encoding', name] as const]
+    const encoded = encode === undefined || told.length === 0 || bare ? made : encode(made)
+    const response = {
+      ...rest,
+      lines: [...given, ...told],
+      plain: encode === undefined ? undefined : made,
+      body: encoded,
+    }
+    // Not its bytes: a failure has to be read by somebody.
+    const shown = JSON.stringify({
+      ...rest,
+      lines: response.lines,
+      length,
+      kinds,
+      seed,
+      coding: String(encode ?? name),
+    })
+    return Object.defineProperty(response, fc.toStringMethod, { value: () => shown })
   })

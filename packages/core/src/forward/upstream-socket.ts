@@ -67,7 +67,7 @@ export function upstreamSocket(socket: Socket): Socket {
 /** Reads without ending the stream before somebody has found that there is no more. */
 function untilAskedFor(socket: Socket): (size?: number) => unknown {
   const push = socket.push.bind(socket)
-  const read = socket.read.bind(socket)
+  const read: (size?: number) => unknown = socket.read.bind(socket)
   let over = false
   socket.push = (chunk: unknown, encoding?: BufferEncoding) => {
     if (chunk === null) over = true

@@ -47,8 +47,10 @@ const CODINGS: ReadonlyMap<string, () => Coding> = new Map([
 
 /** One layer of `content-encoding` undone, with a cap on what comes out of it (a small answer can hold gigabytes). */
 export async function decodeContent(bytes: Buffer, encoding: string | null, limitBytes: number): Promise<Buffer> {
+  // In whatever coding: a HEAD names one and has no body.
+  if (bytes.length === 0) return bytes
   const decoder = contentDecoder(encoding)
-  if (decoder === undefined || bytes.length === 0) return bytes
+  if (decoder === undefined) return bytes
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
