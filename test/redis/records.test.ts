@@ -40,6 +40,26 @@ async function pumped(list: string, port?: number): Promise<string[]> {
 
 const aliases = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => String(from + i))
 
+describe('options of redisRecords', () => {
+  const url = 'redis://127.0.0.1:1'
+  it.each<[what: string, given: object | string, message: string]>([
+    ['a URL alone', url, 'redisRecords: found text; write redisRecords({ url }).'],
+    ['no place', {}, 'redisRecords: found no place; expected one of client, url, options, cluster.'],
+    ['an option of the store', { url, prefix: 'p' }, 'unknown option "prefix"'],
+    ['a setting of the real gateway', { url, hashKeys: true }, 'unknown option "hashKeys"'],
+    ['a misspelt option', { url, multipleList: true }, 'did you mean "multipleLists"?'],
+    ['a list in braces', { url, list: '{a}' }, 'list: found "{a}"; expected text without { and }.'],
+    ['a prefix for names', { options: { host: 'h', keyPrefix: 'a:' } }, 'expected none: list names the list.'],
+    ['no lifetime', { url, expireSeconds: 0 }, 'expireSeconds: found 0; expected whole seconds from 1 to 2147483647.'],
+    ['a list without room', { url, maxLength: 0.5 }, 'maxLength: found 0.5; expected a whole number from 1'],
+    ['two mistakes', { url, list: '', name: '' }, 'redisRecords has 2 problems:'],
+  ])('are refused at once: %s', (_, given, message) => {
+    expect(() => redisRecords(given as RedisRecordsOptions)).toThrow(
+      expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message: expect.stringContaining(message) as string }),
+    )
+  })
+})
+
 describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   it('lie in one list in order, until nobody has added one for a while', async () => {
     const sink = open({ ...single, expireSeconds: 1000 })
