@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisRecords, redisRecords, type RedisRecordsOptions } from '@postern/redis'
 import { Redis } from 'ioredis'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
 import { type RedisServer, type RedisSettings, startRedis } from '../support/redis-server.ts'
 import { numbered } from './a-record.ts'
@@ -27,12 +27,15 @@ async function server(settings?: RedisSettings): Promise<RedisServer> {
 
 const at = ({ port }: RedisServer): RedisRecordsOptions => ({ options: { host: '127.0.0.1', port } })
 
+const SINGLE_PORT = inject('redis')?.single ?? 0
+
 /** As tyk-pump takes them: all at once, and the list is gone. */
-async function pumped(list: string, port?: number): Promise<string[]> {
-  const client = new Redis({ port: port ?? Number((single as { options: { port: number } }).options.port) })
+async function pumped(list: string, port = SINGLE_PORT): Promise<string[]> {
+  const client = new Redis({ port })
   try {
-    const [records] = (await client.multi().lrangeBuffer(list, 0, -1).del(list).exec()) ?? []
-    return (records?.[1] as Buffer[]).map((bytes) => String(readTykRecord(bytes)['Alias']))
+    const replies = (await client.multi().lrangeBuffer(list, 0, -1).del(list).exec()) ?? []
+    const records = replies[0]?.[1] ?? []
+    return (records as Buffer[]).map((bytes) => String(readTykRecord(bytes)['Alias']))
   } finally {
     client.disconnect()
   }
@@ -91,7 +94,7 @@ describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   })
 
   it('are written by a client of the application, which stays open', async () => {
-    const client = new Redis(Number((single as { options: { port: number } }).options.port))
+    const client = new Redis(SINGLE_PORT)
     closeLater(() => client.disconnect())
     const sink = open({ client })
     await sink.write(numbered(2))
@@ -112,7 +115,7 @@ describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   })
 
   it('are lost where something else has that name, and only they', async () => {
-    const sink = open(single as RedisRecordsOptions)
+    const sink = open(single)
     await ask(`SET ${sink.list} 1`)
     await expect(sink.write(numbered(1))).rejects.toMatchObject({
       code: 'PSTN_SINK_FAILED',

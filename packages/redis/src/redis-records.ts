@@ -1,6 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import type { AnalyticsRecord, RecordSink } from '@postern/core'
-import { GatewayError } from '@postern/core/store'
+import { type AnalyticsRecord, GatewayError, type RecordSink } from '@postern/core/store'
 import { backoff } from './backoff.ts'
 import { isAnswer, reasonOf, unavailable } from './failure.ts'
 import { clientOf } from './own-client.ts'
