@@ -38,7 +38,7 @@ function usedBytes(): number {
   return heapUsed + external + arrayBuffers
 }
 
-async function until(check: () => Promise<boolean>): Promise<void> {
+async function eventually(check: () => Promise<boolean>): Promise<void> {
   while (!(await check())) await sleep(20)
 }
 
@@ -79,7 +79,7 @@ describe.skipIf(noServer)('100,000 requests as fast as they go,', { timeout: 120
     } else {
       // What it has when it is killed is gone with it.
       taken = REQUESTS / 20
-      await until(async () => (await client.llen(LIST)) === taken)
+      await eventually(async () => (await client.llen(LIST)) === taken)
       await redis.kill()
     }
     const before = usedBytes()

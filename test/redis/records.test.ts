@@ -88,7 +88,7 @@ describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   })
 
   it('lie on a Cluster', async () => {
-    const sink = open({ ...cluster, multipleLists: true } as RedisRecordsOptions)
+    const sink = open({ ...cluster, multipleLists: true })
     for (let i = 0; i < 50; i += 1) await sink.write(numbered(1, i))
     expect(sink.told).toEqual([])
   })
