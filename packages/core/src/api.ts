@@ -262,6 +262,8 @@ export interface ApiDefinitionInput {
   /** Left out: the host application's own routes are the upstream. */
   readonly upstream?: string | UpstreamInput | undefined
   readonly hooks?: HooksInput | undefined
+  /** Which answers the response plugins see: those from behind the gateway (default), or also those it makes itself. */
+  readonly responseScope?: 'upstream' | 'all' | undefined
   /** Per-endpoint plugins. The most specific path wins, whatever the order. */
   readonly endpoints?: Readonly<Record<EndpointKey, readonly PluginEntry<EndpointPlugin>[]>> | undefined
   /** Who may call: by key, by plugin, by both. Without it and without `hooks.auth` the API is keyless. */
@@ -411,6 +413,7 @@ export interface ApiDefinition {
     readonly response: readonly PluginSettings<ResponsePlugin>[]
     readonly analytics: readonly PluginSettings<AnalyticsPlugin>[]
   }
+  readonly responseScope: 'upstream' | 'all'
   readonly endpoints: Readonly<Record<string, readonly PluginSettings<EndpointPlugin>[]>>
   readonly ignoreCase: boolean
   readonly config: Readonly<Record<string, unknown>>

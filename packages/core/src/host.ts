@@ -1,4 +1,5 @@
 /** What an adapter needs to put a gateway into a host, and a reader to say what is wrong. Application code has no use for it. */
+export { Masks } from './analytics/masks.ts'
 export { HANDED_OVER } from './chain/answer.ts'
 export type { ExchangeAnswer } from './chain/answer.ts'
 export type { HostForwarder } from './chain/exchange.ts'

@@ -54,6 +54,8 @@ export interface Acceptance {
   readonly maxBodyBytes: number
   /** Whether the host application is to answer, as the definition says: `freely` where nothing here decides about it. */
   readonly leadsToHost: 'never' | 'guarded' | 'freely'
+  /** Is to be shown the body that the host application reads by itself; undefined where no bodies are recorded. */
+  readonly watchBody: ((chunk: Uint8Array) => void) | undefined
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
   /**
@@ -271,6 +273,10 @@ class AcceptedRequest implements Acceptance {
     return this.#problem !== undefined || this.#life.closing || (code !== undefined && LEAVES_BODY.has(code))
   }
 
+  get watchBody(): Acceptance['watchBody'] {
+    return this.#exchange.detail?.request.take
+  }
+
   get leadsToHost(): Acceptance['leadsToHost'] {
     const { upstream, customForwarder, passive } = this.#exchange.api
     if (upstream !== undefined || customForwarder) return 'never'
@@ -334,6 +340,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     method: call.method,
     maxBufferedBytes: 0,
     maxBodyBytes: 0,
+    watchBody: undefined,
     leadsToHost: 'never',
     closes: true,
     hostTarget: () => undefined,

@@ -9,7 +9,7 @@ export function maskFields(text: string, contentType: string, names: ReadonlySet
   if (names.size === 0) return text
   const isForm = /^\s*application\/x-www-form-urlencoded\b/i.test(contentType)
   const parts = maskParts(text, contentType, names, mask)
-  return maskPairs(maskXml(maskJson(parts, names, mask), names, mask), names, mask, isForm)
+  return maskPairs(maskXml(maskJson(parts, names, mask), names, mask), names, mask, isForm ? 'query' : 'attributes')
 }
 
 /** Names are texts, a body is bytes. */

@@ -12,10 +12,13 @@ const ESCAPED_END_IN_TEXT = /[&\s"'<>]|%(?:25)*26/g
 const ESCAPED_END_IN_QUERY = /&|%(?:25)*26/g
 
 /**
- * Puts `mask` in place of the values of `name=value` pairs, wherever they stand; `only`: the text has nothing but pairs, so that
- * a value goes on until the next one. Names are compared decoded and in lower case.
+ * What the pairs stand in: a query or a form, where a value goes on until the next one; a text with addresses in it; or one
+ * whose values may also be in quotes, as attributes are.
  */
-export function maskPairs(text: string, names: ReadonlySet<string>, mask: string, only = false): string {
+type Pairs = 'query' | 'addresses' | 'attributes'
+
+/** Puts `mask` in place of the values of `name=value` pairs, wherever they stand. Names are compared decoded and in lower case. */
+export function maskPairs(text: string, names: ReadonlySet<string>, mask: string, pairs: Pairs): string {
   if (names.size === 0) return text
   let masked = ''
   let kept = 0
@@ -23,14 +26,18 @@ export function maskPairs(text: string, names: ReadonlySet<string>, mask: string
   for (let found = PAIR.exec(text); found !== null; found = PAIR.exec(text)) {
     const [, name = '', equals = ''] = found
     if (!names.has(decoded(name))) continue
-    const start = found.index + name.length + equals.length
+    const behind = found.index + name.length + equals.length
+    const quote = text[behind]
+    const quoted = pairs === 'attributes' && (quote === '"' || quote === "'")
+    const start = quoted ? behind + 1 : behind
     const escaped = equals !== '='
-    const end = only ? (escaped ? ESCAPED_END_IN_QUERY : END_IN_QUERY) : escaped ? ESCAPED_END_IN_TEXT : END_IN_TEXT
+    const inQuery = pairs === 'query'
+    const end = inQuery ? (escaped ? ESCAPED_END_IN_QUERY : END_IN_QUERY) : escaped ? ESCAPED_END_IN_TEXT : END_IN_TEXT
     end.lastIndex = start
-    const until = end.exec(text)?.index ?? text.length
+    const until = quoted ? text.indexOf(quote!, start) : (end.exec(text)?.index ?? -1)
     masked += text.slice(kept, start) + mask
-    kept = until
-    PAIR.lastIndex = until
+    kept = until === -1 ? text.length : until
+    PAIR.lastIndex = kept
   }
   return kept === 0 ? text : masked + text.slice(kept)
 }
@@ -39,7 +46,7 @@ export function maskPairs(text: string, names: ReadonlySet<string>, mask: string
 export function maskQuery(target: string, names: ReadonlySet<string>, mask: string): string {
   if (names.size === 0) return target
   const mark = target.indexOf('?')
-  return mark === -1 ? target : target.slice(0, mark) + maskPairs(target.slice(mark), names, mask, true)
+  return mark === -1 ? target : target.slice(0, mark) + maskPairs(target.slice(mark), names, mask, 'query')
 }
 
 /** However often it is escaped: what it means to somebody further on is not known here. */

@@ -34,14 +34,15 @@ export class Masks {
     return this.#bodyFields.size > 0
   }
 
-  hasHeader(name: string): boolean {
-    return this.#headers.has(name.toLowerCase())
+  hides(lowerCaseHeader: string): boolean {
+    return this.#headers.has(lowerCaseHeader)
   }
 
   /** The value of a field as it may be shown: addresses in it have their query masked. */
   header(name: string, value: string): string {
-    if (this.hasHeader(name)) return MASK
-    return ADDRESSES.has(name.toLowerCase()) ? this.url(value) : maskPairs(value, this.#query, MASK)
+    const lowerCase = name.toLowerCase()
+    if (this.hides(lowerCase)) return MASK
+    return ADDRESSES.has(lowerCase) ? this.url(value) : maskPairs(value, this.#query, MASK, 'addresses')
   }
 
   /** A request target, or another address. */
@@ -51,7 +52,7 @@ export class Masks {
 
   /** A body, or as much of it as there is; one character is one byte (latin1). */
   body(text: string, contentType: string): string {
-    return maskFields(maskPairs(text, this.#query, MASK), contentType, this.#bodyFields, MASK)
+    return maskFields(maskPairs(text, this.#query, MASK, 'addresses'), contentType, this.#bodyFields, MASK)
   }
 }
 

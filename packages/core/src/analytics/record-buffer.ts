@@ -4,20 +4,19 @@ import { RecordQueue } from './record-queue.ts'
 /** Records with requests and answers word for word are large: of those fewer are kept. */
 const MOST_BYTES = 64 * 1024 * 1024
 
+/** It was the oldest. */
+const forgotten = (): void => undefined
+
 /** The last records, in memory. */
 export class RecordBuffer {
-  readonly #capacity: number
   readonly #records: RecordQueue
 
   constructor(capacity: number) {
-    this.#capacity = capacity
     this.#records = new RecordQueue(capacity, MOST_BYTES)
   }
 
   add(record: AnalyticsRecord): void {
-    if (this.#capacity === 0) return
-    while (this.#records.length > 0 && !this.#records.hasRoomFor(record)) this.#records.take(1)
-    this.#records.add(record)
+    this.#records.add(record, forgotten)
   }
 
   /** Copies, oldest first. */

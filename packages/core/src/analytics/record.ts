@@ -88,7 +88,7 @@ export function copyRecord(record: AnalyticsRecord): AnalyticsRecord {
     network: { ...network },
   }
   // Fields a plugin has added.
-  for (const [name, value] of Object.entries(record))
+  for (const [name, value] of Object.entries(record) as [string, unknown][])
     if (typeof value === 'object' && !NESTED.has(name)) Object.assign(copy, { [name]: copyData(value, name) })
   return copy
 }

@@ -11,7 +11,7 @@ export class SecretValues {
   /** Flat `[name, value, ...]`. */
   addFields(lines: readonly string[], masks: Masks): void {
     for (let i = 0; i < lines.length; i += 2) {
-      if (!masks.hasHeader(lines[i]!)) continue
+      if (!masks.hides(lines[i]!.toLowerCase())) continue
       const value = lines[i + 1]!
       this.#add(value)
       // `Bearer ...`, `Basic ...`

@@ -42,25 +42,12 @@ export class SinkQueue {
       this.#lose(1, 'closed')
       return
     }
-    if (!this.#makeRoom(record)) {
-      this.#lose(1, 'overflow')
-      return
-    }
-    this.#queue.add(record)
-    this.#schedule()
+    if (this.#queue.add(record, this.#settings.overflow === 'drop-oldest' ? this.#overflow : undefined))
+      this.#schedule()
+    else this.#overflow()
   }
 
-  #makeRoom(record: AnalyticsRecord): boolean {
-    const queue = this.#queue
-    if (queue.hasRoomFor(record)) return true
-    if (this.#settings.overflow === 'drop-newest') return false
-    while (queue.length > 0) {
-      queue.take(1)
-      this.#lose(1, 'overflow')
-      if (queue.hasRoomFor(record)) return true
-    }
-    return false
-  }
+  readonly #overflow = (): void => this.#lose(1, 'overflow')
 
   /** Never at once: who adds a record is a request. */
   #schedule(): void {

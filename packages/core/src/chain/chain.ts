@@ -68,7 +68,10 @@ function inTime(
   return stages.flatMap(([hook, steps]) => {
     if (!timed || steps.length === 0 || hook === open) return steps
     open = hook
-    const boundary: Step = (exchange) => void exchange.enterHook(hook)
+    const boundary: Step = (exchange) => {
+      exchange.enterHook(hook)
+      return undefined
+    }
     return [boundary, ...steps]
   })
 }

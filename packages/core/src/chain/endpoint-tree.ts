@@ -2,6 +2,7 @@ import { pathToRegexp } from 'path-to-regexp'
 import { endpointExpression, type FlatToken, parseEndpointKey } from '../definition/endpoint-key.ts'
 import { GatewayError } from '../errors.ts'
 import type { PathParams } from '../hooks.ts'
+import { decodedForm, decodedText, formsOf, matchForm } from '../http/path.ts'
 import type { Expression } from '../session/expression.ts'
 
 /** What was found for a request. */
@@ -89,19 +90,22 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   /** `path` must be canonical. */
   find(method: string, path: string): EndpointMatch<T> | undefined {
     const values: string[] = []
-    const leaf = this.#walk(this.#root, method, path, 0, values) ?? this.#search(method, path, values)
-    return leaf === undefined
-      ? undefined
-      : { key: leaf.key, value: leaf.value, params: paramsOf(leaf.captures, values) }
+    const leaf = this.#walk(this.#root, method, matchForm(path), 0, values)
+    if (leaf !== undefined) return matchOf(leaf, paramsOf(leaf.captures, values))
+    return this.#searched.length === 0 ? undefined : this.#search(method, path)
   }
 
-  #search(method: string, path: string, values: string[]): Leaf<T> | undefined {
+  #search(method: string, path: string): EndpointMatch<T> | undefined {
+    const forms = formsOf(path)
+    const decoded = forms.length > 1 ? decodedForm(path) : undefined
     for (const { expression, methods } of this.#searched) {
       const leaf = leafFor(methods, method)
-      const found = leaf === undefined ? undefined : expression.find(path)
-      if (found === undefined) continue
-      values.push(...found)
-      return leaf
+      if (leaf === undefined) continue
+      for (const form of forms) {
+        const found = expression.find(form)
+        // Nothing is decoded twice.
+        if (found !== undefined) return matchOf(leaf, paramsOf(leaf.captures, found, form === decoded))
+      }
     }
     return undefined
   }
@@ -202,6 +206,10 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   }
 }
 
+function matchOf<T>({ key, value }: Leaf<T>, params: PathParams): EndpointMatch<T> {
+  return { key, value, params }
+}
+
 function createNode<T>(): Node<T> {
   return { literals: new Map(), mixed: [], parameter: undefined, rests: [], methods: new Map() }
 }
@@ -233,23 +241,14 @@ function insertBySpecificity<B extends { readonly literalLength: number }>(branc
   branches.splice(at === -1 ? branches.length : at, 0, branch)
 }
 
-function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]): PathParams {
+function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[], decoded = false): PathParams {
   const params = Object.create(null) as Record<string, string>
   for (let i = 0; i < captures.length; i += 1) {
     const { name, type } = captures[i]!
     const value = values[i] ?? ''
-    if (!value.includes('%')) params[name] = value
+    if (decoded || !value.includes('%')) params[name] = value
     // Within a wildcard an escaped slash is data, the others separate: it stays escaped.
-    else params[name] = type === 'wildcard' ? value.split('%2F').map(decoded).join('%2F') : decoded(value)
+    else params[name] = type === 'wildcard' ? decodedForm(value) : decodedText(value)
   }
   return params
-}
-
-/** Canonical paths are valid UTF-8; only an expression can cut an escape in two, and then has what it cut. */
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
 }

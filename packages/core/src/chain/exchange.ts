@@ -21,6 +21,17 @@ const NOBODY: readonly Caller[] = Object.freeze([])
 
 const OVER = new GatewayError('PSTN_CLIENT_CLOSED', 'The request that made this call is over.')
 
+/** One function for each, of a name that is written there: a name worked out at run time costs as much as the clock. */
+const NOTE: { readonly [H in Hook]: (times: HookTimes, ms: number) => void } = {
+  pre: (times, ms) => void (times.pre = (times.pre ?? 0) + ms),
+  auth: (times, ms) => void (times.auth = (times.auth ?? 0) + ms),
+  postAuth: (times, ms) => void (times.postAuth = (times.postAuth ?? 0) + ms),
+  endpoint: (times, ms) => void (times.endpoint = (times.endpoint ?? 0) + ms),
+  post: (times, ms) => void (times.post = (times.post ?? 0) + ms),
+  response: (times, ms) => void (times.response = (times.response ?? 0) + ms),
+  analytics: (times, ms) => void (times.analytics = (times.analytics ?? 0) + ms),
+}
+
 /** Everything known about one request on its way through one API. */
 export class Exchange {
   readonly api: CompiledApi
@@ -45,6 +56,8 @@ export class Exchange {
   known: StoredSession | undefined
   /** True: authentication asks the store itself, no copy of this process will do. */
   reconfirming = false
+  /** Whose answer the response plugins meet. */
+  origin: 'upstream' | 'gateway' = 'upstream'
   /** Why the gateway itself answered; undefined when it did not. */
   code: GatewayErrorCode | undefined
   /** The answer that was decided on last; undefined where the host application writes its own. */
@@ -98,7 +111,7 @@ export class Exchange {
   enterHook(hook: Hook | undefined, now = performance.now()): void {
     if (this.#hook !== undefined) {
       this.hookTimes ??= {}
-      this.hookTimes[this.#hook] = (this.hookTimes[this.#hook] ?? 0) + now - this.#hookSince
+      NOTE[this.#hook](this.hookTimes, now - this.#hookSince)
     }
     this.#hook = hook
     this.#hookSince = now

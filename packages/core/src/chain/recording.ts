@@ -1,3 +1,4 @@
+import { MASK } from '../analytics/masks.ts'
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
@@ -5,7 +6,7 @@ import { declaredLength } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { firstValue, GatewayHeaders } from '../http/headers.ts'
-import { isBodyless } from '../http/outgoing.ts'
+import { isBodyless } from '../http/framing.ts'
 import { withoutAuthority } from '../http/path.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -147,7 +148,7 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
     listenPath,
     trackPath: false,
     contentLength: lengthOf(request),
-    userAgent: masks.header('user-agent', request.headers.get('user-agent') ?? ''),
+    userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
     clientAddress: request.clientAddress,
     responseCode: status,
     code: code ?? '',
@@ -166,8 +167,9 @@ function timeBehind({ response, upstreamStartedAt, upstreamMs }: Exchange, ended
 }
 
 function pathOf(target: string): string {
-  const [path = ''] = withoutAuthority(target).split('?', 1)
-  return path
+  const own = withoutAuthority(target)
+  const mark = own.indexOf('?')
+  return mark === -1 ? own : own.slice(0, mark)
 }
 
 function lengthOf(request: GatewayRequest): number {
@@ -180,10 +182,10 @@ function bytesIn(request: GatewayRequest): number {
 }
 
 function bytesOut({ response, method }: Exchange, status: number): number {
-  if (response === undefined) return 0
+  if (response === undefined || (response.status !== 101 && isBodyless(method, status))) return 0
   const tunnel = GatewayResponse.tunnel(response)
   if (tunnel !== undefined) return tunnel.transferred
   const content = GatewayResponse.body(response).content()
   if (content instanceof ByteStream) return content.transferred
-  return content instanceof Buffer && status !== 499 && !isBodyless(method, status) ? content.length : 0
+  return content instanceof Buffer && status !== 499 ? content.length : 0
 }

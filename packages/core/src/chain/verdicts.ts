@@ -1,5 +1,5 @@
 import {
-  describe,
+  describeUnquoted,
   GatewayError,
   type GatewayErrorCode,
   isGatewayError,
@@ -164,7 +164,7 @@ function announceRefusal(
 function badReturn(value: unknown, plugin: LoadedPlugin, expected: string): never {
   throw new GatewayError(
     'PSTN_PLUGIN_BAD_RETURN',
-    `The ${plugin.hook} plugin "${plugin.name}" returned ${describe(value)}; expected ${expected}.`,
+    `The ${plugin.hook} plugin "${plugin.name}" returned ${describeUnquoted(value)}; expected ${expected}.`,
   )
 }
 

@@ -51,6 +51,7 @@ export function normalise(input: ApiDefinitionInput, plugins: NamedPlugins): Dra
       response: settingsOf(hooks.response),
       analytics: settingsOf(hooks.analytics),
     },
+    responseScope: input.responseScope ?? 'upstream',
     endpoints: Object.fromEntries(Object.entries(input.endpoints ?? {}).map(([key, list]) => [key, settingsOf(list)])),
     ignoreCase: input.ignoreCase ?? false,
     config: copyPlain(input.config ?? {}) as Record<string, unknown>,

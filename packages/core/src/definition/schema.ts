@@ -278,6 +278,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
     response: plugins.optional(),
     analytics: plugins.optional(),
   }).optional(),
+  responseScope: oneOf('upstream', 'all').optional(),
   endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
   authentication: authentication.optional(),
   limits: limits.optional(),

@@ -17,6 +17,7 @@ export class Body {
   /** What came in, whatever became of it since. */
   #received: Buffer | ByteStream | undefined
   #tap: ((chunk: Uint8Array) => void) | undefined
+  #shown = false
   #reading: Promise<Buffer> | undefined
   /** What the reading reads. */
   #read: ByteStream | undefined
@@ -26,6 +27,8 @@ export class Body {
   readonly #tooLarge: (limitBytes: number) => GatewayError
   /** Whether a plugin replaced the content. */
   replaced = false
+  /** Whether anybody has asked for the bytes. */
+  wasRead = false
 
   constructor(source: BodySource, limitBytes: number, tooLarge: (limitBytes: number) => GatewayError) {
     this.#source = source
@@ -55,6 +58,7 @@ export class Body {
 
   /** Shows what comes in to `tap` as it is taken, and what was taken before as far as it is still here. Reads nothing itself. */
   tap(tap: (chunk: Uint8Array) => void): void {
+    this.#shown = true
     if (typeof this.#source === 'function') this.#tap = tap
     else this.#show(tap)
   }
@@ -71,6 +75,7 @@ export class Body {
 
   /** All bytes; the first call reads the stream, later ones share the result. */
   bytes(): Promise<Buffer> {
+    this.wasRead = true
     const content = this.#content
     if (this.#reading !== undefined) return this.#reading
     if (!(content instanceof ByteStream)) return Promise.resolve(content ?? NOTHING)
@@ -92,7 +97,10 @@ export class Body {
   }
 
   replace(content: Buffer | ByteStream | undefined): void {
-    this.discard()
+    // Somebody is shown what comes in, so it has to.
+    const shown = this.#shown ? this.#content : undefined
+    if (shown instanceof ByteStream && !shown.consumed) shown.drain()
+    else this.discard()
     this.#readInVain = this.#read
     this.#source = content
     this.#reading = undefined

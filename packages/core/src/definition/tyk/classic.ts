@@ -69,8 +69,8 @@ export const translateClassic: Translate = (input, context) => {
       records: {
         kept: negated(document.at('do_not_track').flag()),
         detailed: document.at('enable_detailed_recording').flag(),
-        tags: found(document.at('tags_disabled').flag().value ? [] : document.at('tags').texts(), document.at('tags')),
-        tagHeaders: found(document.at('tag_headers').texts(), document.at('tag_headers')),
+        tags: document.at('tags_disabled').flag().value ? [] : document.at('tags').texts(),
+        tagHeaders: document.at('tag_headers').texts(),
         retention: document.at('disable_expire_analytics').flag().value
           ? absent(document)
           : document.at('expire_analytics_after').number(),

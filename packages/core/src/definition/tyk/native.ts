@@ -168,8 +168,8 @@ function putRecords(form: NativeForm, { kept, tags, tagHeaders, detailed, retent
     form.put(['records'], kept)
     return
   }
-  putIfSet(form, ['records', 'tags'], tags)
-  putIfSet(form, ['records', 'tagHeaders'], tagHeaders)
+  for (const [i, tag] of tags.entries()) form.put(['records', 'tags', i], tag)
+  for (const [i, name] of tagHeaders.entries()) form.put(['records', 'tagHeaders', i], name)
   putIfSet(form, ['records', 'detailed'], detailed)
   putIfSet(form, ['records', 'retention'], retention)
 }

@@ -88,8 +88,8 @@ function readRecords(server: Place, logs: Place): TykApi['records'] {
     // Documents that say nothing about it keep no records; those that are imported by a gateway are made to say it.
     kept: { value: isEnabled(logs), path: logs.path },
     detailed: server.at('detailedActivityLogs', 'enabled').flag(),
-    tags: { value: isEnabled(server.at('gatewayTags')) ? tags.texts() : [], path: tags.path },
-    tagHeaders: { value: logs.at('tagHeaders').texts(), path: logs.at('tagHeaders').path },
+    tags: isEnabled(server.at('gatewayTags')) ? tags.texts() : [],
+    tagHeaders: logs.at('tagHeaders').texts(),
     retention: wholeSeconds(logs.at('customRetentionPeriod').seconds()),
   }
 }
