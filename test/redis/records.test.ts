@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisRecords, redisRecords, type RedisRecordsOptions } from '@postern/redis'
 import { Redis } from 'ioredis'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
 import { type RedisServer, type RedisSettings, startRedis } from '../support/redis-server.ts'
 import { numbered } from './a-record.ts'
@@ -27,18 +27,41 @@ async function server(settings?: RedisSettings): Promise<RedisServer> {
 
 const at = ({ port }: RedisServer): RedisRecordsOptions => ({ options: { host: '127.0.0.1', port } })
 
+const SINGLE_PORT = inject('redis')?.single ?? 0
+
 /** As tyk-pump takes them: all at once, and the list is gone. */
-async function pumped(list: string, port?: number): Promise<string[]> {
-  const client = new Redis({ port: port ?? Number((single as { options: { port: number } }).options.port) })
+async function pumped(list: string, port = SINGLE_PORT): Promise<string[]> {
+  const client = new Redis({ port })
   try {
-    const [records] = (await client.multi().lrangeBuffer(list, 0, -1).del(list).exec()) ?? []
-    return (records?.[1] as Buffer[]).map((bytes) => String(readTykRecord(bytes)['Alias']))
+    const replies = (await client.multi().lrangeBuffer(list, 0, -1).del(list).exec()) ?? []
+    const records = replies[0]?.[1] ?? []
+    return (records as Buffer[]).map((bytes) => String(readTykRecord(bytes)['Alias']))
   } finally {
     client.disconnect()
   }
 }
 
 const aliases = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => String(from + i))
+
+describe('options of redisRecords', () => {
+  const url = 'redis://127.0.0.1:1'
+  it.each<[what: string, given: object | string, message: string]>([
+    ['a URL alone', url, 'redisRecords: found text; write redisRecords({ url }).'],
+    ['no place', {}, 'redisRecords: found no place; expected one of client, url, options, cluster.'],
+    ['an option of the store', { url, prefix: 'p' }, 'unknown option "prefix"'],
+    ['a setting of the real gateway', { url, hashKeys: true }, 'unknown option "hashKeys"'],
+    ['a misspelt option', { url, multipleList: true }, 'did you mean "multipleLists"?'],
+    ['a list in braces', { url, list: '{a}' }, 'list: found "{a}"; expected text without { and }.'],
+    ['a prefix for names', { options: { host: 'h', keyPrefix: 'a:' } }, 'expected none: list names the list.'],
+    ['no lifetime', { url, expireSeconds: 0 }, 'expireSeconds: found 0; expected whole seconds from 1 to 2147483647.'],
+    ['a list without room', { url, maxLength: 0.5 }, 'maxLength: found 0.5; expected a whole number from 1'],
+    ['two mistakes', { url, list: '', name: '' }, 'redisRecords has 2 problems:'],
+  ])('are refused at once: %s', (_, given, message) => {
+    expect(() => redisRecords(given as RedisRecordsOptions)).toThrow(
+      expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message: expect.stringContaining(message) as string }),
+    )
+  })
+})
 
 describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   it('lie in one list in order, until nobody has added one for a while', async () => {
@@ -65,13 +88,13 @@ describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   })
 
   it('lie on a Cluster', async () => {
-    const sink = open({ ...cluster, multipleLists: true } as RedisRecordsOptions)
+    const sink = open({ ...cluster, multipleLists: true })
     for (let i = 0; i < 50; i += 1) await sink.write(numbered(1, i))
     expect(sink.told).toEqual([])
   })
 
   it('are written by a client of the application, which stays open', async () => {
-    const client = new Redis(Number((single as { options: { port: number } }).options.port))
+    const client = new Redis(SINGLE_PORT)
     closeLater(() => client.disconnect())
     const sink = open({ client })
     await sink.write(numbered(2))
@@ -92,7 +115,7 @@ describe.skipIf(noServer)('records on Redis', { timeout: 30_000 }, () => {
   })
 
   it('are lost where something else has that name, and only they', async () => {
-    const sink = open(single as RedisRecordsOptions)
+    const sink = open(single)
     await ask(`SET ${sink.list} 1`)
     await expect(sink.write(numbered(1))).rejects.toMatchObject({
       code: 'PSTN_SINK_FAILED',

@@ -20,12 +20,12 @@ export function sha1(text: string): string {
 /** Runs a script on its names; all of them live in one slot. */
 export function runScript(
   client: RedisClient,
-  { text, sha1 }: Script,
+  { text, sha1: name }: Script,
   keys: readonly string[],
   args: readonly (string | Buffer)[],
 ): Promise<unknown> {
   const rest = [String(keys.length), ...keys, ...args]
-  return client.call('evalsha', sha1, ...rest).catch((error: unknown) => {
+  return client.call('evalsha', name, ...rest).catch((error: unknown) => {
     // A server that was restarted, or told to forget its scripts, has to be given the text once more.
     if (isNoScript(error)) return client.call('eval', text, ...rest)
     throw error

@@ -1,4 +1,4 @@
-import type { AnalyticsRecord } from '@postern/core'
+import type { AnalyticsRecord } from '@postern/core/store'
 import { MsgpackWriter } from './msgpack.ts'
 
 /** A record as a real gateway's tools know it, by the names they have for its fields; those that are always empty are left out. */
@@ -175,12 +175,14 @@ const EMPTY: Readonly<Record<string, (to: MsgpackWriter) => void>> = {
 }
 
 /** Names in the order of a real gateway: whoever compares bytes finds the same. */
-const ORDER = [
-  ...['Method', 'Host', 'Path', 'RawPath', 'ContentLength', 'UserAgent', 'Day', 'Month', 'Year', 'Hour'],
-  ...['ResponseCode', 'APIKey', 'TimeStamp', 'APIVersion', 'APIName', 'APIID', 'OrgID', 'OauthID', 'RequestTime'],
-  ...['RawRequest', 'RawResponse', 'IPAddress', 'Geo', 'Network', 'Latency', 'Tags', 'Alias', 'TrackPath', 'ExpireAt'],
-  ...['ApiSchema', 'OriginalPath', 'ListenPath', 'GraphQLStats', 'MCPStats', 'CollectionName'],
-]
+const ORDER = `
+  Method Host Path RawPath ContentLength UserAgent Day Month Year Hour ResponseCode APIKey TimeStamp
+  APIVersion APIName APIID OrgID OauthID RequestTime RawRequest RawResponse IPAddress Geo Network
+  Latency Tags Alias TrackPath ExpireAt ApiSchema OriginalPath ListenPath GraphQLStats MCPStats
+  CollectionName
+`
+  .trim()
+  .split(/\s+/)
 
 /** Names, and values that are always the same, are written once. */
 const STEPS = ORDER.map((name) => {
