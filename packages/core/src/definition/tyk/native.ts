@@ -102,6 +102,8 @@ function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
     if (endpoint.plugins.length === 0 && !limited) continue
     const key = keyOf(endpoint, keys, api, settings)
     if (key === undefined) continue
+    // As the real gateway goes through them.
+    form.put(['endpointOrder'], { value: 'listed', path: endpoint.path.path })
     if (endpoint.plugins.length > 0) {
       if (!plugins.has(key)) form.origins.set(pathText(['endpoints', key]), endpoint.path.path)
       plugins.set(key, [...(plugins.get(key) ?? []), ...endpoint.plugins])
