@@ -235,6 +235,9 @@ export interface SecretsInput {
  */
 export type EndpointKey = `${Uppercase<string>} /${string}` | `${Uppercase<string>} ~${string}`
 
+/** Of several endpoints that meet a request: the most specific counts, or the first that is listed. */
+export type EndpointOrder = 'specific' | 'listed'
+
 /**
  * An API as its author writes it, plugins in place.
  *
@@ -280,6 +283,8 @@ export interface ApiDefinitionInput {
   readonly keepUntilExpiry?: boolean | undefined
   /** Match endpoint paths without regard to case. Default false. */
   readonly ignoreCase?: boolean | undefined
+  /** Which of several endpoints that meet a request counts: the most specific (default), or the first that is listed. */
+  readonly endpointOrder?: EndpointOrder | undefined
   /** Free data for plugins: `context.config`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
   /** Milliseconds one plugin call may take. Default 5,000. */
@@ -416,6 +421,7 @@ export interface ApiDefinition {
   readonly responseScope: 'upstream' | 'all'
   readonly endpoints: Readonly<Record<string, readonly PluginSettings<EndpointPlugin>[]>>
   readonly ignoreCase: boolean
+  readonly endpointOrder: EndpointOrder
   readonly config: Readonly<Record<string, unknown>>
   readonly pluginTimeoutMs: number
   readonly maxBufferedBytes: number

@@ -9,6 +9,7 @@ export type {
   CircuitBreakerInput,
   DefinitionInput,
   EndpointKey,
+  EndpointOrder,
   ForwardedPolicy,
   HealthCheckInput,
   HooksInput,

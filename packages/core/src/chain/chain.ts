@@ -105,8 +105,8 @@ function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins']
 }
 
 function loadEndpoints(info: ApiInfo, target: LogTarget | undefined): Chain['endpoints'] {
-  const { endpoints, ignoreCase }: ApiDefinition = info.definition
-  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase)
+  const { endpoints, ignoreCase, endpointOrder }: ApiDefinition = info.definition
+  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase, endpointOrder)
   for (const [key, list] of Object.entries(endpoints)) {
     tree.add(
       key,

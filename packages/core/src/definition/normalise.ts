@@ -54,6 +54,7 @@ export function normalise(input: ApiDefinitionInput, plugins: NamedPlugins): Dra
     responseScope: input.responseScope ?? 'upstream',
     endpoints: Object.fromEntries(Object.entries(input.endpoints ?? {}).map(([key, list]) => [key, settingsOf(list)])),
     ignoreCase: input.ignoreCase ?? false,
+    endpointOrder: input.endpointOrder ?? 'specific',
     config: copyPlain(input.config ?? {}) as Record<string, unknown>,
     pluginTimeoutMs: input.pluginTimeoutMs ?? 5_000,
     maxBufferedBytes: input.maxBufferedBytes ?? 10 * 1024 * 1024,

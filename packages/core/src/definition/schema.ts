@@ -290,6 +290,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
   sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
   keepUntilExpiry: flag.optional(),
   ignoreCase: flag.optional(),
+  endpointOrder: oneOf('specific', 'listed').optional(),
   config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
     type: 'object',
   }).optional(),
