@@ -41,6 +41,24 @@ const inFile = (name: string, fields: Partial<ApiDefinitionInput> = {}): ApiDefi
 
 const UNAVAILABLE = '503 {\n    "error": "Service Unavailable"\n}'
 
+it.each(['rules.json', 'rules.wasm', 'RULES.WASM'])(
+  'a change of %s beside a plugin loads the plugin anew',
+  async (name) => {
+    const pluginsDirectory = pluginFolder({
+      [name]: '1',
+      'a.mjs': `import { readFileSync } from 'node:fs'
+      const responseBody = readFileSync(new URL('./${name}', import.meta.url), 'utf8')
+      export const f = () => ({ responseCode: 200, responseBody })`,
+    })
+    const { gateway, url } = await run(inFile('a'), { pluginsDirectory })
+    await gateway.ready()
+    expect(await told(url, '/a')).toBe('200 1')
+    writeFiles(pluginsDirectory, { [name]: '2' })
+    await gateway.reload(inFile('a'))
+    expect(await told(url, '/a')).toBe('200 2')
+  },
+)
+
 describe('the first load', () => {
   it('answers 503 where plugins are not there yet, serves the others at once, and ready() waits', async () => {
     const gate = signalled()

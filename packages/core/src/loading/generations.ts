@@ -132,6 +132,7 @@ export class Generations {
       this.#failure = undefined
       this.#takeOver(new Generation(apis, this.#shared))
       const report = reportOf(before, apis)
+      warnOfOpened(before, apis, events)
       events.emit('reload', report)
       return report
     } catch (error) {
@@ -154,6 +155,20 @@ export class Generations {
 
 function closed(): GatewayError {
   return new GatewayError('PSTN_CLOSED', 'The gateway was closed.')
+}
+
+/** The routes of an API without an upstream are the host application's, and go on without it. */
+function warnOfOpened(before: readonly LoadedApi[], after: readonly LoadedApi[], events: Events): void {
+  const ids = new Set(after.map(({ id }) => id))
+  for (const { id, api } of before) {
+    const guarded = api.upstream === undefined && !api.customForwarder && !api.passive
+    if (ids.has(id) || !guarded) continue
+    const { name, definition } = api.info
+    events.warn(
+      `removed ${id}`,
+      `A reload has removed API "${name}", which has no upstream: what the host application serves at ${definition.listenPath} is not guarded by it any more.`,
+    )
+  }
 }
 
 /** Once, so that nobody takes what has no effect for a guard. */
