@@ -41,7 +41,8 @@ export interface Gateway {
   apis(): readonly ApiInfo[]
   /**
    * Answers new requests with 503, lets running ones finish for up to `timeoutMs` (default 10,000), then closes the
-   * upstream connections; sinks get the records that wait for them within the same time, and a second at least. Calling it again waits for the same end.
+   * upstream connections; sinks get the records that wait for them within the same time, and a second at least, and so does
+   * `close()` of plugin files. Calling it again waits for the same end.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
   /**
@@ -121,7 +122,7 @@ export function createCore(
           // Also where running requests have taken all the time there was.
           const left = Math.max(deadline - performance.now(), Math.min(timeoutMs, FLUSHING_MS))
           const flushed = records.close(left)
-          await generations.close()
+          await generations.close(left)
           await Promise.all([pools.close(), use.end(), flushed])
         })
       },

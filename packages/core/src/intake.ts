@@ -18,6 +18,7 @@ import { goesInCircles } from './http/loop.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
+import { withinTime } from './within-time.ts'
 
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
@@ -142,14 +143,16 @@ export class Intake implements Life {
   }
 
   async #close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + timeoutMs
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
     for (const { cancellation } of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
     // What was cut has to be cut and recorded before anybody takes the process away.
-    await withinTime(idle, Math.min(timeoutMs, CUTTING_MS))
+    const cutting = Math.min(timeoutMs, CUTTING_MS)
+    await withinTime(idle, cutting)
     clearInterval(this.#sweep)
-    await withinTime(Promise.all(this.#concluding), timeoutMs)
+    await withinTime(Promise.all(this.#concluding), Math.max(deadline - performance.now(), cutting))
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
   }
@@ -201,24 +204,23 @@ export class Intake implements Life {
   finish(exchange: Exchange, status: number, cut: boolean): void {
     if (!this.#running.delete(exchange)) return
     const { services, info } = exchange.api
-    const leave = (): void => exchange.leave()
     try {
       const concluding = conclude(exchange, { status, cut })
-      if (concluding instanceof Promise) this.#track(concluding, leave)
-      else leave()
+      if (concluding instanceof Promise) this.#track(concluding, exchange)
+      else exchange.leave()
     } catch (error) {
       // Nobody waits for this any more, and an exception here would be nobody's to catch.
       services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
-      leave()
+      exchange.leave()
     }
     if (this.#running.size === 0) this.#idle?.()
   }
 
-  #track(concluding: Promise<void>, leave: () => void): void {
+  #track(concluding: Promise<void>, exchange: Exchange): void {
     this.#concluding.add(concluding)
     const done = (): void => {
       this.#concluding.delete(concluding)
-      leave()
+      exchange.leave()
     }
     // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
     concluding.then(done, done)
@@ -350,12 +352,4 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     cancel: () => undefined,
     conclude: () => undefined,
   }
-}
-
-/** Waits, but not longer than that: a timer cannot be set further than 2^31 - 1 ms ahead. */
-async function withinTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, 2_147_483_647))))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }
