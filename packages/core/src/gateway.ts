@@ -13,6 +13,7 @@ import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import { Generations } from './loading/generations.ts'
 import { Loader } from './loading/loader.ts'
 import { checkOptions, type GatewayOptions, parseContext } from './options.ts'
+import { offerHostLog } from './plugins/host-log.ts'
 import { PluginModules } from './plugins/plugin-modules.ts'
 import { memoryStore } from './session/memory-store.ts'
 import { parsePolicies } from './session/policy.ts'
@@ -86,6 +87,7 @@ export function createCore(
     pluginsDirectory === undefined
       ? undefined
       : new PluginModules(pluginsDirectory, (message) => events.warn(message, message))
+  const withdrawLog = log && offerHostLog(log)
   const intake = new Intake()
   const generations = new Generations(
     input,
@@ -93,6 +95,7 @@ export function createCore(
     new Loader({ events, pools, log, forward, modules }),
     {
       events,
+      log,
       records,
       store,
       policies: parsePolicies(options.policies ?? {}),
@@ -112,6 +115,7 @@ export function createCore(
       close: ({ timeoutMs = 10_000 } = {}) => {
         generations.stop()
         return intake.close(timeoutMs, async () => {
+          withdrawLog?.()
           await generations.close()
           await Promise.all([pools.close(), use.end()])
         })

@@ -28,12 +28,13 @@ export type {
   Upstream,
   UpstreamInput,
 } from './api.ts'
+export { getLogger } from './chain/get-logger.ts'
 export { createContext } from './create-context.ts'
 export type { AnalyticsRecord } from './analytics/record.ts'
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
 export type { ApiChange, ReloadReport } from './chain/reload-report.ts'
-export type { PluginTrace } from './chain/tracing.ts'
+export type { HookOutcome, HookTrace, PluginOutcome, PluginTrace, RequestTrace, UpstreamTrace } from './chain/traces.ts'
 export type { Problem } from './definition/problems.ts'
 export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'

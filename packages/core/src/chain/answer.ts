@@ -10,6 +10,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
+import { hookChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -22,7 +23,8 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
  * Synchronous as long as every step is. Rejects only with what is a bug: of the host application, or ours.
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
-  const ended = runSteps(exchange.api.chain.request, exchange)
+  const { request, requestByHook } = exchange.api.chain
+  const ended = runSteps(hookChannel.hasSubscribers ? requestByHook : request, exchange)
   return ended instanceof Promise
     ? ended.then((early) => afterRequest(exchange, early, host))
     : afterRequest(exchange, ended, host)
@@ -33,29 +35,53 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
-  GatewayRequest.seal(request, exchange)
-  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
-  exchange.upstreamStartedAt = performance.now()
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
-    return fromBehind(exchange, forwarded(exchange))
-  if (host === undefined) return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, forwarded)
+  if (host === undefined) {
+    leavesChain(exchange)
+    return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  }
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   // What comes after an upgrade is no answer that could be caught.
   const upgrading = GatewayRequest.tunnel(request) !== undefined
   if (upgrading || (api.chain.response.length === 0 && !reframe)) {
+    leavesChain(exchange)
     exchange.answered = true
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
-  return fromBehind(exchange, host(request))
+  return askBehind(exchange, () => host(request))
+}
+
+/** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
+function askBehind(
+  exchange: Exchange,
+  ask: (exchange: Exchange) => Promise<GatewayResponse>,
+): Promise<GatewayResponse> {
+  if (!upstreamChannel.hasSubscribers) {
+    leavesChain(exchange)
+    return fromBehind(exchange, ask(exchange))
+  }
+  const asked = traceUpstream(exchange, () => {
+    leavesChain(exchange)
+    return ask(exchange)
+  })
+  return fromBehind(exchange, asked)
+}
+
+/** From here on nothing that is done to the request has an effect. */
+function leavesChain(exchange: Exchange): void {
+  const { request } = exchange
+  GatewayRequest.seal(request, exchange)
+  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
+  exchange.upstreamStartedAt = performance.now()
 }
 
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
       exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-      return afterUpstream(exchange, withLimits(exchange, response), 0)
+      return meetPlugins(exchange, withLimits(exchange, response))
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
@@ -101,6 +127,17 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 }
 
 const SMALL_BODY_BYTES = 65_536
+
+function meetPlugins(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
+  if (!hookChannel.hasSubscribers || exchange.api.chain.response.length === 0)
+    return afterUpstream(exchange, response, 0)
+  return traceHook(
+    'response',
+    exchange,
+    () => afterUpstream(exchange, response, 0),
+    (answered) => (answered === response ? 'passed' : 'answered'),
+  )
+}
 
 /** Response plugins in order, from `from`; the first that replaces the answer, or breaks, has the last word. */
 function afterUpstream(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {

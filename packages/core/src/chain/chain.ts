@@ -8,7 +8,7 @@ import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
-import { bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
+import { asHook, bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
 import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 import { withinLimits } from './within-limits.ts'
 
@@ -18,6 +18,8 @@ export type Step = (exchange: Exchange) => Maybe<Ended>
 /** An API's plugins and checks, compiled once. */
 export interface Chain {
   readonly request: readonly Step[]
+  /** The same where somebody listens to hooks: each has a beginning and an end. */
+  readonly requestByHook: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
   /** For `explain`, which runs nothing. */
@@ -36,18 +38,20 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const again = reauthentication(authenticate)
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
+  const stages: readonly Stage[] = [
+    [undefined, bodyLimit(definition.maxBodyBytes)],
+    ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
+    [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
+    ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
+    [undefined, keyChecks],
+    [undefined, withinLimits(charging, [again, ...keyChecks])],
+    [undefined, withoutCredential(definition)],
+    [undefined, onEndpoint(endpoints)],
+    ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
+  ]
   return {
-    request: [
-      ...bodyLimit(definition.maxBodyBytes),
-      ...plugins.pre.map((plugin) => plugged(plugin, passOrEnd)),
-      ...authenticate,
-      ...plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd)),
-      ...keyChecks,
-      ...withinLimits(charging, [again, ...keyChecks]),
-      ...withoutCredential(definition),
-      ...onEndpoint(endpoints),
-      ...plugins.post.map((plugin) => plugged(plugin, passOrEnd)),
-    ],
+    request: stages.flatMap(([, steps]) => steps),
+    requestByHook: stages.flatMap(([hook, steps]) => (hook === undefined ? steps : asHook(hook, steps))),
     response: plugins.response,
     analytics: plugins.analytics,
     plugins,
@@ -56,11 +60,16 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   }
 }
 
+/** Steps in order, and the hook they are. */
+type Stage = readonly [hook: Hook | undefined, steps: readonly Step[]]
+
 /** What an API does whose plugins are not there: it lets nobody through. */
 export function unavailableChain(info: ApiInfo): Chain {
   const charging = new Charging(info.definition)
+  const request: readonly Step[] = [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)]
   return {
-    request: [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)],
+    request,
+    requestByHook: request,
     response: [],
     analytics: [],
     plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },

@@ -1,6 +1,7 @@
 import { GatewayError, type GatewayErrorCode } from '../errors.ts'
 import type { PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
+import { requestIdOf } from '../http/request-id.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LimitHeader } from '../limits/limit-headers.ts'
@@ -9,6 +10,7 @@ import type { StoredSession } from '../session/store.ts'
 import type { Caller } from './caller.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import type { Credential } from './credential.ts'
+import type { PluginOutcome, RequestTrace } from './traces.ts'
 
 const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
 
@@ -18,6 +20,13 @@ export type HostForwarder = (request: GatewayRequest) => Promise<GatewayResponse
 const NOBODY: readonly Caller[] = Object.freeze([])
 
 const OVER = new GatewayError('PSTN_CLIENT_CLOSED', 'The request that made this call is over.')
+
+/** A request somebody listens to. */
+export interface Observed {
+  readonly trace: RequestTrace
+  /** Runs what is done for the request elsewhere as if it were done within. */
+  readonly inside: <T>(work: () => T) => T
+}
 
 /** Everything known about one request on its way through one API. */
 export class Exchange {
@@ -29,6 +38,12 @@ export class Exchange {
   /** The client's own method. */
   readonly method: string
   readonly startedAt: number = performance.now()
+  /** The request whose plugin made this one with `context.call`. */
+  calledBy: Exchange | undefined
+  /** Undefined where nobody listened when it began. */
+  observed: Observed | undefined
+  /** What became of the plugin that was called last. */
+  pluginOutcome: PluginOutcome = 'passed'
   /** The head of the answer is decided, or the host application has the request: the rest has limits of its own. */
   answered = false
   /** Whose session counts; undefined before authentication and on a keyless API. */
@@ -54,6 +69,7 @@ export class Exchange {
   #calls: Cancellation[] | undefined
   #over = false
   #lateReported = false
+  #requestId: string | undefined
 
   constructor(api: CompiledApi, request: GatewayRequest, cancellation: Cancellation, depth: number) {
     this.api = api
@@ -65,6 +81,12 @@ export class Exchange {
 
   get session(): SessionView | undefined {
     return this.caller?.view
+  }
+
+  /** Calls of plugins have that of the client's own request. */
+  get requestId(): string {
+    this.#requestId ??= this.calledBy?.requestId ?? requestIdOf(this.request)
+    return this.#requestId
   }
 
   get state(): RequestState {

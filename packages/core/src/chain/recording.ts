@@ -5,6 +5,7 @@ import { withoutCredentials } from './credential.ts'
 import { saveSession } from './save-session.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
+import { endRequest, hookChannel, traceHook } from './tracing.ts'
 import { dropRecord, keepOrDrop } from './verdicts.ts'
 
 /** What became of the answer. */
@@ -16,6 +17,7 @@ export interface Outcome {
 /** After the answer is out, off the client's path: saves what plugins noted on the session, then records the request. */
 export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
   exchange.end()
+  endRequest(exchange, outcome.status)
   const saved = saveSession(exchange)
   return saved instanceof Promise
     ? saved.then(() => recordRequest(exchange, outcome))
@@ -25,7 +27,7 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 function recordRequest(exchange: Exchange, outcome: Outcome): Maybe<void> {
   if (exchange.api.definition.records === undefined) return
   const made = recordOf(exchange, outcome)
-  const kept = runAnalytics(exchange, made, 0)
+  const kept = meetPlugins(exchange, made)
   if (kept instanceof Promise)
     return kept.then((keep) => {
       if (keep) store(exchange, made)
@@ -47,6 +49,16 @@ function store(exchange: Exchange, record: AnalyticsRecord): void {
     )
     dropRecord(error, exchange)
   }
+}
+
+function meetPlugins(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
+  if (!hookChannel.hasSubscribers || exchange.api.chain.analytics.length === 0) return runAnalytics(exchange, record, 0)
+  return traceHook(
+    'analytics',
+    exchange,
+    () => runAnalytics(exchange, record, 0),
+    (kept) => (kept ? 'passed' : 'dropped'),
+  )
 }
 
 /** Analytics plugins in order; none runs after one that dropped the record or broke. */
