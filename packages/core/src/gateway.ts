@@ -13,6 +13,7 @@ import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import { Generations } from './loading/generations.ts'
 import { Loader } from './loading/loader.ts'
 import { checkOptions, type GatewayOptions, parseContext, sinkSettings } from './options.ts'
+import { offerHostLog } from './plugins/host-log.ts'
 import { PluginModules } from './plugins/plugin-modules.ts'
 import { memoryStore } from './session/memory-store.ts'
 import { parsePolicies } from './session/policy.ts'
@@ -92,6 +93,7 @@ export function createCore(
     pluginsDirectory === undefined
       ? undefined
       : new PluginModules(pluginsDirectory, (message) => events.warn(message, message))
+  const withdrawLog = log && offerHostLog(log)
   const intake = new Intake()
   const generations = new Generations(
     input,
@@ -99,6 +101,7 @@ export function createCore(
     new Loader({ events, pools, log, forward, modules }),
     {
       events,
+      log,
       records,
       store,
       policies: parsePolicies(options.policies ?? {}),
@@ -119,6 +122,7 @@ export function createCore(
         generations.stop()
         const deadline = performance.now() + timeoutMs
         return intake.close(timeoutMs, async () => {
+          withdrawLog?.()
           // Also where running requests have taken all the time there was.
           const left = Math.max(deadline - performance.now(), Math.min(timeoutMs, FLUSHING_MS))
           const flushed = records.close(left)

@@ -3,6 +3,7 @@ import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/an
 import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
+import { requestChannel, traceRequest } from './chain/tracing.ts'
 import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, isGatewayError, publicMessage, publicStatus, stackOf } from './errors.ts'
 import { upgradeProblem } from './forward/upgrade-handshake.ts'
@@ -68,6 +69,8 @@ export interface Acceptance {
   hostHeaders(): readonly LimitHeader[]
   /** `host` is the application behind the gateway; undefined when nothing stands there. */
   answer(host?: HostForwarder): Maybe<ExchangeAnswer>
+  /** Runs what the host application does once the request is handed over; who listens to requests may have bound something to it. */
+  within<T>(work: () => T): T
   /** The answer to what went wrong on the way to the host; undefined for a bug, which is the host's own channel's. */
   failure(error: unknown): GatewayResponse | undefined
   /** The client hung up: everything done for it stops. */
@@ -298,8 +301,17 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
+    return requestChannel.hasSubscribers ? traceRequest(this.#exchange, () => this.#answer(host)) : this.#answer(host)
+  }
+
+  #answer(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
     if (this.#problem !== undefined) return errorAnswer(this.#problem, this.#exchange)
     return answer(this.#exchange, host)
+  }
+
+  within<T>(work: () => T): T {
+    const { observed } = this.#exchange
+    return observed === undefined ? work() : observed.inside(work)
   }
 
   failure(error: unknown): GatewayResponse | undefined {
@@ -348,6 +360,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     hostTarget: () => undefined,
     hostHeaders: () => [],
     answer: () => response,
+    within: (work) => work(),
     failure: () => undefined,
     cancel: () => undefined,
     conclude: () => undefined,

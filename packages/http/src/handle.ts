@@ -115,10 +115,10 @@ class HostExchange {
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
-    if (changes === undefined) this.#host.next()
+    if (changes === undefined) this.#accepted.within(this.#host.next)
     else
       changes.then(
-        () => this.#host.next(),
+        () => this.#accepted.within(this.#host.next),
         (error: unknown) => this.#failed(error),
       )
   }

@@ -112,7 +112,7 @@ async function answering(
 /** The host application answers by itself; what keeps the request from it is the gateway's to answer. */
 async function handOver(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
   try {
-    await letHostAnswer(ctx, accepted, next)
+    await accepted.within(() => letHostAnswer(ctx, accepted, next))
   } catch (error) {
     const answer = accepted.failure(error)
     if (answer === undefined) throw error

@@ -203,11 +203,13 @@ class Serving {
     if (!this.#settings.watch) return async () => undefined
     const { pluginsDirectory } = this.#gathered.options
     const watcher = watch(
-      { reload: (definitions) => this.#reload(definitions) }, {
-      files: this.#files,
-      ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
-      onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
-    })
+      { reload: (definitions) => this.#reload(definitions) },
+      {
+        files: this.#files,
+        ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
+        onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
+      },
+    )
     // What keeps it from watching is told by `onError` as well.
     await watcher.ready.catch(() => undefined)
     return () => watcher.close()
