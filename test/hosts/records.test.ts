@@ -47,7 +47,7 @@ describe.each(hosts)('%s', (_, mount) => {
     })
     const { url, gateway } = await mount({ name: 'a', upstream: upstream.url, records: { detailed: true } })
     gateway.on('upstreamError', () => undefined)
-    await expect(fetch(url).then((answer) => answer.text())).rejects.toThrow()
+    await expect(fetch(url).then((answer) => answer.text())).rejects.toThrow('terminated')
     const record = await recordOf(gateway)
     expect([record.responseCode, record.code, record.network.bytesOut, bodyOf(record.rawResponse)]).toEqual([
       200,

@@ -234,7 +234,7 @@ describe('a record is made', () => {
   })
 
   it('where the plugin files of the API are missing, but not where they would have masked it', async () => {
-    const directory = await pluginFolder({})
+    const directory = pluginFolder({})
     const missing = { path: 'none.mjs', functionName: 'none' }
     const definitions: ApiDefinitionInput[] = [
       { name: 'a', listenPath: '/a', hooks: { pre: [missing] } },
@@ -287,9 +287,8 @@ describe('the latency of a record', () => {
     expect(took).toBeGreaterThan(10)
     const alone = hook === 'postAuth' ? ['auth'] : []
     expect(Object.keys(others)).toEqual(alone)
-    // The client had its answer before.
-    if (hook === 'analytics') expect(latency.totalMs).toBeLessThan(latency.hooks.analytics! + latency.totalMs)
-    else expect(latency.gatewayMs).toBeGreaterThan(10)
+    // From analytics plugins the client has its answer before.
+    expect(hook === 'analytics' || latency.gatewayMs > 10).toBe(true)
   })
 
   it('says it for every hook that was reached, and for those that ended the request', async () => {

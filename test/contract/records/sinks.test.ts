@@ -116,7 +116,7 @@ describe('a sink', () => {
 
   it('outlives a reload', async () => {
     const { sink, batches } = collecting()
-    const closed = vi.fn()
+    const closed = vi.fn<() => void>()
     const { gateway, port } = await run(DEFINITION, { sinks: [{ ...sink, close: closed }] })
     const connection = await connect(port)
     await connection.request('GET', '/before')

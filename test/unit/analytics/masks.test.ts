@@ -138,7 +138,7 @@ const harmless = fc.oneof(word, fc.integer(), fc.boolean(), fc.constant(null))
 const withSecret: fc.Arbitrary<unknown> = fc.letrec<{ hidden: unknown; tree: unknown }>((tie) => ({
   hidden: fc.oneof(
     fc.constant(CANARY),
-    fc.record({ [`${CANARY}`]: word }),
+    fc.record({ [CANARY]: word }),
     fc.array(fc.constantFrom(CANARY, `"${CANARY}"`, `}${CANARY}]`, `\\${CANARY}\\`), { minLength: 1, maxLength: 3 }),
     word.map((before) => `${before}"${CANARY}\\`),
   ),
@@ -170,7 +170,8 @@ describe('a value under a secret name', () => {
         const part = written.slice(0, cut % 2 === 0 ? written.length : cut % (written.length + 1))
         const shown = masks.body(part, ['application/json', 'text/plain', '', 'multipart/form-data'][type % 4]!)
         expect(shown).not.toContain('n4ry')
-        if (part === written && !escaped) expect(() => JSON.parse(text(shown)) as unknown).not.toThrow()
+        // What was whole is still JSON.
+        return part !== written || escaped || JSON.parse(text(shown)) !== undefined
       }),
       runs,
     )
@@ -184,7 +185,7 @@ describe('a value under a secret name', () => {
         const part = form.slice(0, cut % 2 === 0 ? form.length : cut % (form.length + 1))
         expect(masks.body(part, 'application/x-www-form-urlencoded')).not.toContain('n4ry')
         expect(masks.body(part, 'application/octet-stream')).not.toContain('n4ry')
-        if (name === 'Key') expect(masks.url(`/a?${part}`)).not.toContain('n4ry')
+        return name !== 'Key' || !masks.url(`/a?${part}`).includes('n4ry')
       }),
       runs,
     )

@@ -34,7 +34,7 @@ export function maskPairs(text: string, names: ReadonlySet<string>, mask: string
     const inQuery = pairs === 'query'
     const end = inQuery ? (escaped ? ESCAPED_END_IN_QUERY : END_IN_QUERY) : escaped ? ESCAPED_END_IN_TEXT : END_IN_TEXT
     end.lastIndex = start
-    const until = quoted ? text.indexOf(quote!, start) : (end.exec(text)?.index ?? -1)
+    const until = quoted ? text.indexOf(quote, start) : (end.exec(text)?.index ?? -1)
     masked += text.slice(kept, start) + mask
     kept = until === -1 ? text.length : until
     PAIR.lastIndex = kept

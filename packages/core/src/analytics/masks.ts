@@ -40,9 +40,9 @@ export class Masks {
 
   /** The value of a field as it may be shown: addresses in it have their query masked. */
   header(name: string, value: string): string {
-    const lowerCase = name.toLowerCase()
-    if (this.hides(lowerCase)) return MASK
-    return ADDRESSES.has(lowerCase) ? this.url(value) : maskPairs(value, this.#query, MASK, 'addresses')
+    const field = name.toLowerCase()
+    if (this.hides(field)) return MASK
+    return ADDRESSES.has(field) ? this.url(value) : maskPairs(value, this.#query, MASK, 'addresses')
   }
 
   /** A request target, or another address. */
