@@ -1,4 +1,5 @@
 import { benchChain } from './chain.ts'
+import { benchEvents } from './events.ts'
 import { benchMatching } from './matching.ts'
 import { benchSessions } from './sessions.ts'
 
@@ -7,6 +8,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   matching: benchMatching,
   chain: benchChain,
   sessions: benchSessions,
+  events: benchEvents,
 }
 
 const quick = process.argv.includes('--quick')
