@@ -1,4 +1,5 @@
 import { benchChain } from './chain.ts'
+import { benchEvents } from './events.ts'
 import { benchMatching } from './matching.ts'
 import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   chain: benchChain,
   records: benchRecords,
   sessions: benchSessions,
+  events: benchEvents,
 }
 
 const quick = process.argv.includes('--quick')
