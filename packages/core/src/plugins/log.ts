@@ -23,5 +23,5 @@ function debugLevels(namespace: string): (level: Level) => Log[Level] {
 }
 
 function targetLevels(target: LogTarget, base: Readonly<Record<string, unknown>>): (level: Level) => Log[Level] {
-  return (level) => (message, fields) => target[level]({ ...base, ...fields }, message)
+  return (level) => (message, fields) => target[level]({ ...base, ...fields, ...base }, message)
 }
