@@ -52,6 +52,16 @@ describe('postern init', () => {
     })
   })
 
+  it.runIf(process.platform === 'linux').each(['/proc/x', '/proc/x/y', '/dev/null/x'])(
+    'says that it cannot make %s',
+    async (directory) => {
+      const { code, stdout, stderr } = await postern(await project(), ['init', directory])
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(/^error/)
+      expect(stderr).toContain(directory)
+    },
+  )
+
   it('names the package after the folder, and depends on packages of its own version', async () => {
     const folder = await project()
     expect(await postern(folder, ['init', 'My Shop!'])).toMatchObject({ code: 0 })

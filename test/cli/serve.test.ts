@@ -69,11 +69,59 @@ describe('postern serve', () => {
           GET /stock/:sku orders.js:stock
           GET /breaks orders.js:breaks
 ? info orders orders.js:stock asked for apple { left: 3 }
-? GET    /orders/stock/apple?key&x 200 ? ms orders
+? GET    /orders/stock/apple?key 200 ? ms orders
 ? GET    /orders/7 401 ? ms orders
 ? GET    /elsewhere 404 ? ms
 ? stopping; once more ends it at once
 `)
+  })
+
+  it('logs nothing of a request that may be a secret', async () => {
+    const running = await serve(await shop())
+    const targets = [
+      '/x?hidden',
+      '/x?aGlkZGVu==',
+      '/x;token=hidden/y;hidden?page=1&hidden',
+      '/x%3Btoken=hidden',
+      '/x?&a=b',
+    ]
+    for (const target of targets) await send(running.url, target)
+    const { stdout } = await stop(running)
+    expect([...stdout.matchAll(/GET +(\S+)/g)].map(([, target]) => target)).toEqual([
+      '/stock/:sku',
+      '/breaks',
+      '/x',
+      '/x',
+      '/x/y?page',
+      '/x',
+      '/x?a',
+    ])
+  })
+
+  it('lets no plugin forge a line', async () => {
+    const fields = `{ plugin: 'other', api: 'other', hook: 'other', event: 'other', level: 'other', time: 0, message: 'other', toJSON: () => 'other' }`
+    const plugins = `${PLUGINS}export const forge = (request, { log }) => {
+      log.info('a\\nb\\u2028c\\u001b[2J\\td', ${fields})
+      throw new Error('no\\ndatabase')
+    }`
+    const folder = await shop({ ...ORDERS, endpoints: { 'GET /forge': [plugin('forge')] } })
+    await write(folder, { 'plugins/orders.js': plugins })
+    const running = await serve(folder)
+    await send(running.url, '/orders/forge', KEY)
+    const { stdout, stderr } = await stop(running)
+    expect(timeless(stdout)).toContain(String.raw`
+? info orders orders.js:forge a\nb\u2028c\u001b[2J\td { event: 'other'`)
+    expect(stderr.trimEnd().split('\n')).toEqual([expect.stringContaining(String.raw`no\ndatabase`)])
+
+    const json = await serve(folder, '--json')
+    await send(json.url, '/orders/forge', KEY)
+    const lines = (await stop(json)).stdout.trimEnd().split('\n')
+    const logged = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ event }) => event === 'log')
+    expect(logged).toMatchObject([{ level: 'info', plugin: 'orders.js:forge', api: 'orders', hook: 'endpoint' }])
+    expect(logged[0]!['message']).toContain('a\nb')
+    expect(Date.parse(String(logged[0]!['time']))).not.toBeNaN()
   })
 
   it('tells on stderr what goes wrong', async () => {

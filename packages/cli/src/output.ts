@@ -66,6 +66,11 @@ export function printable(text: string): string {
   return text.replaceAll(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+/** What was said by somebody else, in a log or behind an error: no line of it can pretend to be one of ours. */
+export function onOneLine(text: string): string {
+  return printable(text).replaceAll(/[\n\t]/g, (character) => (character === '\n' ? '\\n' : '\\t'))
+}
+
 // Line ends and tabs stay.
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
