@@ -42,6 +42,25 @@ describe('postern check', () => {
     expect(await postern(folder, ['check', 'apis', '--plugins', 'apis/plugins'])).toEqual(good)
   })
 
+  it('looks for plugins beside a directory of definitions that has none in it', async () => {
+    const folder = await project({ 'apis/orders.yaml': ORDERS, 'plugins/orders.js': PLUGINS })
+    expect(await postern(folder, ['check', 'apis'])).toMatchObject({ code: 0, stdout: '1 API, no problems\n' })
+    expect((await postern(folder, ['check', 'apis/orders.yaml'])).stdout).toContain(
+      'apis/orders.yaml:6:15 error hooks.pre[0].path: found "orders.js", but no directory for plugins, there is no apis/plugins; name it with --plugins DIR, or hand in stamp as options.plugins\n',
+    )
+  })
+
+  it('says in one line what the system refuses, and what plugins throw with line ends', async () => {
+    const folder = await project({
+      'orders.yaml': ORDERS,
+      'plugins/orders.js': 'throw new Error("no\\n\\n  database\\r\\nat all")',
+    })
+    const long = await postern(folder, ['check', 'a'.repeat(300)])
+    expect([long.code, long.stderr]).toEqual([1, ''])
+    expect(long.stdout).toMatch(/^a+ error: .*\(ENAMETOOLONG\)\n1 error\n$/)
+    expect((await postern(folder, ['check', 'orders.yaml'])).stdout).toContain('no database at all')
+  })
+
   it('tells all problems of all files, each in one line with its place', async () => {
     const folder = await project({ 'orders.yaml': BROKEN, 'more.json': '{\n  "name": "more",\n  "upstreem": 1\n}' })
     const { code, stdout, stderr } = await postern(folder, ['check', 'orders.yaml', 'more.json'])
