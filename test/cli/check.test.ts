@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
-import { postern, project } from './postern.ts'
+import { postern, project, start } from './postern.ts'
 
 const PLUGINS = `import { respond } from '@postern/core'
 export const stamp = (request) => request.headers.set('x-stamp', '1')
@@ -120,6 +120,27 @@ describe('postern check', () => {
     expect(usual.stdout).toContain(line)
     expect(usual.stdout).toMatch(/ \(unverified-upstream\)\n1 API, 1 warning\n$/)
     expect(await postern(folder, ['check', 'unsafe.yaml', '--strict'])).toEqual({ ...usual, code: 1 })
+  })
+
+  it('names an API that is switched off, and says once what is ignored', async () => {
+    const document = {
+      name: 'old',
+      api_id: 'old',
+      active: false,
+      use_keyless: true,
+      unheard_of: 1,
+      proxy: { listen_path: '/old/', target_url: 'http://127.0.0.1:9000' },
+    }
+    const folder = await project({ 'old.json': document, 'new.yaml': UNSAFE })
+    const { code, stdout } = await postern(folder, ['check', 'old.json', 'new.yaml'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^old\.json.* hint: "old" is switched off: .*\(switched-off\)$/m)
+    expect(stdout).toMatch(/^old\.json:\d+:\d+ warning unheard_of: unknown key.*\(ignored\)$/m)
+    expect(stdout).not.toContain('ignored: ')
+    expect(stdout).toContain('1 API, ')
+    const running = start(folder, ['serve', 'old.json', 'new.yaml', '--port', '0'])
+    await running.untilSaid(/listens on/)
+    expect(running.said().stderr).toContain('"old" is switched off')
   })
 
   it('knows no hint that fails, not even with --strict', async () => {

@@ -36,12 +36,16 @@ export async function inspect(gathered: Gathered): Promise<Inspected> {
   if (!('apis' in report)) return { apis: [], findings: report }
   const { apis } = report
   const linted = { apis, routes: routesOf(report), options: gathered.options }
+  const inactive = report.inactive.map((one) => findingOf(one, 'hint', 'switched-off'))
   const remarks = LINTS.flatMap((lint) => lint.run(linted).map((remark) => ofRemark(lint, remark, report)))
-  return { apis, findings: [...ignoredBy(report), ...remarks] }
+  return { apis, findings: [...ignoredBy(report), ...inactive, ...remarks] }
 }
 
 function ignoredBy({ warnings }: CheckReport): Finding[] {
-  return warnings.map((warning) => findingOf(warning, 'warning', 'ignored'))
+  // The rule says so already.
+  return warnings.map(({ message, ...where }) =>
+    findingOf({ ...where, message: message.replace(/^ignored: /, '') }, 'warning', 'ignored'),
+  )
 }
 
 function ofRemark({ id, severity }: Lint, { api, path, message }: Remark, report: CheckReport): Finding {

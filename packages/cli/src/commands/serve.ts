@@ -95,6 +95,7 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
     watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => log.trouble(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
     warnings.sayTo((message) => log.warning(message))
+    for (const { message } of found.inactive) log.warning(message)
     return gateway
   } catch (error) {
     // The gateway has warned of the same.

@@ -24,6 +24,8 @@ function wordsIn(tokens: readonly Token[]): string[] {
   return tokens.flatMap((token) => {
     if (token.type !== 'group') return []
     const [only, ...more] = token.tokens
-    return only?.type === 'text' && more.length === 0 && /^[a-z_]\w*$/i.test(only.value) ? [only.value] : wordsIn(token.tokens)
+    return only?.type === 'text' && more.length === 0 && /^[a-z_]\w*$/i.test(only.value)
+      ? [only.value]
+      : wordsIn(token.tokens)
   })
 }
