@@ -99,6 +99,19 @@ describe('postern init', () => {
     })
   })
 
+  it('says in one line what the system refuses', async () => {
+    const folder = await project({ file: 'x' })
+    const name = 'a'.repeat(300)
+    const { code, stdout, stderr } = await postern(folder, ['init', name])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^error .*: the name is too long \(ENAMETOOLONG, \w+\)\n$/)
+    expect(await postern(folder, ['init', 'file'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error file is a file; expected a directory, or a name for one\n',
+    })
+  })
+
   it('takes a file where a folder has to be for something in the way', async () => {
     const folder = await project({ plugins: 'a file' })
     const { code, stderr } = await postern(folder, ['init'])

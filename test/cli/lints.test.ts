@@ -71,6 +71,16 @@ describe('an ordinary definition', () => {
   })
 })
 
+describe('optional-word', () => {
+  it('finds words in braces', async () => {
+    const shop = api({ endpoints: keys('GET /users{id}', 'GET /a{/b{c}}', 'GET /files{/*path}', 'GET /v{/all}') })
+    expect(await lint([shop])).toEqual([
+      { remark: 'optional-word shop endpoints["GET /users{id}"]', message: '`{id}` is an optional word; write `:id`' },
+      { remark: 'optional-word shop endpoints["GET /a{/b{c}}"]', message: '`{c}` is an optional word; write `:c`' },
+    ])
+  })
+})
+
 describe('unreachable-endpoint', () => {
   const at = (key: string, where = 'endpoints'): string => `unreachable-endpoint shop ${where}["${key}"]`
 

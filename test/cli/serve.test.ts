@@ -128,7 +128,9 @@ describe('postern serve', () => {
     const running = await serve(await shop())
     await send(running.url, '/orders/breaks', KEY)
     const { stdout, stderr } = await stop(running)
-    expect(timeless(stderr)).toMatch(/^\? error endpoint plugin "orders\.js:breaks" of "orders": .*no database/)
+    expect(timeless(stderr)).toMatch(
+      /^\? error endpoint plugin "orders\.js:breaks" of "orders": .*no database.* at plugins\/orders\.js:9\n$/,
+    )
     expect(stdout).toContain('GET    /orders/breaks 500')
   })
 
@@ -143,6 +145,18 @@ describe('postern serve', () => {
     await running.untilSaid(/reloaded changed orders \(listenPath\)/)
     expect(await send(running.url, '/moved/stock/apple', KEY)).toMatchObject({ status: 200 })
     expect(await stop(running)).toMatchObject({ code: 0 })
+  })
+
+  it('says with --json which plugin of which hook has thrown, with which code and where', async () => {
+    const running = await serve(await shop(), '--json')
+    await send(running.url, '/orders/breaks', KEY)
+    const [line] = await running.untilSaid(/^.*"event":"pluginError".*$/m)
+    expect(JSON.parse(line)).toMatchObject({
+      hook: 'endpoint',
+      plugin: 'orders.js:breaks',
+      code: 'PSTN_PLUGIN_THREW',
+      at: 'plugins/orders.js:9',
+    })
   })
 
   it('keeps the errors that plugins log with --json', async () => {
@@ -246,6 +260,8 @@ export const logs = (request, { log }) => {
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toBe(`error: port ${port} of 127.0.0.1 is in use; choose another: --port ${port + 1}\n`)
     const elsewhere = ['serve', 'orders.json', '--port', '0', '--host', '192.0.2.1']
+    const json = await postern(await shop(), ['serve', 'orders.json', '--port', String(port), '--json'])
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'failed', findings: [{ rule: 'listen' }] })
     expect((await postern(await shop(), elsewhere)).stderr).toContain('192.0.2.1 is no address of this machine')
   })
 

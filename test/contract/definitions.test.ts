@@ -428,6 +428,33 @@ describe('several definitions', () => {
   })
 })
 
+describe('what is no definition at all', () => {
+  it.each([
+    ['a Promise', Promise.resolve([{ name: 'a' }]), 'found a Promise; await it'],
+    [
+      'an export of the Tyk Dashboard',
+      { api_model: {}, api_definition: { api_id: 'a' }, hook_references: [] },
+      'found an export of the Tyk Dashboard; take out what is in "api_definition", which is the definition',
+    ],
+    [
+      'a package.json',
+      { name: 'shop', private: true, type: 'module', scripts: {}, dependencies: {} },
+      'this is no definition: it has private, type, scripts, and nothing that a definition has',
+    ],
+    [
+      'a tsconfig.json',
+      { compilerOptions: {} },
+      'this is no definition: it has compilerOptions, and nothing that a definition has',
+    ],
+  ])('is told once: %s', (_, input, message) => {
+    expect(refusal(input).cause).toEqual([{ path: '', message }])
+  })
+
+  it('is not what a misspelt definition is', () => {
+    expect((refusal({ name: 'a', listenpath: '/a', upsteam: 'x' }).cause as Problem[]).length).toBe(2)
+  })
+})
+
 describe('options', () => {
   it.each([
     ['null', null, 'The options are null; expected an object.'],
@@ -437,6 +464,11 @@ describe('options', () => {
       'an unknown key',
       { foo: 1 },
       'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
+    ],
+    [
+      'a key that is misspelt',
+      { pluginDirectory: 'x' },
+      'Unknown option "pluginDirectory"; did you mean "pluginsDirectory"? known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],

@@ -8,6 +8,7 @@ import { init } from './commands/init.ts'
 import { serve } from './commands/serve.ts'
 import { helpOf, overview } from './help.ts'
 import { Channel, onOneLine, type Output } from './output.ts'
+import { isSystemError, systemErrorText } from './system-error.ts'
 import { version } from './version.ts'
 import { Warnings } from './warnings.ts'
 
@@ -27,6 +28,10 @@ async function run([name, ...args]: readonly string[], output: Output): Promise<
     try {
       return await command.run(args, output)
     } catch (error) {
+      if (isSystemError(error)) {
+        err.line(`${err.paint('red', 'error')} ${onOneLine(systemErrorText(error))}`)
+        return 1
+      }
       if (!(error instanceof UsageError)) throw error
       err.line(`${err.paint('red', 'error')} ${onOneLine(error.message)}\npostern ${command.name} --help says more.`)
       return 2

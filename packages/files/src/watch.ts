@@ -1,6 +1,8 @@
 import { type FSWatcher, watch as watchDirectory } from 'node:fs'
 import type { DefinitionSource } from '@postern/core'
 import { describe, GatewayError } from '@postern/core/host'
+import { nearest } from '@postern/core/store'
+import { absentOf } from './absent.ts'
 import { look, type Look } from './look.ts'
 import { type DefinitionPaths, pathList, pathText, readDefinitions } from './read-definitions.ts'
 
@@ -57,7 +59,11 @@ function checked(gateway: unknown, options: WatchOptions): Paths & Pick<WatchOpt
   if (typeof options !== 'object' || options === null)
     refuse(`The options are ${describe(options)}; expected { files }.`)
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
-  if (unknown !== undefined) refuse(`Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, KNOWN_OPTIONS)
+    const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+    refuse(`Unknown option "${unknown}"; ${hint}known: ${KNOWN_OPTIONS.join(', ')}.`)
+  }
   const { files, plugins, onError } = options
   if (onError !== undefined && typeof onError !== 'function')
     refuse(`options.onError is ${describe(onError)}; expected a function.`)
@@ -137,6 +143,8 @@ class Watcher {
     const { deaf, ...found } = await this.#look()
     this.#loaded = found
     this.#seen = found.state
+    const absent = await absentOf(this.#paths.files, this.#paths.plugins)
+    if (absent !== undefined && !this.#closed) this.#report(absent)
     if (deaf !== undefined) throw deaf
   }
 

@@ -478,7 +478,7 @@ it.each([
   [
     { reload: () => undefined },
     { files: 'a', plugin: 'b' },
-    'Unknown option "plugin"; known: files, plugins, onError.',
+    'Unknown option "plugin"; did you mean "plugins"? known: files, plugins, onError.',
   ],
   [{ reload: () => undefined }, { files: 'a', plugins: 7 }, 'Found 7, expected a path or a file: URL.'],
   [{ reload: () => undefined }, { files: 'a', onError: 7 }, 'options.onError is 7; expected a function.'],
@@ -486,4 +486,18 @@ it.each([
   expect(() => watch(gateway as never, options as never)).toThrow(
     expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message }),
   )
+})
+
+describe('what does not exist at the start', () => {
+  it('is told once, and waited for', async () => {
+    const folder = folderWith({})
+    const [files, plugins] = [path.join(folder, 'apis'), path.join(folder, 'plugins')]
+    const { reloads, errors } = await watched({ files, plugins })
+    const message = `${files}, ${plugins} do not exist; reloads as soon as there is something.`
+    expect(errors).toEqual([expect.objectContaining({ message })])
+    mkdirSync(files)
+    writeFileSync(path.join(files, 'a.json'), '{ "name": "a" }')
+    await eventually(() => expect(reloads).toEqual([['a']]))
+    expect(errors.filter((error) => (error as Error).message === message)).toHaveLength(1)
+  })
 })

@@ -37,6 +37,14 @@ export const init: Command = {
 
 async function write(directory: string, form: Form, { out, err }: Output, json: boolean): Promise<number> {
   const folder = path.resolve(directory)
+  if (await isFile(folder)) {
+    if (json) out.json({ ok: false, inTheWay: [directory] }, 2)
+    else
+      err.line(
+        `${err.paint('red', 'error')} ${onOneLine(directory)} is a file; expected a directory, or a name for one`,
+      )
+    return 1
+  }
   const typescript = runsTypeScript()
   const files = starter({ form, typescript, version: version(), folder })
   const names = Object.keys(files)
@@ -96,6 +104,13 @@ async function existing(folder: string, names: readonly string[]): Promise<strin
   const found: string[] = []
   for (const name of names) if (await exists(path.join(folder, name))) found.push(name)
   return found
+}
+
+async function isFile(name: string): Promise<boolean> {
+  return stat(name).then(
+    (status) => !status.isDirectory(),
+    () => false,
+  )
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import { nearest } from '@postern/core/store'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
 import { examine } from '../inspect.ts'
-import { findingOf, findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
+import { findingOf, findingsOf, type Gathered, gather, inOurWords, SOURCE_OPTIONS } from '../loading.ts'
 import { noticingExit } from '../noticed-exit.ts'
 import type { Output } from '../output.ts'
 import { withProgress } from '../progress.ts'
@@ -92,9 +92,10 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
   }
   try {
     const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
-    watchTroubles(gateway, (trouble) => log.trouble(trouble))
+    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => log.trouble(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
     warnings.sayTo((message) => log.warning(message))
+    for (const { message } of found.inactive) log.warning(message)
     return gateway
   } catch (error) {
     // The gateway has warned of the same.
@@ -126,7 +127,7 @@ class Serving {
     try {
       await listen(server, this.#settings)
     } catch (error) {
-      this.#log.failed([findingOf({ path: '', message: listenError(error, this.#settings) })])
+      this.#log.failed([findingOf({ path: '', message: listenError(error, this.#settings) }, 'error', 'listen')])
       await this.#gateway.close({ timeoutMs: 0 })
       return 1
     }
@@ -182,7 +183,7 @@ class Serving {
       try {
         await this.#reload(await readDefinitions(this.#files))
       } catch (error) {
-        if (!isGatewayError(error) || error.code !== 'PSTN_CLOSED') this.#log.notReloaded(findingsOf(error))
+        this.#notReloaded(error)
       }
     }
     const onSignal = (): void => void reload()
@@ -192,6 +193,11 @@ class Serving {
       // It is about to end; the terminal may go first.
       process.on('SIGHUP', () => undefined)
     }
+  }
+
+  #notReloaded(error: unknown): void {
+    if (isGatewayError(error) && error.code === 'PSTN_CLOSED') return
+    this.#log.notReloaded(inOurWords(findingsOf(error), this.#gathered))
   }
 
   #reload(definitions: DefinitionSource[]): Promise<unknown> {
@@ -207,7 +213,7 @@ class Serving {
       {
         files: this.#files,
         ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
-        onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
+        onError: (error: unknown) => this.#notReloaded(error),
       },
     )
     // What keeps it from watching is told by `onError` as well.

@@ -34,7 +34,7 @@ function withErrors(fields: Readonly<Record<string, unknown>>): object {
 
 function errorFields(error: Error): object {
   const { name, message, stack } = error
-  return { ...error, name, message, stack }
+  return { ...Object.fromEntries(Object.entries(error)), name, message, stack }
 }
 
 function changesOf({ added, removed, changed, unchanged }: ReloadReport): object {

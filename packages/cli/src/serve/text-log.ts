@@ -17,8 +17,9 @@ export function textLog({ out, err }: Output): ServeLog {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
       report(err, findings)
     },
-    trouble({ api, what, message }) {
-      err.line(`${stamp(err)} ${err.paint('red', 'error')} ${onOneLine(`${what} of "${api}": ${message}`)}`)
+    trouble({ api, what, message, at }) {
+      const where = at === undefined ? '' : ` at ${at}`
+      err.line(`${stamp(err)} ${err.paint('red', 'error')} ${onOneLine(`${what} of "${api}": ${message}${where}`)}`)
     },
     warning: (message) => err.line(`${stamp(err)} ${err.paint('yellow', 'warning')} ${onOneLine(message)}`),
     plugin: (line) => showPluginLine(line.level === 'info' ? out : err, line),

@@ -3,6 +3,7 @@ import { describe } from '../errors.ts'
 import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
+import { otherThing } from './no-definition.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
 import {
@@ -51,6 +52,8 @@ export interface Reading {
   readonly problems: readonly Problem[]
   /** What is ignored, in all of them. */
   readonly warnings: readonly Problem[]
+  /** Those that say themselves that they are not to be served. */
+  readonly inactive: readonly Problem[]
 }
 
 /** Validates one definition or several of any dialect; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
@@ -66,7 +69,7 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   const inputs: readonly unknown[] = Array.isArray(input) ? Array.from<unknown>(input) : [input]
   if (inputs.length === 0) {
     const problems = [{ path: '', message: 'found an empty array, expected at least one definition' }]
-    return { title: 'The list of definitions', definitions: [], problems, warnings: [] }
+    return { title: 'The list of definitions', definitions: [], problems, warnings: [], inactive: [] }
   }
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
@@ -88,7 +91,8 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   )
   const problems = [...wrong.flat(), ...clashes]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
-  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
+  const inactive = candidates.filter(({ translation }) => !translation.active).map((candidate) => candidate.inactive())
+  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings, inactive }
 }
 
 /** One of the things handed in as a definition. */
@@ -129,6 +133,8 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
+    const other = this.#document === undefined ? otherThing(input) : undefined
+    if (other !== undefined) return this.#told([{ path: '', message: other }])
     if (this.#document !== undefined && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
@@ -147,6 +153,11 @@ class Candidate {
 
   warnings(): Problem[] {
     return this.translation.warnings.map((warning) => this.#inFile(warning))
+  }
+
+  inactive(): Problem {
+    const message = `${describe(this.translation.input?.['name'])} is switched off: the document says that it is not active`
+    return this.#inFile({ path: '', message })
   }
 
   /** Only for one without problems. */

@@ -6,6 +6,9 @@ import { isOn } from './vocabulary.ts'
 
 export function readAuthentication(document: Place, block: Place): TykAuthentication {
   const enabled = isEnabled(block)
+  const security = document.at('security')
+  if (!block.present && security.list().some((one) => one.entries().length > 0))
+    security.warn('ignored: without server.authentication the API is keyless, whatever "security" asks for')
   const schemes = enabled ? readSchemes(document, block) : NO_SCHEMES
   const custom = block.at('custom')
   return {
