@@ -76,12 +76,24 @@ function show({ apis, seconds, open, ended, refusals, events, requests }) {
 /* -- the top line -- */
 
 function showVitals(seconds, open) {
-  const last = seconds.at(-1) ?? { requests: 0, delay: 0, worst: 0 }
-  byId('rate').textContent = String(last.requests)
+  const last = seconds.at(-1) ?? { worst: 0 }
+  const lately = seconds.slice(-5)
+  const rate = lately.reduce((sum, { requests }) => sum + requests, 0) / Math.max(1, lately.length)
+  byId('rate').textContent = rate.toFixed(rate < 9.95 ? 1 : 0)
   byId('open').textContent = String(open)
   byId('delay').textContent = last.worst.toFixed(last.worst < 9.95 ? 1 : 0)
-  drawLine(byId('rate-line'), seconds.map((second) => second.requests), seconds.map((second) => second.bad > 0), 1)
-  drawLine(byId('delay-line'), seconds.map((second) => second.worst), [], 10)
+  drawLine(
+    byId('rate-line'),
+    seconds.map((second) => second.requests),
+    seconds.map((second) => second.bad > 0),
+    1,
+  )
+  drawLine(
+    byId('delay-line'),
+    seconds.map((second) => second.worst),
+    [],
+    10,
+  )
 }
 
 /** A line as high as a word; `marks` are seconds in which something went wrong. */
@@ -114,22 +126,29 @@ function showApis(apis) {
 }
 
 function drawApi(api) {
-  const steps = api.steps.map((step) => {
-    const item = make('li', { class: `${step.kind}${step.plugins.length > 0 ? ' has' : ''}` }, make('span', {}, step.name))
-    const plugins = step.plugins.flatMap((plugin, i) => [...(i === 0 ? [] : [' → ']), make('code', {}, plugin)])
-    const what = make('span', {}, ...plugins)
-    if (step.why !== '') what.append(make('span', { class: 'why' }, `${plugins.length > 0 ? '  ' : ''}${step.why}`))
-    item.append(what)
-    if (step.name === 'endpoint' && api.endpoints.length > 0) {
-      item.classList.add('has')
-      item.append(drawEndpoints(api.endpoints))
-    }
-    if (step.name === 'upstream' && api.upstream.targets.length > 0) {
-      item.classList.add('has')
-      what.replaceChildren(...api.upstream.targets.map((target) => drawTarget(target, api.upstream)))
-    }
-    return item
-  })
+  // What is not there does not run: the chain is what is left.
+  const steps = api.steps
+    .filter(({ plugins, why, kind }) => kind === 'check' || plugins.length > 0 || why !== 'none defined')
+    .map((step) => {
+      const item = make(
+        'li',
+        { class: `${step.kind}${step.plugins.length > 0 ? ' has' : ''}` },
+        make('span', {}, step.name),
+      )
+      const plugins = step.plugins.flatMap((plugin, i) => [...(i === 0 ? [] : [' → ']), make('code', {}, plugin)])
+      const what = make('span', {}, ...plugins)
+      if (step.why !== '') what.append(make('span', { class: 'why' }, `${plugins.length > 0 ? '  ' : ''}${step.why}`))
+      item.append(what)
+      if (step.name === 'endpoint' && api.endpoints.length > 0) {
+        item.classList.add('has')
+        item.append(drawEndpoints(api.endpoints))
+      }
+      if (step.name === 'upstream' && api.upstream.targets.length > 0) {
+        item.classList.add('has')
+        what.replaceChildren(...api.upstream.targets.map((target) => drawTarget(target, api.upstream)))
+      }
+      return item
+    })
   const heading = make('h3', {}, api.name, make('code', {}, api.listenPath))
   return make('article', { class: 'api' }, heading, make('ol', { class: 'chain' }, ...steps))
 }
@@ -197,7 +216,10 @@ function drawSummary({ element, request }) {
     make('span', { class: 'mono' }, method),
     path,
     make('span', { class: 'status', 'data-class': String(status).charAt(0) }, String(status)),
-    drawTrack(spans.filter(({ kind }) => kind !== 'hook'), ms),
+    drawTrack(
+      spans.filter(({ kind }) => kind !== 'hook'),
+      ms,
+    ),
     make('span', { class: 'ms' }, milliseconds(ms)),
   )
   const old = element.querySelector('summary')
@@ -221,26 +243,36 @@ function drawTrack(spans, whole) {
 function drawCourse({ element, request }) {
   const { spans, ms, api, id, code, time } = request
   const end = Math.max(ms, ...spans.map((span) => span.at + span.ms))
-  const items = spans.map((span) => {
-    const track = drawTrack([span], end)
-    const item = make(
-      'li',
-      {},
-      make('span', { class: 'soft' }, span.kind === 'plugin' ? '' : span.name),
-      make('code', {}, span.kind === 'plugin' ? span.name : ''),
-      track,
-      make('span', { class: 'ms' }, milliseconds(span.ms)),
-      make('span', { class: span.outcome === 'failed' ? 'outcome bad-text' : 'outcome soft' }, span.outcome),
-    )
-    if (span.note !== '') item.append(make('span', { class: 'note soft' }, span.note))
-    if (span.changes.length > 0) item.append(drawChanges(span.changes))
-    return item
-  })
-  const about = make('p', { class: 'soft' }, `${api}, ${new Date(time).toISOString()}, ${id}${code === '' ? '' : `, ${code}`}`)
-  const course = make('ol', { class: 'course' }, make('li', { class: 'about' }), ...items)
-  course.firstElementChild.replaceWith(make('li', {}, make('span', { class: 'note' }, about)))
+  const items = spans
+    .filter((span) => !saysItsPlugin(span, spans))
+    .map((span, i, shown) => {
+      const heads = span.kind !== 'plugin' || shown[i - 1]?.hook !== span.hook
+      const track = drawTrack([span], end)
+      const item = make(
+        'li',
+        {},
+        make('span', { class: 'soft' }, heads ? span.hook || span.name : ''),
+        make('code', {}, span.kind === 'plugin' ? span.name : ''),
+        track,
+        make('span', { class: 'ms' }, milliseconds(span.ms)),
+        make('span', { class: span.outcome === 'failed' ? 'outcome bad-text' : 'outcome soft' }, span.outcome),
+      )
+      if (span.note !== '') item.append(make('span', { class: 'note soft' }, span.note))
+      if (span.changes.length > 0) item.append(drawChanges(span.changes))
+      return item
+    })
+  const facts = [api, new Date(time).toISOString(), id, ...(code === '' ? [] : [code])]
+  const about = make('li', {}, make('span', { class: 'note soft' }, facts.join(', ')))
+  const course = make('ol', { class: 'course' }, about, ...items)
   element.querySelector('.course')?.remove()
   element.append(course)
+}
+
+/** A hook that took as long as its one plugin would say the same twice. */
+function saysItsPlugin(span, spans) {
+  if (span.kind !== 'hook') return false
+  const own = spans.filter(({ kind, hook }) => kind === 'plugin' && hook === span.hook)
+  return own.length === 1 && span.ms - own[0].ms < 1
 }
 
 function drawChanges(changes) {
@@ -299,7 +331,10 @@ function filterEndpoints() {
 }
 
 byId('filter').addEventListener('input', ({ target }) => {
-  words = target.value.toLowerCase().split(/\s+/).filter((word) => word !== '')
+  words = target.value
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '')
   for (const { element, text } of rows.values()) element.parentElement.hidden = !matches(text)
   filterEndpoints()
   countShown()

@@ -41,7 +41,8 @@ export class SecretTexts {
   /** Without secrets, without values of queries, and not too long. */
   show(text: string): string {
     let clean = text.slice(0, LONGEST * 4)
-    for (const secret of [...this.#texts].toSorted((a, b) => b.length - a.length)) clean = clean.replaceAll(secret, MASK)
+    for (const secret of [...this.#texts].toSorted((a, b) => b.length - a.length))
+      clean = clean.replaceAll(secret, MASK)
     clean = maskQueries(clean)
     return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean
   }
