@@ -91,10 +91,10 @@ describe.skipIf(chromium === null)('the page of the inspector', () => {
     const shop = await openShop()
     const { page } = await look(shop)
     const hide = (hidden: boolean) =>
-      page.evaluate((value) => {
-        Object.defineProperty(document, 'hidden', { configurable: true, value })
+      page.evaluate(`
+        Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} })
         document.dispatchEvent(new Event('visibilitychange'))
-      }, hidden)
+      `)
     await hide(true)
     await page.getByText('paused', { exact: true }).waitFor()
     await someTraffic(shop)
@@ -129,17 +129,17 @@ describe.skipIf(chromium === null || process.env['POSTERN_SCREENSHOT'] === undef
       'is of a real run (%s)',
       async (colorScheme) => {
         const shop = await openShop()
-        const { page } = await look(shop, { colorScheme, viewport: { width: 1240, height: 700 } })
-        for (let round = 0; round < 8; round += 1) {
+        const { page } = await look(shop, { colorScheme, viewport: { width: 1440, height: 860 } })
+        for (let round = 0; round < 4; round += 1) {
           await someTraffic(shop)
           await page.waitForTimeout(700)
         }
         await page.waitForTimeout(1_500)
         await rowOf(page, '/orders/7?').locator('summary').click()
         await page.mouse.move(0, 0)
-        await rowOf(page, '/orders/7?').evaluate((element) => element.scrollIntoView({ block: 'center' }))
         await page.evaluate('scrollTo(0, 0)')
-        await page.screenshot({ path: `docs/images/inspector-${colorScheme}.png` })
+        const picture = await page.screenshot({ path: `docs/images/inspector-${colorScheme}.png` })
+        expect(picture.length).toBeGreaterThan(10_000)
       },
       60_000,
     )

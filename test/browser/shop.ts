@@ -75,7 +75,7 @@ export async function openShop(): Promise<Shop> {
         ],
         'GET /:id/summary': [
           async function summary(_request, context) {
-            const stock = await context.call('stock', `/of-order/${context.params.id}`)
+            const stock = await context.call('stock', `/of-order/${context.params['id']}`)
             return respond(200, { stock: await stock.json() })
           },
         ],

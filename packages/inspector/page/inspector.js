@@ -304,8 +304,14 @@ function showEvents(events) {
   eventsText = text
   const items = events
     .toReversed()
-    .map(({ time, kind, text: what }) =>
-      make('li', {}, make('span', { class: 'soft' }, `${clock(time)} `), make('b', {}, kind), ` ${what}`),
+    .map(({ time, kind, text: what, times }) =>
+      make(
+        'li',
+        {},
+        make('span', { class: 'soft' }, `${clock(time)} `),
+        make('b', {}, kind),
+        ` ${what}${times > 1 ? ` × ${times}` : ''}`,
+      ),
     )
   byId('events').replaceChildren(...(items.length > 0 ? items : [make('li', { class: 'soft' }, 'none')]))
 }

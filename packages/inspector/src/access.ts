@@ -15,7 +15,7 @@ const PROXIED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarde
 export async function mayLook(req: IncomingMessage, access: Access | undefined): Promise<string | undefined> {
   if (access !== undefined) {
     // An access check that breaks lets nobody in.
-    const allowed = await Promise.resolve(req)
+    const allowed: unknown = await Promise.resolve(req)
       .then(access)
       .catch(() => false)
     return allowed === true ? undefined : 'You may not see the inspector.'

@@ -40,11 +40,10 @@ export function chainOf(api: ApiInfo, gateway: Pick<Gateway, 'explain'>, states:
     limits: rates,
     upstream: {
       how: upstream === undefined ? 'host' : upstream.balance,
-      targets: (upstream?.targets ?? []).map(({ url, weight }) => ({
-        url: withoutUser(url),
-        weight,
-        ...states.of(api.id, url),
-      })),
+      targets: (upstream?.targets ?? []).map(({ url, weight }) => {
+        const { healthy, breaker } = states.of(api.id, url)
+        return { url: withoutUser(url), weight, healthy, breaker }
+      }),
     },
   }
 }

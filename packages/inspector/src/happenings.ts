@@ -57,7 +57,11 @@ export class Happenings {
   }
 
   #add(kind: string, text: string): void {
-    this.#list.push({ time: Date.now(), kind, text: maskQueries(text).slice(0, LONGEST) })
+    const shown = maskQueries(text).slice(0, LONGEST)
+    const last = this.#list.at(-1)
+    const again = last?.kind === kind && last.text === shown
+    if (again) this.#list.pop()
+    this.#list.push({ time: Date.now(), kind, text: shown, times: again ? last.times + 1 : 1 })
     if (this.#list.length > KEPT) this.#list.shift()
   }
 }

@@ -42,7 +42,7 @@ export interface ShownStep {
   readonly why: string
 }
 
-export interface ShownTarget {
+interface ShownTarget {
   readonly url: string
   readonly weight: number
   readonly healthy: boolean
@@ -63,4 +63,6 @@ export interface ShownEvent {
   readonly time: number
   readonly kind: string
   readonly text: string
+  /** How often in a row. */
+  readonly times: number
 }
