@@ -1,5 +1,5 @@
 import type { GatewayRequest, GatewayResponse, Hook, ReadonlyHeaders } from '@postern/core'
-import { masked, type Masking, type SecretTexts } from './masking.ts'
+import { masked, type Masking, type SecretTexts, withoutUser } from './masking.ts'
 import type { ShownChange } from './shown.ts'
 
 const MOST_CHANGES = 40
@@ -52,7 +52,8 @@ export function changesOf(before: Fields, after: Fields, masking: Masking, secre
     if (was === is || changes.length >= MOST_CHANGES) continue
     const show = (value: string | null): string | null => {
       if (value === null) return null
-      return isSecret(name, masking) || name.startsWith('?') ? masked(value) : secrets.show(value)
+      if (isSecret(name, masking) || name.startsWith('?')) return masked(value)
+      return secrets.show(name === 'upstream' ? withoutUser(value) : value)
     }
     changes.push({ name: secrets.show(name.replace(/:$/, '')), before: show(was), after: show(is) })
   }

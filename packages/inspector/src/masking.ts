@@ -2,6 +2,8 @@ import type { ApiInfo } from '@postern/core'
 
 const MASK = '***'
 const LONGEST = 300
+/** No field is longer; a secret cut in half would not be found. */
+const MOST_READ = 65_536
 /** Shorter ones are words that stand elsewhere for something else. */
 const SHORTEST_SECRET = 6
 const MOST_SECRETS = 64
@@ -10,18 +12,21 @@ const SUSPECT = /auth|cookie|key|token|secret|passw|session|credential|signature
 
 /** Which of an API's fields are secret: those everybody knows, those it reads keys from, and those it declares. */
 export class Masking {
-  readonly #headers: ReadonlySet<string>
+  readonly #names: ReadonlySet<string>
 
   constructor({ definition }: ApiInfo) {
     const { token, credential, idExtractor } = definition.authentication
-    const { secrets } = definition as { readonly secrets?: { readonly headers?: readonly string[] } }
-    const named = [token?.header, credential.header, ...(secrets?.headers ?? [])]
+    const { secrets } = definition as { readonly secrets?: Readonly<Partial<Record<'headers' | 'query', string[]>>> }
+    const declared = [...(secrets?.headers ?? []), ...(secrets?.query ?? [])]
+    const named = [token, credential].flatMap((place) => [place?.header, place?.query])
+    named.push(...declared)
     if (idExtractor?.source === 'header') named.push(idExtractor.header)
-    this.#headers = new Set(named.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()])))
+    if (idExtractor?.source === 'form') named.push(idExtractor.param)
+    this.#names = new Set(named.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()])))
   }
 
-  isSecret(header: string): boolean {
-    return SUSPECT.test(header) || this.#headers.has(header.toLowerCase())
+  isSecret(name: string): boolean {
+    return SUSPECT.test(name) || this.#names.has(name.toLowerCase())
   }
 }
 
@@ -40,7 +45,7 @@ export class SecretTexts {
 
   /** Without secrets, without values of queries, and not too long. */
   show(text: string): string {
-    let clean = text.slice(0, LONGEST * 4)
+    let clean = text.slice(0, MOST_READ)
     for (const secret of [...this.#texts].toSorted((a, b) => b.length - a.length))
       clean = clean.replaceAll(secret, MASK)
     clean = maskQueries(clean)
