@@ -23,6 +23,7 @@ export default defineConfig({
     server: { deps: { external: [/postern-plugins-/] } },
     reporters: process.env['CI'] !== undefined ? ['default', ['json', { outputFile: report }]] : ['default'],
     coverage: {
+      enabled: process.env['CI'] !== undefined,
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
       // Tested as a process of its own, which is not looked into.

@@ -26,6 +26,7 @@ export async function openShop(): Promise<Shop> {
     {
       name: 'orders',
       listenPath: '/orders/',
+      secrets: { headers: ['x-passport'], query: ['visa'] },
       upstream: { targets: [orders.url, { url: orders.url.replace('127.0.0.1', 'localhost'), weight: 3 }] },
       hooks: {
         pre: [
@@ -120,7 +121,9 @@ export async function someTraffic({ apis }: Shop): Promise<void> {
   await ask('/orders/7', { headers: { authorization: 'wrong-key-canary' } })
   await ask('/orders/7', { method: 'DELETE' })
   await ask('/stock/apple?warehouse=berlin-canary')
-  await ask('/orders/9/invoice', { headers: { ...KEY, 'x-debug': 'yes' } })
+  await ask('/orders/9/invoice?visa=visa-canary', {
+    headers: { ...KEY, 'x-debug': 'visa-canary', 'x-passport': 'passport-canary' },
+  })
   await ask('/orders/quote')
   await ask('/orders/broken')
   for (let i = 0; i < 3; i += 1) await ask('/orders/export')

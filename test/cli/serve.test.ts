@@ -84,6 +84,37 @@ describe('postern serve', () => {
     expect(stdout).toContain('GET    /orders/breaks 500')
   })
 
+  it.each(['--watch', '--no-watch'])('reloads on SIGHUP, with %s', async (watch) => {
+    const folder = await shop()
+    const running = await serve(folder, watch)
+    await write(folder, { 'orders.json': '{' })
+    running.child.kill('SIGHUP')
+    await eventually(() => expect(running.said().stderr).toContain('not reloaded'))
+    await write(folder, { 'orders.json': { ...ORDERS, listenPath: '/moved/' } })
+    running.child.kill('SIGHUP')
+    await running.untilSaid(/reloaded changed orders \(listenPath\)/)
+    expect(await send(running.url, '/moved/stock/apple', KEY)).toMatchObject({ status: 200 })
+    expect(await stop(running)).toMatchObject({ code: 0 })
+  })
+
+  it('keeps the errors that plugins log with --json', async () => {
+    const folder = await project({
+      'orders.json': { ...ORDERS, endpoints: { 'GET /logs': [plugin('logs')] }, hooks: {} },
+      'plugins/orders.js': `import { respond } from '@postern/core'
+export const logs = (request, { log }) => {
+  log.error('away', { error: Object.assign(new TypeError('no database'), { code: 'EGONE' }) })
+  return respond(200)
+}
+`,
+    })
+    const running = await serve(folder, '--json')
+    await send(running.url, '/orders/logs')
+    const [line] = await running.untilSaid(/^.*"event":"log".*$/m)
+    expect(JSON.parse(line)).toMatchObject({
+      error: { name: 'TypeError', message: 'no database', code: 'EGONE', stack: expect.stringContaining('orders.js') },
+    })
+  })
+
   it('writes JSON lines with --json, and no request with --log none', async () => {
     const folder = await shop()
     const running = await serve(folder, '--json')

@@ -55,6 +55,8 @@ export const ERRORS = {
   PSTN_CLIENT_STALLED: { status: null, answer: null },
   PSTN_RESPONSE_TOO_LARGE: { status: 500, answer: 'Middleware error' },
   PSTN_RESPONSE_ENCODING: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_PARTIAL: { status: 500, answer: 'Middleware error' },
   PSTN_UPSTREAM_UNREACHABLE: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_INVALID: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_BROKE: { status: 502, answer: 'Bad Gateway' },
@@ -67,6 +69,7 @@ export const ERRORS = {
   PSTN_CALL_INVALID: { status: 500, answer: 'Middleware error' },
   PSTN_CALL_DEPTH: { status: 508, answer: 'Loop level too deep. Found more than 5 loops in single request' },
   PSTN_API_UNAVAILABLE: { status: 503, answer: 'Service Unavailable' },
+  PSTN_SINK_FAILED: { status: null, answer: null },
   PSTN_CLOSED: { status: 503, answer: 'Service Unavailable' },
   PSTN_INTERNAL: { status: 500, answer: 'Internal Server Error' },
 } as const satisfies Record<string, ErrorRow>
@@ -144,6 +147,19 @@ export function describe(value: unknown): string {
     // A proxy or a getter that throws: what it is does not matter, that it is no valid value does.
     return 'an object that cannot be read'
   }
+}
+
+/** The same for what may be a client's, such as a credential: text is not quoted. */
+export function describeUnquoted(value: unknown): string {
+  return typeof value === 'string' ? `a text of ${value.length} characters` : describe(value)
+}
+
+/** Why a text is no JSON, without a piece of that text: an error goes where no body is to go. */
+export function jsonProblem(error: unknown): string {
+  const { message } = error as Error
+  // What it quotes may be anything; where it stands is told by the others.
+  if (message.startsWith('Unexpected token ')) return 'unexpected token'
+  return message.replace(/^./, (first) => first.toLowerCase())
 }
 
 function describeFunction(value: { readonly name: string }): string {

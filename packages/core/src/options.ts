@@ -1,3 +1,10 @@
+import {
+  QUEUE_DEFAULTS,
+  type QueueSettings,
+  type RecordQueueInput,
+  type RecordSink,
+  type RecordWriter,
+} from './analytics/sink.ts'
 import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure-policy.ts'
 import type { ParseContext } from './definition/parse.ts'
 import type { NamedPlugins } from './definition/plugin-references.ts'
@@ -26,6 +33,10 @@ export interface GatewayOptions {
   readonly onStoreError?: Partial<StoreFailurePolicy> | undefined
   /** How many analytics records are kept in memory. Default 1,000. */
   readonly recordCapacity?: number | undefined
+  /** Where records go besides: `jsonLines(stream)`, a function that takes some at a time, a sink of your own. */
+  readonly sinks?: readonly (RecordSink | RecordWriter)[] | undefined
+  /** How many records may wait for each of them, and for how long. */
+  readonly recordQueue?: RecordQueueInput | undefined
   /** Functions that definitions name: an object, or a whole module (`import * as plugins`). */
   readonly plugins?: NamedPlugins | undefined
   /** Where plugins in files are, and nothing outside it: a path, or a `file:` URL. */
@@ -47,6 +58,8 @@ const KNOWN_OPTIONS = [
   'policies',
   'onStoreError',
   'recordCapacity',
+  'sinks',
+  'recordQueue',
   'plugins',
   'pluginsDirectory',
   'bundles',
@@ -83,8 +96,56 @@ export function checkOptions(options: GatewayOptions): void {
       `options.recordCapacity is ${describe(recordCapacity)}; expected an integer, 0 or more.`,
     )
   }
+  checkSinkOptions(options)
   checkStoreOptions(options)
   checkPluginOptions(options)
+}
+
+function checkSinkOptions({ sinks, recordQueue }: GatewayOptions): void {
+  if (sinks !== undefined && !Array.isArray(sinks))
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `options.sinks is ${describe(sinks)}; expected an array of sinks.`)
+  for (const [i, sink] of (sinks ?? []).entries())
+    if (typeof sink !== 'function' && typeof (sink as Partial<RecordSink> | null)?.write !== 'function')
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.sinks[${i}] is ${describe(sink)}; expected a function, or a sink such as jsonLines(stream).`,
+      )
+  if (recordQueue === undefined) return
+  if (!isObject(recordQueue))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.recordQueue is ${describe(recordQueue)}; expected an object.`,
+    )
+  for (const [name, value] of Object.entries(recordQueue) as [keyof RecordQueueInput, unknown][]) {
+    if (!Object.hasOwn(QUEUE_DEFAULTS, name))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `Unknown option recordQueue.${name}; known: ${Object.keys(QUEUE_DEFAULTS).join(', ')}.`,
+      )
+    const fits =
+      name === 'overflow'
+        ? value === 'drop-oldest' || value === 'drop-newest'
+        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2_147_483_647
+    if (value !== undefined && !fits)
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.recordQueue.${name} is ${describe(value)}; expected ${name === 'overflow' ? '"drop-oldest" or "drop-newest"' : 'an integer, 1 or more'}.`,
+      )
+  }
+}
+
+/** @internal Sinks and their queue, defaults filled in. */
+export function sinkSettings({ sinks = [], recordQueue = {} }: GatewayOptions): {
+  readonly sinks: readonly RecordSink[]
+  readonly queue: QueueSettings
+} {
+  const given = Object.entries(recordQueue).filter(([, value]) => value !== undefined)
+  return {
+    sinks: sinks.map((sink) =>
+      typeof sink === 'function' ? { name: sink.name === '' ? undefined : sink.name, write: sink } : sink,
+    ),
+    queue: { ...QUEUE_DEFAULTS, ...(Object.fromEntries(given) as Partial<QueueSettings>) },
+  }
 }
 
 function checkPluginOptions({ plugins, pluginsDirectory, bundles, tykPathMatching }: GatewayOptions): void {

@@ -1,6 +1,7 @@
 /** What the adapters of Express and Koa share with the raw one. */
 export { announceToClient } from './announce.ts'
 export { applyToHost } from './apply-to-host.ts'
+export { besideHost } from './beside-host.ts'
 export { captureResponse } from './capture-response.ts'
 export { endConnectionWith } from './ending.ts'
 export { accept, DROPPED, handle } from './handle.ts'

@@ -12,10 +12,12 @@ type Callback = (error?: Error | null) => void
 export function captureResponse(res: ServerResponse, maxBufferedBytes: number): CapturedResponse {
   const own = ownResponse(res)
   let capture: Capture | undefined
+  let caught: GatewayResponse | undefined
   const response = new Promise<GatewayResponse>((resolve, reject) => {
-    capture = new Capture(res, own, (status, lines, body) =>
-      resolve(new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)),
-    )
+    capture = new Capture(res, own, (status, lines, body) => {
+      caught = new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)
+      resolve(caught)
+    })
     res.once('close', () => {
       const error = new GatewayError(
         'PSTN_CLIENT_CLOSED',
@@ -27,7 +29,9 @@ export function captureResponse(res: ServerResponse, maxBufferedBytes: number): 
   })
   // A capture that is released is waited for by nobody.
   response.catch(() => undefined)
-  return { response, writer: writerFor(res, own), release: () => capture?.release() }
+  const trailers = (): OutgoingHttpHeaders | undefined =>
+    caught !== undefined && GatewayResponse.body(caught).untouched ? capture?.trailers : undefined
+  return { response, writer: writerFor(res, own, trailers), release: () => capture?.release() }
 }
 
 export interface CapturedResponse {
@@ -47,6 +51,10 @@ class Capture {
   #headTaken = false
   #ended = false
   #hostWaits = false
+  /** What the host says behind its body. */
+  #trailers: OutgoingHttpHeaders | undefined
+  /** Somebody else's answer is sent. */
+  #discarded = false
   #released = false
 
   constructor(
@@ -62,7 +70,7 @@ class Capture {
         this.#hostWaits = false
         res.emit('drain')
       },
-      cancel: () => undefined,
+      cancel: () => (this.#discarded = true),
     })
     // A middleware below may keep these functions: released, they pass on to what was there before.
     Object.assign(res, {
@@ -70,6 +78,8 @@ class Capture {
       flushHeaders: () => (this.#released ? own.flushHeaders() : this.#takeHead()),
       write: (...args: WriteArguments) => (this.#released ? own.write(...args) : this.#write(...args)),
       end: (...args: WriteArguments) => (this.#released ? own.end(...args) : this.#end(...args)),
+      addTrailers: (trailers: OutgoingHttpHeaders) =>
+        this.#released ? own.addTrailers(trailers) : (this.#trailers = trailers),
     })
     // To the host its answer has left once it wrote it, also while plugins still look at it.
     defineGetter(res, 'headersSent', () => this.#headTaken || own.headersSent())
@@ -78,6 +88,10 @@ class Capture {
 
   release(): void {
     this.#released = true
+  }
+
+  get trailers(): OutgoingHttpHeaders | undefined {
+    return this.#discarded ? undefined : this.#trailers
   }
 
   abandon(error: Error): void {

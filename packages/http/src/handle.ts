@@ -140,8 +140,10 @@ class HostExchange {
 function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
     const delivered = res.writableFinished
+    // Asked first: what is cancelled breaks off as well, but it was the client who has left.
+    const status = delivered || isBrokenOff(res) ? res.statusCode : 499
     if (!delivered) accepted.cancel()
-    accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499, causeOfBreak(res))
+    accepted.conclude(status, causeOfBreak(res))
   }
   if (res.closed || (res.socket === null && req.socket.destroyed)) {
     onClose()

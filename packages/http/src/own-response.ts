@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { ResponseWriter } from './write-response.ts'
 
 type Loose = (...args: readonly unknown[]) => unknown
@@ -9,24 +9,31 @@ export interface OwnResponse {
   readonly write: Loose
   readonly end: Loose
   readonly flushHeaders: Loose
+  readonly addTrailers: Loose
   headersSent(): boolean
   writableEnded(): boolean
 }
 
 export function ownResponse(res: ServerResponse): OwnResponse {
-  const bound = (name: 'writeHead' | 'write' | 'end' | 'flushHeaders'): Loose => (res[name] as Loose).bind(res)
+  const bound = (name: 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'addTrailers'): Loose =>
+    (res[name] as Loose).bind(res)
   return {
     writeHead: bound('writeHead'),
     write: bound('write'),
     end: bound('end'),
     flushHeaders: bound('flushHeaders'),
+    addTrailers: bound('addTrailers'),
     headersSent: getterOf(res, 'headersSent'),
     writableEnded: getterOf(res, 'writableEnded'),
   }
 }
 
-/** Writes an answer with those methods. */
-export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter {
+/** Writes an answer with those methods; `trailers` are the host's own, for as long as its body is the one that is sent. */
+export function writerFor(
+  res: ServerResponse,
+  own: OwnResponse,
+  trailers: () => OutgoingHttpHeaders | undefined,
+): ResponseWriter {
   return {
     writeHead: (status, headers) => {
       // The host's own reason phrase is for the host's own status.
@@ -38,7 +45,11 @@ export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter
       own.writeHead(status, headers)
     },
     write: (chunk) => own.write(chunk) as boolean,
-    end: (chunk) => void own.end(chunk),
+    end: (chunk) => {
+      const last = trailers()
+      if (last !== undefined) own.addTrailers(last)
+      own.end(chunk)
+    },
     flushHeaders: () => void own.flushHeaders(),
   }
 }

@@ -7,6 +7,7 @@ import {
   refuse,
   takeOutgoing,
 } from '@postern/core/host'
+import { besideHost } from './beside-host.ts'
 
 /** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
@@ -62,7 +63,9 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
-    writer.writeHead(status, isPatched(res) ? byName(lines) : lines)
+    // Whoever writes past a capture has its host's fields among the lines.
+    const all = writer === res ? besideHost(res, lines) : lines
+    writer.writeHead(status, isPatched(res) ? byName(all) : all)
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')

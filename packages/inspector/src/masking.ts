@@ -16,10 +16,9 @@ export class Masking {
 
   constructor({ definition }: ApiInfo) {
     const { token, credential, idExtractor } = definition.authentication
-    const { secrets } = definition as { readonly secrets?: Readonly<Partial<Record<'headers' | 'query', string[]>>> }
-    const declared = [...(secrets?.headers ?? []), ...(secrets?.query ?? [])]
+    const { headers, query } = definition.secrets
     const named = [token, credential].flatMap((place) => [place?.header, place?.query])
-    named.push(...declared)
+    named.push(...headers, ...query)
     if (idExtractor?.source === 'header') named.push(idExtractor.header)
     if (idExtractor?.source === 'form') named.push(idExtractor.param)
     this.#names = new Set(named.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()])))

@@ -7,6 +7,8 @@ import type { Context } from 'koa'
 export interface HostAnswer {
   readonly response: GatewayResponse
   readonly writer: ResponseWriter | undefined
+  /** Its body is the text of its status, which Koa writes when nobody else does, and types itself. */
+  readonly ofStatus: boolean
 }
 
 /**
@@ -25,11 +27,22 @@ export async function answerOfHost(
     capture.release()
     throw error
   }
-  if (ctx.respond === false || ctx.res.headersSent) return { response: await capture.response, writer: capture.writer }
+  if (ctx.respond === false || ctx.res.headersSent) {
+    return { response: await capture.response, writer: capture.writer, ofStatus: false }
+  }
   capture.release()
-  const body = new ByteStream(new LazyBody(ctx))
-  const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx)), body, maxBufferedBytes)
-  return { response, writer: undefined }
+  const text = textOfStatus(ctx)
+  const body = text === undefined ? new ByteStream(new LazyBody(ctx)) : Buffer.from(text)
+  const lines = headerLines(ctx)
+  if (text !== undefined) lines.push('Content-Type', 'text/plain; charset=utf-8')
+  const response = new GatewayResponse(ctx.status, new GatewayHeaders(lines), body, maxBufferedBytes)
+  return { response, writer: undefined, ofStatus: text !== undefined }
+}
+
+/** Whether all there is to do is on the head: Koa sends the body as the application left it. */
+export function isAsLeft(ctx: Context, { response, ofStatus }: HostAnswer, answer: GatewayResponse): boolean {
+  if (answer !== response || !GatewayResponse.body(answer).untouched) return false
+  return !ofStatus || (answer.status === ctx.status && GatewayHeaders.touched(answer.headers) === undefined)
 }
 
 /** Puts status and headers of an answer whose body nobody touched back on `ctx`; the body is still there, as the host left it. */
@@ -42,6 +55,23 @@ export function applyHead(ctx: Context, response: GatewayResponse): void {
     // Past `ctx.set`, which throws at a second Content-Type in Koa 3.
     else ctx.res.setHeader(name, values.length === 1 ? values[0]! : values)
   }
+}
+
+/** Shows a body nobody touched to whoever records it; false where that would take it away from the client. */
+export function showBody(ctx: Context, response: GatewayResponse): boolean {
+  if (typeof ctx.body !== 'string' && !Buffer.isBuffer(ctx.body) && !isData(ctx.body)) return false
+  const content = GatewayResponse.body(response).content()
+  if (content instanceof ByteStream) content.drain()
+  return true
+}
+
+/** What Koa sends as JSON, or not at all. */
+function isData(body: unknown): boolean {
+  return (
+    typeof body !== 'object' ||
+    body === null ||
+    [Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(body) as object | null)
+  )
 }
 
 function headerLines(ctx: Context): string[] {
@@ -79,6 +109,16 @@ class LazyBody {
     else if (this.#ctx.body instanceof Readable) this.#ctx.body.destroy()
   }
 }
+
+/** What Koa answers when the application says nothing; undefined when it does, also where it says that there is nothing. */
+function textOfStatus(ctx: Context): string | undefined {
+  const silent = ctx.body === undefined || ctx.body === null
+  const saidNothing = (ctx.response as { _explicitNullBody?: boolean })._explicitNullBody === true
+  if (!silent || saidNothing || NO_TEXT.has(ctx.status)) return undefined
+  return ctx.message === '' ? String(ctx.status) : ctx.message
+}
+
+const NO_TEXT = new Set([204, 205, 304])
 
 function readableOf(body: unknown): Readable {
   if (body instanceof Readable) return body

@@ -1,10 +1,11 @@
+import type { ServerResponse } from 'node:http'
 import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { GatewayResponse } from '@postern/core/host'
 import {
   type Acceptance,
   ByteStream,
   createCore,
   type ExchangeAnswer,
-  GatewayResponse,
   HANDED_OVER,
   takeOutgoing,
   withBasePath,
@@ -14,6 +15,7 @@ import {
   accept,
   announceToClient,
   applyToHost,
+  besideHost,
   DROPPED,
   endConnectionWith,
   hostCall,
@@ -24,7 +26,7 @@ import {
   type Targets,
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
-import { answerOfHost, applyHead, type HostAnswer } from './host-answer.ts'
+import { answerOfHost, applyHead, type HostAnswer, isAsLeft, showBody } from './host-answer.ts'
 import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
@@ -69,8 +71,9 @@ export function createGateway(
       return handOver(ctx, accepted, next)
     }
     if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
-    const asLeft = answer === ofHost?.response && GatewayResponse.body(answer).untouched
-    if (asLeft) return applyHead(ctx, answer)
+    // A stream can be read once only: where it is recorded, what passes here has to be what is sent.
+    const asLeft = ofHost !== undefined && isAsLeft(ctx, ofHost, answer)
+    if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
     return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
   }
   return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
@@ -135,14 +138,24 @@ async function deliver(
 ): Promise<void> {
   const { status, lines, body } = await takeOutgoing(response, method)
   for (const name of stale) ctx.remove(name)
+  const all = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)
   ctx.status = status
   for (const name of GUESSED) ctx.remove(name)
   // Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on.
-  if (!ctx.headerSent) for (let i = 0; i < lines.length; i += 2) ctx.res.setHeader(String(lines[i]), lines[i + 1]!)
+  if (!ctx.headerSent) for (let i = 0; i < all.length; i += 2) ctx.res.setHeader(String(all[i]), all[i + 1]!)
+  if (status === 205) keepLength(ctx.res)
   // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
   if (body instanceof ByteStream) ctx.res.once('pipe', () => ctx.res.flushHeaders())
+}
+
+/** Koa takes the length off a 205 as off a 204, and then it has no end (RFC 9110 15.3.6). */
+function keepLength(res: ServerResponse): void {
+  const remove = res.removeHeader.bind(res)
+  res.removeHeader = (name) => {
+    if (name.toLowerCase() !== 'content-length') remove(name)
+  }
 }
 
 const GUESSED = ['content-type', 'content-length']

@@ -15,10 +15,22 @@ export function jsonLog({ out }: Output): ServeLog {
     notReloaded: (findings) => say('reloadError', { findings: sorted(findings) }),
     trouble: ({ event, ...fields }) => say(event, fields),
     warning: (message) => say('warning', { message }),
-    plugin: ({ level, fields, message }) => say('log', { level, ...fields, message }),
+    plugin: ({ level, fields, message }) => say('log', { level, ...withErrors(fields), message }),
     stopping: () => say('stopping', {}),
     stopped: (cut) => say('stopped', { cut }),
   }
+}
+
+/** JSON has nothing of an error. */
+function withErrors(fields: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value]),
+  )
+}
+
+function errorFields(error: Error): object {
+  const { name, message, stack } = error
+  return { ...error, name, message, stack }
 }
 
 function changesOf({ added, removed, changed, unchanged }: ReloadReport): object {

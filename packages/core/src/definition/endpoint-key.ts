@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { parse, pathToRegexp, type Token } from 'path-to-regexp'
 import { isGatewayError } from '../errors.ts'
-import { canonicalPath, encodePath } from '../http/path.ts'
+import { canonicalPath, encodePath, matchForm } from '../http/path.ts'
 import { compileExpression, type Expression } from '../session/expression.ts'
 
 /** A token of a path without optional groups. */
@@ -118,5 +118,5 @@ function canonicalText(text: string, after: boolean, before: boolean): string {
   const stood = `${after ? 'x' : ''}${text}${before ? 'x' : ''}`
   const canonical = canonicalPath(encodePath(after ? `/${stood}` : stood))
   if (canonical === undefined) throw new Error(`"${text}" has no canonical spelling`)
-  return canonical.slice(after ? 2 : 0, before ? -1 : undefined)
+  return matchForm(canonical.slice(after ? 2 : 0, before ? -1 : undefined))
 }

@@ -71,9 +71,22 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
   const wrong = candidates.map((candidate) => candidate.problems())
-  const served = candidates.filter(({ translation }, i) => wrong[i]!.length === 0 && translation.active)
-  const parsed = served.map((candidate) => candidate.parsed(context))
-  const problems = [...wrong.flat(), ...clashesOf(served, parsed)]
+  const right = candidates
+    .filter((_, i) => wrong[i]!.length === 0)
+    .map((candidate) => [candidate, candidate.parsed(context)] as const)
+  const active = right.filter(([{ translation }]) => translation.active)
+  const open = new Set(active.map(([, { draft }]) => draft.listenPath))
+  // Where another API has the listen path, nothing opens behind one that is switched off.
+  const served = right.filter(
+    ([{ translation }, { draft }]) =>
+      translation.active || (translation.closed !== undefined && !open.has(draft.listenPath)),
+  )
+  const parsed = served.map(([, definition]) => definition)
+  const clashes = clashesOf(
+    served.map(([candidate]) => candidate),
+    parsed,
+  )
+  const problems = [...wrong.flat(), ...clashes]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
   return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
 }
@@ -139,7 +152,7 @@ class Candidate {
   /** Only for one without problems. */
   parsed({ plugins }: ParseContext): ParsedDefinition {
     return {
-      draft: normalise(this.translation.input as unknown as ApiDefinitionInput, plugins),
+      draft: normalise((this.translation.closed ?? this.translation.input) as unknown as ApiDefinitionInput, plugins),
       document: this.#document === undefined ? undefined : deepFreeze(copyPlain(this.#document) as Fields),
       warnings: this.warnings(),
       place: (problem) => this.place(problem),

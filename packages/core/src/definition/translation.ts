@@ -29,6 +29,8 @@ export interface Translation {
   readonly warnings: readonly Problem[]
   /** False: the document says that it is not to be served. */
   readonly active: boolean
+  /** What is served instead of an API that is not, so that nothing opens behind it. */
+  readonly closed?: Fields
 }
 
 /** Takes a document of another dialect apart. Never throws. */

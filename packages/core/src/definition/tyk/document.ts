@@ -136,8 +136,12 @@ export class Place {
     return this.found(value === '' ? undefined : value)
   }
 
-  texts(): string[] {
-    return this.list().flatMap((place) => place.text().value ?? [])
+  /** Empty ones say nothing. */
+  texts(): Found<string | undefined>[] {
+    return this.list().flatMap((place) => {
+      const found = place.text()
+      return found.value === undefined ? [] : [found]
+    })
   }
 
   /** False where it is absent. */

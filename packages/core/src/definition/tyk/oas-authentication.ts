@@ -68,6 +68,13 @@ function readSchemes(document: Place, block: Place): Schemes {
       scheme.problem(isAsked ? unsupported(type) : notAskedFor(asked))
     }
   }
+  const keys = asked.filter((name) => document.at('components', 'securitySchemes', name, 'type').value === 'apiKey')
+  if (token !== undefined && keys.length > 1)
+    document
+      .at('security', 0)
+      .problem(
+        `asks for ${keys.length} keys of one request, ${keys.map((name) => describe(name)).join(' and ')}, and only one would be asked for; name one, and let a plugin check the others`,
+      )
   return { token, tokenSource: token && apiKeyOf(document, token), other }
 }
 
