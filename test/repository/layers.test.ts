@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],
+  '@postern/inspector': ['@postern/core'],
 }
 
 const packagesFolder = fileURLToPath(new URL('../../packages/', import.meta.url))
