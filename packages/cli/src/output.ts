@@ -40,7 +40,7 @@ export class Channel {
 
   /** From now on only what this channel writes is written there; what plugins print goes to the other stream. */
   reserve(other: NodeJS.WriteStream): void {
-    this.#stream.write = other.write.bind(other) as NodeJS.WriteStream['write']
+    this.#stream.write = other.write.bind(other)
   }
 
   /** The text in a colour, where there is colour. */

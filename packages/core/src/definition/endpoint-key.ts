@@ -49,7 +49,7 @@ export function parseEndpointKey(key: string): Endpoint | string {
     const twice = variants.map(repeatedName).find((name) => name !== undefined)
     if (twice !== undefined) return `uses the parameter "${twice}" twice`
     // Some mistakes (two parameters side by side) only show when the expression is built.
-    for (const tokens of variants) pathToRegexp({ tokens })
+    for (const variant of variants) pathToRegexp({ tokens: variant })
     return { key, method, variants, expression: undefined }
   } catch (error) {
     return (error as Error).message

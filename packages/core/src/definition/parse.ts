@@ -133,8 +133,8 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
-    const other = this.#document === undefined ? otherThing(input) : undefined
-    if (other !== undefined) return this.#told([{ path: '', message: other }])
+    const instead = this.#document === undefined ? otherThing(input) : undefined
+    if (instead !== undefined) return this.#told([{ path: '', message: instead }])
     if (this.#document !== undefined && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
