@@ -131,7 +131,7 @@ function unknownField(place: Place, key: string, known: readonly string[], { off
   const meant = nearest(key, known)
   if (meant !== undefined) place.problem(`unknown key; did you mean "${meant}"?`, meant)
   else if (homes.has(key) && isOn(place.value, off))
-    place.problem(`unknown key, which belongs elsewhere: ${homes.get(key)} means something`)
+    place.problem(`unknown key, which belongs elsewhere: ${homes.get(key) ?? key} means something`)
   else if (GUARD.test(key) && isOn(place.value, off))
     place.problem('unknown key, which reads as if it protected something; take it out if it does not')
   else place.warn('ignored: unknown key')
