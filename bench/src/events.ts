@@ -45,7 +45,7 @@ export async function benchEvents({ quick }: { readonly quick: boolean }): Promi
     await measure(contestants, clients, WARM_UP_ROUNDS)
     const measured = await measure(contestants, clients, rounds)
     const rows = [...measured].map(([name, { head, first, later }]) =>
-      [name as string | number].concat([head, first, later].flatMap(quantiles)),
+      [name].concat([head, first, later].flatMap(quantiles)),
     )
     print(`${clients} at a time, ${rounds * clients} streams of ${EVENTS} events, delays in ms`, rows)
     // Many at once wait for each other, in the one process of this bench.
@@ -113,7 +113,7 @@ async function measure(
   clients: number,
   rounds: number,
 ): Promise<ReadonlyMap<string, Delays>> {
-  const measured = new Map(contestants.map(({ name }) => [name, { head: [], first: [], later: [] } as Delays]))
+  const measured = new Map(contestants.map(({ name }) => [name, { head: [], first: [], later: [] }]))
   for (let i = 0; i < rounds; i += 1)
     for (const { name, port } of contestants)
       await Promise.all(Array.from({ length: clients }, () => readEvents(port, measured.get(name)!)))
