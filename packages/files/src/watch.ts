@@ -2,7 +2,7 @@ import { type FSWatcher, watch as watchDirectory } from 'node:fs'
 import type { DefinitionSource } from '@postern/core'
 import { describe, GatewayError } from '@postern/core/host'
 import { look, type Look } from './look.ts'
-import { type DefinitionPaths, pathList, pathText, readDefinitions } from './read-definitions.ts'
+import { type DefinitionPaths, pathList, localPath, readDefinitions } from './read-definitions.ts'
 
 /** A gateway, as far as it is needed here. */
 export interface Reloadable {
@@ -61,7 +61,7 @@ function checked(gateway: unknown, options: WatchOptions): Paths & Pick<WatchOpt
   const { files, plugins, onError } = options
   if (onError !== undefined && typeof onError !== 'function')
     refuse(`options.onError is ${describe(onError)}; expected a function.`)
-  return { files: pathList(files), plugins: plugins === undefined ? undefined : pathText(plugins), onError }
+  return { files: pathList(files), plugins: plugins === undefined ? undefined : localPath(plugins), onError }
 }
 
 /** Editors and copying programs write in several steps: nothing is read before two looks, so far apart, have seen the same. */
