@@ -1,3 +1,5 @@
+import { isClass } from './functions.ts'
+
 /** What the client of the API is told, and nothing else: never a path, a host or a stack. `status` is null for failures no client can meet. */
 interface ErrorRow {
   readonly status: number | null
@@ -163,7 +165,7 @@ export function jsonProblem(error: unknown): string {
 }
 
 function describeFunction(value: { readonly name: string }): string {
-  const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'
+  const kind = isClass(value) ? 'class' : 'function'
   return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`
 }
 

@@ -4,7 +4,7 @@ import { describe, GatewayError } from '@postern/core/host'
 import { nearest } from '@postern/core/store'
 import { absentOf } from './absent.ts'
 import { look, type Look } from './look.ts'
-import { type DefinitionPaths, pathList, pathText, readDefinitions } from './read-definitions.ts'
+import { type DefinitionPaths, pathList, localPath, readDefinitions } from './read-definitions.ts'
 
 /** A gateway, as far as it is needed here. */
 export interface Reloadable {
@@ -67,7 +67,7 @@ function checked(gateway: unknown, options: WatchOptions): Paths & Pick<WatchOpt
   const { files, plugins, onError } = options
   if (onError !== undefined && typeof onError !== 'function')
     refuse(`options.onError is ${describe(onError)}; expected a function.`)
-  return { files: pathList(files), plugins: plugins === undefined ? undefined : pathText(plugins), onError }
+  return { files: pathList(files), plugins: plugins === undefined ? undefined : localPath(plugins), onError }
 }
 
 /** Editors and copying programs write in several steps: nothing is read before two looks, so far apart, have seen the same. */

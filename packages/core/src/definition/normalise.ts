@@ -1,3 +1,4 @@
+import { isPlain } from '../fields.ts'
 import type {
   ApiDefinition,
   ApiDefinitionInput,
@@ -201,10 +202,4 @@ export function deepFreeze<T>(value: T): T {
     Object.freeze(value)
   }
   return value
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

@@ -1,11 +1,12 @@
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
+import { type Fields, isFields } from '../fields.ts'
 import { dialectOf, translate } from './dialect.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
 import { otherThing } from './no-definition.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
-import { type PluginSources, referenceProblems } from './plugin-references.ts'
+import { type ReferenceContext, referenceProblems } from './plugin-references.ts'
 import {
   definitionError,
   inOrder,
@@ -19,10 +20,10 @@ import {
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
 import type { DefinitionSource } from '../source.ts'
-import type { Fields, Translation, TranslationContext } from './translation.ts'
+import type { Translation, TranslationContext } from './translation.ts'
 
 /** What definitions are read with beside themselves. */
-export interface ParseContext extends Omit<TranslationContext, 'named'>, PluginSources {}
+export interface ParseContext extends Omit<TranslationContext, 'named'>, ReferenceContext {}
 
 /** Nothing is handed in. */
 const NOTHING_GIVEN: ParseContext = Object.freeze({
@@ -108,20 +109,10 @@ class Candidate {
     this.index = index
     this.source = isSource(input) ? input : undefined
     const document = this.source === undefined ? input : this.source.document
-    const isTyk = isFields(document) && dialectOf(document) !== 'native'
-    this.#document = isTyk ? document : undefined
+    this.#document = dialectOf(document) === 'native' ? undefined : (document as Fields)
     this.#alone = alone
     this.#context = context
-    this.translation = isTyk
-      ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-      : {
-          input: document as Fields,
-          origins: new Map(),
-          elsewhere: new Map(),
-          problems: [],
-          warnings: [],
-          active: true,
-        }
+    this.translation = translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
   }
 
   /** What it is called where others are told what it says there. */
@@ -240,8 +231,4 @@ function joined(index: number, path: string): string {
 
 function isSource(input: unknown): input is DefinitionSource {
   return isFields(input) && typeof input['locate'] === 'function' && 'document' in input
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

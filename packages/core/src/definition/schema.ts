@@ -4,7 +4,7 @@ import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
-import { isFunction } from './plugin-references.ts'
+import { isFunction } from '../functions.ts'
 import { unknownKeysMessage } from './problems.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647

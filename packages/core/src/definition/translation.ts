@@ -1,7 +1,5 @@
+import type { Fields } from '../fields.ts'
 import type { Problem, Suspicion } from './problems.ts'
-
-/** An object of a document nobody has checked yet. */
-export type Fields = Readonly<Record<string, unknown>>
 
 /** How Tyk's endpoint paths are compared with a request's: `whole`, or as a gateway with other settings does. */
 export type TykPathMatching = 'whole' | 'prefix' | 'suffix' | 'contains'

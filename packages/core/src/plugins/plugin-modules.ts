@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError } from '../errors.ts'
+import { isFunction } from '../functions.ts'
 import { nearest } from '../nearest.ts'
 import { requiredEsModules, startFresh } from './fresh-modules.ts'
 import { ModuleInstance } from './module-instance.ts'
@@ -225,10 +226,8 @@ const OF_THE_MODULE = new Set(['init', 'close', 'module.exports'])
 
 function functionOf(exports: Readonly<Record<string, unknown>>, name: string, written: string): PluginFunction {
   const value = Object.hasOwn(exports, name) ? exports[name] : undefined
-  if (typeof value === 'function' && !isClass(value)) return value as PluginFunction
-  const known = Object.keys(exports).filter(
-    (key) => typeof exports[key] === 'function' && !isClass(exports[key]) && !OF_THE_MODULE.has(key),
-  )
+  if (isFunction(value)) return value
+  const known = Object.keys(exports).filter((key) => isFunction(exports[key]) && !OF_THE_MODULE.has(key))
   const meant = nearest(name, known)
   const found = Object.hasOwn(exports, name)
     ? `${quoted(name)} of the plugin file ${quoted(written)} is no function but ${describe(value)}.`
@@ -238,8 +237,4 @@ function functionOf(exports: Readonly<Record<string, unknown>>, name: string, wr
     'PSTN_PLUGIN_NOT_FOUND',
     found + (meant === undefined ? '' : ` Did you mean ${quoted(meant)}?`) + offer,
   )
-}
-
-function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }

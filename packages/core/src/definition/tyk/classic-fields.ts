@@ -1,6 +1,5 @@
+import { type Fields, isFields } from '../../fields.ts'
 import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
-import type { Fields } from '../translation.ts'
-import { isFields } from './document.ts'
 
 /** Of documents and of bundles. */
 export const MIDDLEWARE_FIELDS = `

@@ -1,7 +1,7 @@
+import { type Fields, isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
-import { isFields, type Place } from './document.ts'
-import type { Fields } from '../translation.ts'
+import type { Place } from './document.ts'
 
 /** True: it holds. A text: it does not hold although it is switched on, and why. The innermost of the objects around it is first. */
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
