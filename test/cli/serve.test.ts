@@ -164,7 +164,7 @@ describe('postern serve', () => {
       'orders.json': { ...ORDERS, endpoints: { 'GET /logs': [plugin('logs')] }, hooks: {} },
       'plugins/orders.js': `import { respond } from '@postern/core'
 export const logs = (request, { log }) => {
-  log.error('away', { error: Object.assign(new TypeError('no database'), { code: 'EGONE' }) })
+  log.error('away', { error: Object.assign(new TypeError('no database', { cause: new Error('no disk') }), { code: 'EGONE' }) })
   return respond(200)
 }
 `,
@@ -173,7 +173,13 @@ export const logs = (request, { log }) => {
     await send(running.url, '/orders/logs')
     const [line] = await running.untilSaid(/^.*"event":"log".*$/m)
     expect(JSON.parse(line)).toMatchObject({
-      error: { name: 'TypeError', message: 'no database', code: 'EGONE', stack: expect.stringContaining('orders.js') },
+      error: {
+        name: 'TypeError',
+        message: 'no database',
+        code: 'EGONE',
+        cause: { message: 'no disk' },
+        stack: expect.stringContaining('orders.js'),
+      },
     })
   })
 

@@ -26,15 +26,22 @@ export function jsonLog({ out }: Output): ServeLog {
 }
 
 /** JSON has nothing of an error. */
-function withErrors(fields: Readonly<Record<string, unknown>>): object {
+function withErrors(fields: Readonly<Record<string, unknown>>, depth = 0): object {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value]),
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      value instanceof Error && depth <= MOST_CAUSES ? errorFields(value, depth) : value,
+    ]),
   )
 }
 
-function errorFields(error: Error): object {
-  const { name, message, stack } = error
-  return { ...Object.fromEntries(Object.entries(error)), name, message, stack }
+/** Causes may go round in a circle. */
+const MOST_CAUSES = 5
+
+function errorFields(error: Error, depth: number): object {
+  const { name, message, stack, cause } = error
+  const causes = cause === undefined || depth === MOST_CAUSES ? {} : withErrors({ cause }, depth + 1)
+  return { ...withErrors(Object.fromEntries(Object.entries(error)), depth + 1), name, message, stack, ...causes }
 }
 
 function changesOf({ added, removed, changed, unchanged }: ReloadReport): object {
