@@ -1,6 +1,6 @@
 import { nearest } from '../nearest.ts'
 import { definitionSchema } from './schema.ts'
-import { isFields } from './tyk/document.ts'
+import { isFields } from '../fields.ts'
 
 const KNOWN = Object.keys(definitionSchema.shape)
 /** Many a document that has nothing to do with a gateway has these. */
