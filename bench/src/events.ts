@@ -44,10 +44,9 @@ export async function benchEvents({ quick }: { readonly quick: boolean }): Promi
     const rounds = Math.ceil((quick ? 100 : 1_000) / clients)
     await measure(contestants, clients, WARM_UP_ROUNDS)
     const measured = await measure(contestants, clients, rounds)
-    const rows = [...measured].map(([name, { head, first, later }]) => [
-      name,
-      ...[head, first, later].flatMap(quantiles),
-    ])
+    const rows = [...measured].map(([name, { head, first, later }]) =>
+      [name].concat([head, first, later].flatMap(quantiles)),
+    )
     print(`${clients} at a time, ${rounds * clients} streams of ${EVENTS} events, delays in ms`, rows)
     // Many at once wait for each other, in the one process of this bench.
     if (clients === 1) late = quantile(measured.get(LOOKING)!.head, 0.99)
@@ -114,7 +113,8 @@ async function measure(
   clients: number,
   rounds: number,
 ): Promise<ReadonlyMap<string, Delays>> {
-  const measured = new Map(contestants.map(({ name }) => [name, { head: [], first: [], later: [] } as Delays]))
+  const measured = new Map<string, Delays>()
+  for (const { name } of contestants) measured.set(name, { head: [], first: [], later: [] })
   for (let i = 0; i < rounds; i += 1)
     for (const { name, port } of contestants)
       await Promise.all(Array.from({ length: clients }, () => readEvents(port, measured.get(name)!)))
