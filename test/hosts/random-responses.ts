@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Line } from '../support/lines.ts'
 
 /** What is done to a response on its way. */
-export const HOOKS = ['nothing', 'head', 'read', 'transform', 'web transform', 'write'] as const
+const HOOKS = ['nothing', 'head', 'read', 'transform', 'web transform', 'write'] as const
 export type Hook = (typeof HOOKS)[number]
 
 /** An answer as an upstream gives it, and how it is sent. */

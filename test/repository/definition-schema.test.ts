@@ -192,7 +192,8 @@ describe('the JSON Schema of definitions', () => {
       maxBodyBytes: 0,
       underscoreHeaders: 'keep',
       trustedProxies: ['10.0.0.0/8'],
-      records: { tags: ['x'], tagHeaders: ['x-tenant'], detailed: true, retention: 60 },
+      records: { tags: ['x'], tagHeaders: ['x-tenant'], detailed: true, maxDetailedBytes: 0, retention: 60 },
+      secrets: { headers: ['X-Api-Key'], query: ['key'], bodyFields: ['password'] },
     },
     'a plain upstream': { upstream: 'HTTP://127.0.0.1:9000/base' },
     'flags for objects': {

@@ -1,6 +1,7 @@
 /** @type {import('@postern/core').PrePlugin} */
 export function refuseRobots(request) {
-  if (/bot/i.test(request.headers.get('user-agent') ?? '')) return { responseCode: 403, responseError: 'No robots' }
+  const isRobot = /bot/i.test(request.headers.get('user-agent') ?? '')
+  return isRobot ? { responseCode: 403, responseError: 'No robots' } : undefined
 }
 
 /** @type {import('@postern/core').PostAuthPlugin} */

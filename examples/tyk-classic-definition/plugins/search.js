@@ -1,8 +1,8 @@
 /** @type {import('@postern/core').EndpointPlugin} */
 export function needsWords(request, { config }) {
   const words = request.query.get('words') ?? ''
-  if (words === '' || words.length > config.longest)
-    return { responseCode: 400, responseError: `Search for up to ${config.longest} letters: ?words=milk` }
+  const responseError = `Search for up to ${config.longest} letters: ?words=milk`
+  return words === '' || words.length > config.longest ? { responseCode: 400, responseError } : undefined
 }
 
 /**

@@ -1,6 +1,7 @@
 /** @type {import('@postern/core').EndpointPlugin} */
 export function onlyGold(_request, { session }) {
-  if (session.metadata.plan !== 'gold') return { responseCode: 402, responseError: 'Receipts come with the gold plan' }
+  const isGold = session.metadata.plan === 'gold'
+  return isGold ? undefined : { responseCode: 402, responseError: 'Receipts come with the gold plan' }
 }
 
 /**

@@ -69,7 +69,7 @@ export type PathParams = Readonly<Record<string, string>>
 
 type WriteLog = (message: string, fields?: Readonly<Record<string, unknown>>) => void
 
-/** Where a plugin logs. `fields` end up beside api, hook and plugin. */
+/** Where a plugin logs. `fields` end up beside api, hook, plugin and requestId. */
 export interface Log {
   readonly debug: WriteLog
   readonly info: WriteLog
@@ -85,6 +85,8 @@ export interface PluginContext {
   readonly api: ApiInfo
   /** The definition's `config`, frozen. */
   readonly config: Readonly<Record<string, unknown>>
+  /** The request's `x-request-id` as the client sent it, where that is one plain token; else a new one. */
+  readonly requestId: string
   readonly log: Log
   /** Shared by the plugins of one request. */
   readonly state: RequestState

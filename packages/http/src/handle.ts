@@ -119,10 +119,10 @@ class HostExchange {
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
-    if (changes === undefined) this.#host.next()
+    if (changes === undefined) this.#accepted.within(this.#host.next)
     else
       changes.then(
-        () => this.#host.next(),
+        () => this.#accepted.within(this.#host.next),
         (error: unknown) => this.#failed(error),
       )
   }
@@ -144,8 +144,10 @@ class HostExchange {
 function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
     const delivered = res.writableFinished
+    // Asked first: what is cancelled breaks off as well, but it was the client who has left.
+    const status = delivered || isBrokenOff(res) ? res.statusCode : 499
     if (!delivered) accepted.cancel()
-    accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499, causeOfBreak(res))
+    accepted.conclude(status, causeOfBreak(res))
   }
   if (res.closed || (res.socket === null && req.socket.destroyed)) {
     onClose()

@@ -57,6 +57,23 @@ export function applyHead(ctx: Context, response: GatewayResponse): void {
   }
 }
 
+/** Shows a body nobody touched to whoever records it; false where that would take it away from the client. */
+export function showBody(ctx: Context, response: GatewayResponse): boolean {
+  if (typeof ctx.body !== 'string' && !Buffer.isBuffer(ctx.body) && !isData(ctx.body)) return false
+  const content = GatewayResponse.body(response).content()
+  if (content instanceof ByteStream) content.drain()
+  return true
+}
+
+/** What Koa sends as JSON, or not at all. */
+function isData(body: unknown): boolean {
+  return (
+    typeof body !== 'object' ||
+    body === null ||
+    [Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(body) as object | null)
+  )
+}
+
 /** The lines there are; of the text of a status Koa says the type, whatever was said before. */
 function headerLines(ctx: Context, textOfIt: string | undefined): string[] {
   const lines = headerNames(ctx.res).flatMap((name) => {

@@ -27,7 +27,7 @@ import {
   type Targets,
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
-import { answerOfHost, applyHead, type HostAnswer, isAsLeft } from './host-answer.ts'
+import { answerOfHost, applyHead, type HostAnswer, isAsLeft, showBody } from './host-answer.ts'
 import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
@@ -73,7 +73,9 @@ export function createGateway(
     }
     if (ofHost?.written === true)
       return writeResponse(ctx.res, answer, accepted.method, ofHost.capture.writerFor(answer))
-    if (ofHost !== undefined && isAsLeft(ctx, ofHost, answer)) return applyHead(ctx, answer)
+    // A stream can be read once only: where it is recorded, what passes here has to be what is sent.
+    const asLeft = ofHost !== undefined && isAsLeft(ctx, ofHost, answer)
+    if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
     if (ofHost !== undefined && !ctx.headerSent)
       resetFields(ctx.res, answer === ofHost.response ? [] : ofHost.capture.above)
     return deliver(ctx, answer, accepted.method)
@@ -114,7 +116,7 @@ async function answering(
 /** The host application answers by itself; what keeps the request from it is the gateway's to answer. */
 async function handOver(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
   try {
-    await letHostAnswer(ctx, accepted, next)
+    await accepted.within(() => letHostAnswer(ctx, accepted, next))
   } catch (error) {
     const answer = accepted.failure(error)
     if (answer === undefined) throw error

@@ -12,6 +12,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
+import { hookChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -24,32 +25,63 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
  * Synchronous as long as every step is. Rejects only with what is a bug: of the host application, or ours.
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
-  const ended = runSteps(exchange.api.chain.request, exchange)
+  const { request, requestByHook } = exchange.api.chain
+  const ended = runSteps(hookChannel.hasSubscribers ? requestByHook : request, exchange)
   return ended instanceof Promise
     ? ended.then((early) => afterRequest(exchange, early, host))
     : afterRequest(exchange, ended, host)
 }
 
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
-  if (early !== undefined) return ofGateway(exchange, early)
+  exchange.recordAsSessionSays()
+  if (early !== undefined) {
+    exchange.leaveHook()
+    return ofGateway(exchange, early)
+  }
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
-  GatewayRequest.seal(request, exchange)
-  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
-  exchange.upstreamStartedAt = performance.now()
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
-    return fromBehind(exchange, forwarded(exchange))
-  if (host === undefined) return ofGateway(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, forwarded)
+  if (host === undefined) {
+    leavesChain(exchange)
+    return ofGateway(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  }
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   // What comes after an upgrade is no answer that could be caught.
   const upgrading = GatewayRequest.tunnel(request) !== undefined
-  if (upgrading || (api.chain.response.length === 0 && !reframe)) {
+  if (upgrading || (api.chain.response.length === 0 && !reframe && exchange.detail === undefined)) {
+    leavesChain(exchange)
     exchange.answered = true
+    exchange.response = undefined
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
-  return fromBehind(exchange, host(request))
+  return askBehind(exchange, () => host(request))
+}
+
+/** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
+function askBehind(
+  exchange: Exchange,
+  ask: (exchange: Exchange) => Promise<GatewayResponse>,
+): Promise<GatewayResponse> {
+  if (!upstreamChannel.hasSubscribers) {
+    leavesChain(exchange)
+    return fromBehind(exchange, ask(exchange))
+  }
+  const asked = traceUpstream(exchange, () => {
+    leavesChain(exchange)
+    return ask(exchange)
+  })
+  return fromBehind(exchange, asked)
+}
+
+/** From here on nothing that is done to the request has an effect. */
+function leavesChain(exchange: Exchange): void {
+  const { request } = exchange
+  GatewayRequest.seal(request, exchange)
+  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
+  exchange.upstreamStartedAt = performance.now()
+  exchange.leaveHook(exchange.upstreamStartedAt)
 }
 
 /** Answers of the gateway itself go out as they are, unless the definition shows them to the response plugins as well. */
@@ -60,16 +92,17 @@ function ofGateway(exchange: Exchange, response: GatewayResponse): Maybe<Gateway
   if (api.definition.responseScope === 'upstream' || cancellation.cancelled) return sealed(exchange, response)
   exchange.origin = 'gateway'
   GatewayRequest.seal(request, exchange)
-  return throughPlugins(exchange, response, 0)
+  return responseHook(exchange, response)
 }
 
 /** Answers from behind meet the response plugins. */
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
-      exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
+      const now = performance.now()
+      exchange.upstreamMs = now - exchange.upstreamStartedAt
       GatewayResponse.answers(response, exchange.request.method)
-      return throughPlugins(exchange, withLimits(exchange, response), 0)
+      return responseHook(exchange, withLimits(exchange, response), now)
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
@@ -116,6 +149,19 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 
 const SMALL_BODY_BYTES = 65_536
 
+function responseHook(exchange: Exchange, response: GatewayResponse, now?: number): Maybe<GatewayResponse> {
+  const { chain, definition } = exchange.api
+  if (chain.response.length === 0) return throughPlugins(exchange, response, 0)
+  if (definition.records !== undefined) exchange.enterHook('response', now)
+  if (!hookChannel.hasSubscribers) return throughPlugins(exchange, response, 0)
+  return traceHook(
+    'response',
+    exchange,
+    () => throughPlugins(exchange, response, 0),
+    (answered) => (answered === response ? 'passed' : 'answered'),
+  )
+}
+
 /** Response plugins in order, from `from`; the first that replaces the answer, or breaks, has the last word. */
 function throughPlugins(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
   const plugins = exchange.api.chain.response
@@ -143,6 +189,9 @@ function replacedOr(
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
   exchange.answered = true
+  exchange.response = response
+  exchange.leaveHook()
+  exchange.detail?.answer(response)
   if (GatewayResponse.tunnel(response) !== undefined) exchange.becomeTunnel()
   const body = GatewayResponse.body(response)
   body.settle()

@@ -8,7 +8,7 @@ import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
-import { bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
+import { asHook, bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
 import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 import { withinLimits } from './within-limits.ts'
 
@@ -18,8 +18,12 @@ export type Step = (exchange: Exchange) => Maybe<Ended>
 /** An API's plugins and checks, compiled once. */
 export interface Chain {
   readonly request: readonly Step[]
+  /** The same where somebody listens to hooks: each has a beginning and an end. */
+  readonly requestByHook: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
+  /** Its analytics plugins are not there, and what they would have masked must not be stored. */
+  readonly unmasked: boolean
   /** For `explain`, which runs nothing. */
   readonly plugins: { readonly [H in Exclude<Hook, 'endpoint'>]: readonly LoadedPlugin<H>[] }
   readonly endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>
@@ -36,33 +40,60 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const again = reauthentication(authenticate)
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
+  const timed = definition.records !== undefined
+  const stages: readonly Stage[] = [
+    [undefined, bodyLimit(definition.maxBodyBytes)],
+    ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
+    [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
+    ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
+    [undefined, keyChecks],
+    [undefined, withinLimits(charging, [again, ...keyChecks])],
+    [undefined, withoutCredential(definition)],
+    [undefined, onEndpoint(endpoints, timed)],
+    ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
+  ]
   return {
-    request: [
-      ...bodyLimit(definition.maxBodyBytes),
-      ...plugins.pre.map((plugin) => plugged(plugin, passOrEnd)),
-      ...authenticate,
-      ...plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd)),
-      ...keyChecks,
-      ...withinLimits(charging, [again, ...keyChecks]),
-      ...withoutCredential(definition),
-      ...onEndpoint(endpoints),
-      ...plugins.post.map((plugin) => plugged(plugin, passOrEnd)),
-    ],
+    request: inTime(timed, stages),
+    requestByHook: inTime(
+      timed,
+      stages.map(([hook, steps]) => [hook, hook === undefined ? steps : asHook(hook, steps)]),
+    ),
     response: plugins.response,
     analytics: plugins.analytics,
+    unmasked: false,
     plugins,
     endpoints,
     limits: (method, path) => charging.ofApi(method, path),
   }
 }
 
+/** Steps in order, and the hook they are. */
+type Stage = readonly [hook: Hook | undefined, steps: readonly Step[]]
+
+/** The steps of each hook, or of none, in order; where records are made, with a look at the clock where one hook ends. */
+function inTime(timed: boolean, stages: readonly Stage[]): Step[] {
+  let open: Hook | undefined
+  return stages.flatMap(([hook, steps]) => {
+    if (!timed || steps.length === 0 || hook === open) return steps
+    open = hook
+    const boundary: Step = (exchange) => {
+      exchange.enterHook(hook)
+      return undefined
+    }
+    return [boundary, ...steps]
+  })
+}
+
 /** What an API does whose plugins are not there: it lets nobody through. */
-export function unavailableChain(info: ApiInfo): Chain {
+export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   const charging = new Charging(info.definition)
+  const request: readonly Step[] = [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)]
   return {
-    request: [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)],
+    request,
+    requestByHook: request,
     response: [],
     analytics: [],
+    unmasked,
     plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },
     endpoints: new EndpointTree(),
     limits: (method, path) => charging.ofApi(method, path),
@@ -84,8 +115,8 @@ function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins']
 }
 
 function loadEndpoints(info: ApiInfo, target: LogTarget | undefined): Chain['endpoints'] {
-  const { endpoints, ignoreCase }: ApiDefinition = info.definition
-  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase)
+  const { endpoints, ignoreCase, endpointOrder }: ApiDefinition = info.definition
+  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase, endpointOrder)
   for (const [key, list] of Object.entries(endpoints)) {
     tree.add(
       key,

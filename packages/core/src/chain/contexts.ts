@@ -16,6 +16,7 @@ import { fingerprintOf, isVouched } from './fingerprint.ts'
 export class CallContext implements PluginContext {
   readonly #exchange: Exchange
   readonly #plugin: LoadedPlugin
+  #log: Log | undefined
   #controller: AbortController | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
@@ -31,8 +32,13 @@ export class CallContext implements PluginContext {
     return this.#exchange.api.definition.config
   }
 
+  get requestId(): string {
+    return this.#exchange.requestId
+  }
+
   get log(): Log {
-    return this.#plugin.log
+    this.#log ??= this.#plugin.log.of(this.#exchange)
+    return this.#log
   }
 
   get state(): RequestState {

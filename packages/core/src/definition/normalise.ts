@@ -1,3 +1,4 @@
+import { isPlain } from '../fields.ts'
 import type {
   ApiDefinition,
   ApiDefinitionInput,
@@ -54,6 +55,7 @@ export function normalise(input: ApiDefinitionInput, plugins: NamedPlugins): Dra
     responseScope: input.responseScope ?? 'upstream',
     endpoints: Object.fromEntries(Object.entries(input.endpoints ?? {}).map(([key, list]) => [key, settingsOf(list)])),
     ignoreCase: input.ignoreCase ?? false,
+    endpointOrder: input.endpointOrder ?? 'specific',
     config: copyPlain(input.config ?? {}) as Record<string, unknown>,
     pluginTimeoutMs: input.pluginTimeoutMs ?? 5_000,
     maxBufferedBytes: input.maxBufferedBytes ?? 10 * 1024 * 1024,
@@ -65,6 +67,7 @@ export function normalise(input: ApiDefinitionInput, plugins: NamedPlugins): Dra
     underscoreHeaders: input.underscoreHeaders ?? 'drop',
     trustedProxies: [...(input.trustedProxies ?? [])],
     records: normaliseRecords(input.records),
+    secrets: normaliseSecrets(input),
   }
 }
 
@@ -129,8 +132,50 @@ function normaliseLimits(input: LimitsInput = {}): ApiDefinition['limits'] {
 
 function normaliseRecords(input: boolean | RecordsInput = true): ApiDefinition['records'] {
   if (input === false) return undefined
-  const { tags = [], tagHeaders = [], detailed = false, retention } = input === true ? {} : input
-  return { tags: [...tags], tagHeaders: tagHeaders.map((name) => name.toLowerCase()), detailed, retention }
+  const {
+    tags = [],
+    tagHeaders = [],
+    detailed = false,
+    maxDetailedBytes = 65_536,
+    retention,
+  } = input === true ? {} : input
+  return {
+    tags: [...tags],
+    tagHeaders: tagHeaders.map((name) => name.toLowerCase()),
+    detailed,
+    maxDetailedBytes,
+    retention,
+  }
+}
+
+const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie']
+
+/** With everything a key or an id is read from. */
+function normaliseSecrets({ secrets = {}, authentication = {} }: ApiDefinitionInput): ApiDefinition['secrets'] {
+  const { headers = [], query = [], bodyFields = [] } = secrets
+  const { token, credential, idExtractor } = authentication
+  const places = [token, credential].map((place) => (typeof place === 'object' ? place : {}))
+  const header = idExtractor?.source === 'header' ? idExtractor.header : undefined
+  const field = idExtractor?.source === 'form' ? idExtractor.param : undefined
+  return {
+    headers: named(
+      SECRET_HEADERS,
+      places.map((place) => place.header || undefined),
+      [header],
+      headers,
+    ).map((name) => name.toLowerCase()),
+    query: named(
+      places.map((place) => place.query),
+      [field],
+      query,
+    ),
+    bodyFields: named([field], bodyFields),
+  }
+}
+
+/** Each once. */
+function named(...lists: readonly (readonly (string | undefined)[])[]): string[] {
+  return [...new Set(lists.flat().filter((name) => name !== undefined))]
 }
 
 /** A name becomes its function here; one in a file needs reading it first. */
@@ -157,10 +202,4 @@ export function deepFreeze<T>(value: T): T {
     Object.freeze(value)
   }
   return value
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

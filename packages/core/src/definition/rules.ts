@@ -1,4 +1,5 @@
 import { describe, isGatewayError } from '../errors.ts'
+import { type Fields, isFields, isPlain } from '../fields.ts'
 import { compileTrust } from '../http/client.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
@@ -6,8 +7,6 @@ import { extractorProblems } from '../session/extract-id.ts'
 import { parsePolicies, type PolicyInput, readPolicy } from '../session/policy.ts'
 import { parseEndpointKey, signatures } from './endpoint-key.ts'
 import { pathText, type Problem, within } from './problems.ts'
-
-type Fields = Readonly<Record<string, unknown>>
 
 /**
  * What a schema cannot say: rules over several fields and over the inside of a text. They look at the input as it was
@@ -226,10 +225,7 @@ const MAX_DEPTH = 100
 
 function endlessness(value: unknown, above: readonly unknown[]): string | undefined {
   // Only what is copied: instances (a client, a pool) are shared as they are.
-  const copied =
-    Array.isArray(value) ||
-    (isFields(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null))
-  if (!copied) return undefined
+  if (!Array.isArray(value) && !isPlain(value)) return undefined
   if (above.includes(value)) return 'contains itself; expected data that ends somewhere'
   if (above.length === MAX_DEPTH) return `is more than ${MAX_DEPTH} levels deep`
   const inside = [...above, value]
@@ -248,8 +244,4 @@ function attempt(path: string, parse: () => unknown): Problem[] {
     if (!isGatewayError(error)) throw error
     return [{ path, message: error.message }]
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -87,6 +87,7 @@ export class Sending implements ByteProducer {
       return
     }
     this.#lease = lease
+    GatewayRequest.sending(this.#request, lease.url)
     this.#started = false
     this.#judged = false
     const { pools, settings, pathPrefix } = this.#road

@@ -33,6 +33,8 @@ export class ByteStream {
   /** Why it was cancelled before anybody took it. */
   #unwanted: Error | undefined
   #paused = false
+  #transferred = 0
+  #tap: ((chunk: Uint8Array) => void) | undefined
   #stallMs = 0
   #stall: NodeJS.Timeout | undefined
 
@@ -45,6 +47,22 @@ export class ByteStream {
     return this.#sink !== undefined
   }
 
+  /** Bytes that were handed to whoever consumes them. */
+  get transferred(): number {
+    return this.#transferred
+  }
+
+  /** Shows each chunk to `tap` as it is handed on; what was handed on before is not shown. */
+  tap(tap: (chunk: Uint8Array) => void): void {
+    this.#tap = tap
+  }
+
+  #handOn(sink: ByteSink, chunk: Uint8Array): boolean {
+    this.#transferred += chunk.length
+    if (this.#tap !== undefined) this.#tap(chunk)
+    return sink.write(chunk)
+  }
+
   /** From now on a consumer that has had enough may stay so for that long; then the stream fails for it. */
   limitStall(ms: number): void {
     this.#stallMs = ms
@@ -55,7 +73,7 @@ export class ByteStream {
   push(chunk: Uint8Array): boolean {
     if (this.#ended || this.#error !== undefined) return true
     if (this.#sink !== undefined) {
-      if (!this.#sink.write(chunk)) this.#pause()
+      if (!this.#handOn(this.#sink, chunk)) this.#pause()
     } else {
       this.#queue.push(chunk)
       this.#queuedBytes += chunk.length
@@ -80,6 +98,7 @@ export class ByteStream {
   takeComplete(): Buffer | undefined {
     if (!this.#ended || this.#sink !== undefined) return undefined
     this.#sink = DISCARD
+    for (const chunk of this.#queue) this.#handOn(DISCARD, chunk)
     return this.#queue.length === 1 ? asBuffer(this.#queue[0]!) : Buffer.concat(this.#queue)
   }
 
@@ -95,7 +114,7 @@ export class ByteStream {
     const queued = this.#queue
     this.#queue = []
     let more = true
-    for (const chunk of queued) more = sink.write(chunk) && more
+    for (const chunk of queued) more = this.#handOn(sink, chunk) && more
     if (this.#error !== undefined) sink.fail(this.#error)
     else if (this.#ended) sink.end()
     else if (this.#producer.start !== undefined) this.#producer.start(this)
@@ -127,6 +146,11 @@ export class ByteStream {
       // All may have arrived by now, and wait in the buffers of the connection: it is cut all the same.
       this.cut(error)
     }, this.#stallMs).unref()
+  }
+
+  /** Takes everything and keeps nothing. */
+  drain(): void {
+    this.consume(DISCARD)
   }
 
   /** Neither its producer nor its consumer goes on. */

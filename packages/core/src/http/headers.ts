@@ -1,4 +1,4 @@
-import { describe, GatewayError } from '../errors.ts'
+import { describe, describeUnquoted, GatewayError } from '../errors.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
 
@@ -208,7 +208,10 @@ function checked(name: unknown, value: unknown): string {
     const hint = Array.isArray(value)
       ? 'set() takes a list, append() one value at a time'
       : 'expected one string without line breaks or characters above U+00FF'
-    throw new GatewayError('PSTN_HEADER_INVALID', `The header "${name}" cannot carry ${describe(value)}; ${hint}.`)
+    throw new GatewayError(
+      'PSTN_HEADER_INVALID',
+      `The header "${name}" cannot carry ${describeUnquoted(value)}; ${hint}.`,
+    )
   }
   if (name.length + text.length > LONGEST) {
     throw new GatewayError(

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, jsonProblem } from '../errors.ts'
 import { Body, type BodyInput, type BodySource, encodeBody, heard } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
@@ -7,7 +7,7 @@ import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
 import { GatewayHeaders, type ReadonlyHeaders, wholeHeaders } from './headers.ts'
 import type { LateWitness } from './late.ts'
-import { canonicalPath, encodePath } from './path.ts'
+import { canonicalPath, describePath, encodePath } from './path.ts'
 import { GatewayQuery } from './query.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.ts'
@@ -51,6 +51,8 @@ export class GatewayRequest {
   #upstream: UpstreamUrl | undefined
   #bodyValue: BodyInput | undefined
   #witness: LateWitness | undefined
+  #sentTo: UpstreamUrl | undefined
+  #attempts = 0
 
   /** @internal */
   constructor(init: GatewayRequestInit) {
@@ -97,7 +99,7 @@ export class GatewayRequest {
     if (canonical === undefined) {
       throw new GatewayError(
         'PSTN_VALUE_INVALID',
-        `${describe(value)} is no path; expected one starting with "/" and without a query (set that on request.query).`,
+        `${describePath(value)} is no path; expected one starting with "/" and without a query (set that on request.query).`,
       )
     }
     this.#path = canonical
@@ -205,6 +207,11 @@ export class GatewayRequest {
     request.#init.cancellation.onCancel(listener)
   }
 
+  /** @internal The path as it was matched, whatever plugins have made of it. */
+  static matchedPath(request: GatewayRequest): string {
+    return request.#init.path
+  }
+
   /** @internal */
   static client(request: GatewayRequest): Client {
     return request.#init.client
@@ -230,6 +237,17 @@ export class GatewayRequest {
     return (
       request.#path !== request.#init.path || (request.#query !== undefined && GatewayQuery.touched(request.#query))
     )
+  }
+
+  /** @internal Who asks one target says so. */
+  static sending(request: GatewayRequest, to: UpstreamUrl): void {
+    request.#sentTo = to
+    request.#attempts += 1
+  }
+
+  /** @internal Where it was sent last, and how often it was; undefined where a forwarder of the host's own does not say. */
+  static sent(request: GatewayRequest): { readonly to: UpstreamUrl; readonly attempts: number } | undefined {
+    return request.#sentTo && { to: request.#sentTo, attempts: request.#attempts }
   }
 
   /** @internal From now on a change has no effect and is reported: the request has left. */
@@ -275,7 +293,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, { cause })
+    throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${jsonProblem(cause)}.`)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream'
 import { TextDecoder } from 'node:util'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, jsonProblem } from '../errors.ts'
 import { Body, type BodyInput, encodeBody, heard } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
@@ -116,8 +116,9 @@ export class GatewayResponse {
     try {
       return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
     } catch (cause) {
-      const why = this.hasBody ? (cause as Error).message : 'it has no body; ask response.hasBody first.'
-      throw new GatewayError('PSTN_RESPONSE_INVALID', `The response is not JSON: ${why}`, { cause })
+      // Without a piece of the body in it.
+      const why = this.hasBody ? `${jsonProblem(cause)}.` : 'it has no body; ask response.hasBody first.'
+      throw new GatewayError('PSTN_RESPONSE_INVALID', `The response is not JSON: ${why}`)
     }
   }
 

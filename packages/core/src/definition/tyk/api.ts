@@ -116,8 +116,8 @@ interface TykRecords {
   /** False: none are kept. */
   readonly kept: Found<boolean>
   readonly detailed: Found<boolean>
-  readonly tags: Found<readonly string[]>
-  readonly tagHeaders: Found<readonly string[]>
+  readonly tags: readonly Found<string | undefined>[]
+  readonly tagHeaders: readonly Found<string | undefined>[]
   /** Seconds; 0 says nothing. */
   readonly retention: Found<number | undefined>
 }

@@ -1,8 +1,9 @@
+import { isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
 import type { TykApi, TykEndpoint, TykIdExtractor, TykPlugin, TykPlugins, TykRateLimit } from './api.ts'
-import { readBundles } from './bundles.ts'
-import { type Found, isFields, Place, Report, untranslated } from './document.ts'
+import { readBundles, warnOfHidden } from './bundles.ts'
+import { type Found, Place, Report, untranslated } from './document.ts'
 import { toNative } from './native.ts'
 import { OAS } from './oas-fields.ts'
 import { isEnabled, whereEnabled, wholeSeconds } from './oas-values.ts'
@@ -88,8 +89,8 @@ function readRecords(server: Place, logs: Place): TykApi['records'] {
     // Documents that say nothing about it keep no records; those that are imported by a gateway are made to say it.
     kept: { value: isEnabled(logs), path: logs.path },
     detailed: server.at('detailedActivityLogs', 'enabled').flag(),
-    tags: { value: isEnabled(server.at('gatewayTags')) ? tags.texts() : [], path: tags.path },
-    tagHeaders: { value: logs.at('tagHeaders').texts(), path: logs.at('tagHeaders').path },
+    tags: isEnabled(server.at('gatewayTags')) ? tags.texts() : [],
+    tagHeaders: logs.at('tagHeaders').texts(),
     retention: wholeSeconds(logs.at('customRetentionPeriod').seconds()),
   }
 }
@@ -97,12 +98,8 @@ function readRecords(server: Place, logs: Place): TykApi['records'] {
 function readAllPlugins(global: Place, custom: Place, context: TranslationContext): TykPlugins | undefined {
   const bundle = global.at('pluginConfig', 'bundle')
   const logs = readPlugins(global.at('trafficLogs', 'plugins'), { ...PLUGIN, source: () => undefined })
-  if (isEnabled(bundle) && bundle.at('path').text().value !== undefined) {
-    const bundled = readBundles(bundle.at('path'), context)
-    return bundled?.analytics.length === 0 ? { ...bundled, analytics: logs } : bundled
-  }
   const config = custom.at('config')
-  return {
+  const own: TykPlugins = {
     place: global.at('pluginConfig'),
     authPlace: config,
     driver: global.at('pluginConfig', 'driver').text(),
@@ -114,6 +111,11 @@ function readAllPlugins(global: Place, custom: Place, context: TranslationContex
     analytics: logs,
     idExtractor: readIdExtractor(config.at('idExtractor')),
   }
+  if (!isEnabled(bundle) || bundle.at('path').text().value === undefined) return own
+  const bundled = readBundles(bundle.at('path'), context)
+  const keepsLogs = bundled?.analytics.length === 0
+  warnOfHidden({ ...own, analytics: keepsLogs ? [] : logs })
+  return keepsLogs ? { ...bundled, analytics: logs } : bundled
 }
 
 /** The older form is `prePlugin.plugins`, the newer one `prePlugins`: that one wins where it stands. */

@@ -1,0 +1,77 @@
+import { MASK, type Masks } from './masks.ts'
+
+/** Shorter ones are words, or numbers, that stand elsewhere for something else. */
+const SHORTEST = 8
+const MOST = 64
+
+/** What stood at the secret places of one exchange, to be found wherever else it is: an upstream may say it back. */
+export class SecretValues {
+  readonly #values = new Set<string>()
+
+  /** Flat `[name, value, ...]`. */
+  addFields(lines: readonly string[], masks: Masks): void {
+    for (let i = 0; i < lines.length; i += 2) {
+      if (!masks.hides(lines[i]!.toLowerCase())) continue
+      const value = lines[i + 1]!
+      this.#add(value)
+      // `Bearer ...`, `Basic ...`
+      const [, credential] = /^[\w-]+ +(.+)$/.exec(value) ?? []
+      if (credential !== undefined) {
+        this.#add(credential)
+        const plain = Buffer.from(credential, 'base64').toString('latin1')
+        if (/^basic /i.test(value)) for (const text of [plain, plain.slice(plain.indexOf(':') + 1)]) this.#add(text)
+      }
+      if (/^(?:set-)?cookie$/i.test(lines[i]!))
+        for (const pair of value.split(';')) this.#add(pair.slice(pair.indexOf('=') + 1).trim())
+    }
+  }
+
+  /** As they stand in a request target. */
+  addQuery(target: string, masks: Masks): void {
+    const mark = target.indexOf('?')
+    if (mark === -1) return
+    for (const pair of target.slice(mark + 1).split('&'))
+      if (masks.url(`?${pair}`) !== `?${pair}`) this.#add(pair.slice(pair.indexOf('=') + 1))
+  }
+
+  #add(value: string): void {
+    for (const text of spellings(value))
+      if (text.length >= SHORTEST && text !== MASK && this.#values.size < MOST) this.#values.add(text)
+  }
+
+  /** The text without them; one that is cut off at its end counts as well. */
+  removeFrom(text: string): string {
+    let clean = text
+    for (const value of [...this.#values].toSorted((a, b) => b.length - a.length)) {
+      clean = clean.replaceAll(value, MASK)
+      clean = clean.slice(0, clean.length - startAtEnd(clean, value))
+    }
+    return clean
+  }
+}
+
+/** How many characters at the end of a text may be the start of a value. */
+function startAtEnd(text: string, value: string): number {
+  for (let length = value.length - 1; length >= SHORTEST / 2; length -= 1)
+    if (text.endsWith(value.slice(0, length))) return length
+  return 0
+}
+
+/** As it is, decoded, escaped for an address, and for JSON. */
+function spellings(value: string): string[] {
+  const plain = decoded(value)
+  const bytes = Buffer.from(plain, 'latin1')
+  const escaped = [...bytes].map((byte) => encodedByte(byte)).join('')
+  return [value, plain, escaped, JSON.stringify(plain).slice(1, -1)]
+}
+
+function encodedByte(byte: number): string {
+  const character = String.fromCharCode(byte)
+  return /[\w\-.~]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+function decoded(value: string): string {
+  return value
+    .replaceAll('+', ' ')
+    .replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
