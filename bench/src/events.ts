@@ -113,7 +113,8 @@ async function measure(
   clients: number,
   rounds: number,
 ): Promise<ReadonlyMap<string, Delays>> {
-  const measured = new Map(contestants.map(({ name }) => [name, { head: [], first: [], later: [] }]))
+  const measured = new Map<string, Delays>()
+  for (const { name } of contestants) measured.set(name, { head: [], first: [], later: [] })
   for (let i = 0; i < rounds; i += 1)
     for (const { name, port } of contestants)
       await Promise.all(Array.from({ length: clients }, () => readEvents(port, measured.get(name)!)))

@@ -1,6 +1,6 @@
 import { PassThrough, Readable, Transform } from 'node:stream'
 import { deflateRawSync, gzipSync } from 'node:zlib'
-import type { GatewayResponse, ResponsePlugin } from '@postern/core'
+import { type GatewayResponse, respond, type ResponsePlugin } from '@postern/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
 import { send } from '../support/client.ts'
@@ -502,6 +502,46 @@ describe.each(applications)('%s as the upstream', (_, mount) => {
       ['etag: W/"v1"', 'content-type: text/plain; charset=utf-8', 'content-length: 5', 'vary: Origin'],
     ])
   })
+
+  it.each([
+    ['replaces it', () => respond(203, 'instead', { 'set-cookie': 'plugin=1', vary: 'Accept' }), 203, 'instead'],
+    [
+      'breaks',
+      () => {
+        throw new Error('broken')
+      },
+      500,
+      '{\n    "error": "Middleware error"\n}',
+    ],
+  ])(
+    'leaves what middleware above has set, and nothing else, where a plugin %s',
+    async (what, plugin, status, text) => {
+      const { url, gateway } = await mount(
+        { name: 'a', hooks: { response: [plugin] } },
+        {
+          above: (_req, res) => {
+            res.setHeader('Access-Control-Allow-Origin', 'https://app.example')
+            res.setHeader('Set-Cookie', 'session=1')
+            res.setHeader('Vary', 'Origin')
+          },
+          route: () => ({ status: 201, headers: { 'x-host': 'secret', 'content-type': 'text/html' }, body: 'secret' }),
+        },
+      )
+      gateway.on('pluginError', () => undefined)
+      const reply = await send(url)
+      expect([reply.status, reply.text, reply.headers['x-host'], reply.complete]).toEqual([
+        status,
+        text,
+        undefined,
+        true,
+      ])
+      expect(reply.headers['access-control-allow-origin']).toBe('https://app.example')
+      const replaced = what === 'replaces it'
+      expect(valuesOf(reply.lines, 'set-cookie')).toEqual(replaced ? ['session=1', 'plugin=1'] : ['session=1'])
+      expect(valuesOf(reply.lines, 'vary')).toEqual(replaced ? ['Origin, Accept'] : ['Origin'])
+      expect(valuesOf(reply.lines, 'content-length')).toEqual([String(text.length)])
+    },
+  )
 
   it('has a part passed on, and not edited', async () => {
     const mounted = await mount(

@@ -1,6 +1,14 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse } from '@postern/core/host'
-import { headerNames, type OwnResponse, ownResponse, writerFor } from './own-response.ts'
+import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse, type HeaderLine } from '@postern/core/host'
+import {
+  fieldsOf,
+  headerNames,
+  type HostFields,
+  type OwnResponse,
+  ownResponse,
+  resetFields,
+  writerFor,
+} from './own-response.ts'
 import type { ResponseWriter } from './write-response.ts'
 
 type Callback = (error?: Error | null) => void
@@ -29,16 +37,34 @@ export function captureResponse(res: ServerResponse, maxBufferedBytes: number): 
   })
   // A capture that is released is waited for by nobody.
   response.catch(() => undefined)
-  const trailers = (): OutgoingHttpHeaders | undefined =>
-    caught !== undefined && GatewayResponse.body(caught).untouched ? capture?.trailers : undefined
-  return { response, writer: writerFor(res, own, trailers), release: () => capture?.release() }
+  const above = fieldsOf(res)
+  return {
+    response,
+    above,
+    writerFor(answer) {
+      const isCaught = answer === caught
+      const prepare = (status: number, lines: readonly HeaderLine[]): void => {
+        // The host's own reason phrase is for the host's own status.
+        if (status !== res.statusCode) res.statusMessage = ''
+        const framed = lines.some((name, i) => i % 2 === 0 && String(name).toLowerCase() === 'content-length')
+        // All the host has set is among the lines, or has met no plugin.
+        resetFields(res, isCaught ? [] : above, framed)
+      }
+      return writerFor(own, prepare, () =>
+        isCaught && GatewayResponse.body(answer).untouched ? capture?.trailers : undefined,
+      )
+    },
+    release: () => capture?.release(),
+  }
 }
 
 export interface CapturedResponse {
   /** Settles when the host's head would have left. */
   readonly response: Promise<GatewayResponse>
+  /** What stood on `res` before the host application was asked. */
+  readonly above: HostFields
   /** Writes to the client, past what catches the host. */
-  readonly writer: ResponseWriter
+  writerFor(answer: GatewayResponse): ResponseWriter
   /** Gives the host its `res` back, as if nothing had been caught. */
   release(): void
 }
@@ -53,8 +79,6 @@ class Capture {
   #hostWaits = false
   /** What the host says behind its body. */
   #trailers: OutgoingHttpHeaders | undefined
-  /** Somebody else's answer is sent. */
-  #discarded = false
   #released = false
 
   constructor(
@@ -70,7 +94,7 @@ class Capture {
         this.#hostWaits = false
         res.emit('drain')
       },
-      cancel: () => (this.#discarded = true),
+      cancel: () => undefined,
     })
     // A middleware below may keep these functions: released, they pass on to what was there before.
     Object.assign(res, {
@@ -91,7 +115,7 @@ class Capture {
   }
 
   get trailers(): OutgoingHttpHeaders | undefined {
-    return this.#discarded ? undefined : this.#trailers
+    return this.#trailers
   }
 
   abandon(error: Error): void {

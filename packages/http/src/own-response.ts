@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { isFramingField } from '@postern/core/host'
 import type { ResponseWriter } from './write-response.ts'
 
 type Loose = (...args: readonly unknown[]) => unknown
@@ -28,22 +29,15 @@ export function ownResponse(res: ServerResponse): OwnResponse {
   }
 }
 
-/** Writes an answer with those methods; `trailers` are the host's own, for as long as its body is the one that is sent. */
+/** Writes an answer with those methods, once `prepare` has made the headers of `res` ready for it. */
 export function writerFor(
-  res: ServerResponse,
   own: OwnResponse,
+  prepare: NonNullable<ResponseWriter['prepare']>,
   trailers: () => OutgoingHttpHeaders | undefined,
 ): ResponseWriter {
   return {
-    writeHead: (status, headers) => {
-      // The host's own reason phrase is for the host's own status.
-      if (status !== res.statusCode) res.statusMessage = ''
-      const names = Array.isArray(headers) ? headers.filter((_, i) => i % 2 === 0) : Object.keys(headers)
-      const framed = names.some((name) => String(name).toLowerCase() === 'content-length')
-      // What the host set after its head has met no plugin; its chunking gives way to a length only.
-      for (const name of res.getHeaderNames()) if (framed || name !== 'transfer-encoding') res.removeHeader(name)
-      own.writeHead(status, headers)
-    },
+    prepare,
+    writeHead: (status, headers) => void own.writeHead(status, headers),
     write: (chunk) => own.write(chunk) as boolean,
     end: (chunk) => {
       const last = trailers()
@@ -52,6 +46,23 @@ export function writerFor(
     },
     flushHeaders: () => void own.flushHeaders(),
   }
+}
+
+/** Header fields of a `res`. */
+export type HostFields = readonly (readonly [name: string, value: number | string | readonly string[]])[]
+
+/** What middleware above has set by now, for whatever answer there will be. */
+export function fieldsOf(res: ServerResponse): HostFields {
+  return headerNames(res)
+    .filter((name) => !isFramingField(name.toLowerCase()))
+    .map((name) => [name, res.getHeader(name)!])
+}
+
+/** Takes off all there is but these; `framed`: the answer has a length. */
+export function resetFields(res: ServerResponse, fields: HostFields, framed = true): void {
+  // Chunking gives way to a length only: removed, Node would never frame the answer by chunks again.
+  for (const name of res.getHeaderNames()) if (framed || name !== 'transfer-encoding') res.removeHeader(name)
+  for (const [name, value] of fields) res.setHeader(name, value)
 }
 
 /** Header names with their spelling; Node has this on every outgoing message, its types only on requests. */

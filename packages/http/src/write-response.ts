@@ -9,8 +9,10 @@ import {
 } from '@postern/core/host'
 import { besideHost } from './beside-host.ts'
 
-/** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
+/** The calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
+  /** Called before the head is written. */
+  prepare?(status: number, lines: readonly HeaderLine[]): void
   writeHead(status: number, headers: HeaderLine[] | OutgoingHttpHeaders): void
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
@@ -63,8 +65,8 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
-    // Whoever writes past a capture has its host's fields among the lines.
-    const all = writer === res ? besideHost(res, lines) : lines
+    writer.prepare?.(status, lines)
+    const all = besideHost(res, lines)
     writer.writeHead(status, isPatched(res) ? byName(all) : all)
     return true
   } catch (error) {

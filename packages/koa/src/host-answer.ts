@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream'
 import { ByteStream, GatewayHeaders, GatewayResponse, isFramingField } from '@postern/core/host'
-import { captureResponse, headerNames, type ResponseWriter } from '@postern/http/bridge'
+import { type CapturedResponse, captureResponse, headerNames } from '@postern/http/bridge'
 import type { Context } from 'koa'
 
-/** What the host application answered. With a writer, it wrote to `res` itself, and so must whoever answers. */
+/** What the host application answered. */
 export interface HostAnswer {
   readonly response: GatewayResponse
-  readonly writer: ResponseWriter | undefined
+  /** It wrote to `res` itself, and so must whoever answers. */
+  readonly written: boolean
+  readonly capture: CapturedResponse
   /** Its body is the text of its status, which Koa writes when nobody else does, and types itself. */
   readonly ofStatus: boolean
 }
@@ -28,15 +30,13 @@ export async function answerOfHost(
     throw error
   }
   if (ctx.respond === false || ctx.res.headersSent) {
-    return { response: await capture.response, writer: capture.writer, ofStatus: false }
+    return { response: await capture.response, written: true, capture, ofStatus: false }
   }
   capture.release()
   const text = textOfStatus(ctx)
   const body = text === undefined ? new ByteStream(new LazyBody(ctx)) : Buffer.from(text)
-  const lines = headerLines(ctx)
-  if (text !== undefined) lines.push('Content-Type', 'text/plain; charset=utf-8')
-  const response = new GatewayResponse(ctx.status, new GatewayHeaders(lines), body, maxBufferedBytes)
-  return { response, writer: undefined, ofStatus: text !== undefined }
+  const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx, text)), body, maxBufferedBytes)
+  return { response, written: false, capture, ofStatus: text !== undefined }
 }
 
 /** Whether all there is to do is on the head: Koa sends the body as the application left it. */
@@ -74,11 +74,14 @@ function isData(body: unknown): boolean {
   )
 }
 
-function headerLines(ctx: Context): string[] {
-  return headerNames(ctx.res).flatMap((name) => {
+/** The lines there are; of the text of a status Koa says the type, whatever was said before. */
+function headerLines(ctx: Context, textOfIt: string | undefined): string[] {
+  const lines = headerNames(ctx.res).flatMap((name) => {
+    if (textOfIt !== undefined && name.toLowerCase() === 'content-type') return []
     const value = ctx.res.getHeader(name)
     return (Array.isArray(value) ? value : [String(value)]).flatMap((line) => [name, line])
   })
+  return textOfIt === undefined ? lines : [...lines, 'Content-Type', 'text/plain; charset=utf-8']
 }
 
 /** `ctx.body` as bytes, worked out when a plugin reads it. */

@@ -20,6 +20,7 @@ import {
   endConnectionWith,
   hostCall,
   markBrokenOff,
+  resetFields,
   setParsedRequest,
   upgradeListener,
   writeResponse,
@@ -70,11 +71,14 @@ export function createGateway(
       announceToClient(accepted, ctx.res)
       return handOver(ctx, accepted, next)
     }
-    if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
+    if (ofHost?.written === true)
+      return writeResponse(ctx.res, answer, accepted.method, ofHost.capture.writerFor(answer))
     // A stream can be read once only: where it is recorded, what passes here has to be what is sent.
     const asLeft = ofHost !== undefined && isAsLeft(ctx, ofHost, answer)
     if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
-    return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
+    if (ofHost !== undefined && !ctx.headerSent)
+      resetFields(ctx.res, answer === ofHost.response ? [] : ofHost.capture.above)
+    return deliver(ctx, answer, accepted.method)
   }
   return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
 }
@@ -116,7 +120,7 @@ async function handOver(ctx: Context, accepted: Acceptance, next: Next): Promise
   } catch (error) {
     const answer = accepted.failure(error)
     if (answer === undefined) throw error
-    await deliver(ctx, answer, accepted.method, [])
+    await deliver(ctx, answer, accepted.method)
   }
 }
 
@@ -129,15 +133,8 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
   else await next()
 }
 
-/** `stale` names the headers of an answer this one takes the place of. */
-async function deliver(
-  ctx: Context,
-  response: GatewayResponse,
-  method: string,
-  stale: readonly string[],
-): Promise<void> {
+async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
   const { status, lines, body } = await takeOutgoing(response, method)
-  for (const name of stale) ctx.remove(name)
   const all = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)

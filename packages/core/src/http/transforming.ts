@@ -58,10 +58,14 @@ export function pipeThrough(
       if (isGatewayError(cause) && cause === ofSource) return cause
       if (isGatewayError(cause) && cause === ofDecoder)
         return new BrokenTransform(cause.code, cause.message, cause.cause, plugin)
-      const why = cause === undefined ? 'it ended before its end' : describe(cause)
-      return new BrokenTransform('PSTN_PLUGIN_THREW', `The stream given to transform() failed: ${why}.`, cause, plugin)
+      return new BrokenTransform('PSTN_PLUGIN_THREW', `The stream given to transform() ${whyOf(cause)}`, cause, plugin)
     },
   })
+}
+
+function whyOf(cause: Error | undefined): string {
+  if (cause === undefined) return 'was destroyed before its end.'
+  return isGatewayError(cause) ? `failed: ${cause.message}` : `failed: ${describe(cause)}.`
 }
 
 async function* chunksOf(content: Buffer | undefined | Promise<Buffer>): AsyncGenerator<Buffer> {
