@@ -1,9 +1,10 @@
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { dialectOf, translate } from './dialect.ts'
+import { copyDocument } from './document-copy.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
-import { copyPlain, deepFreeze, normalise } from './normalise.ts'
+import { deepFreeze, normalise } from './normalise.ts'
 import { type PluginSources, referenceProblems } from './plugin-references.ts'
 import {
   definitionError,
@@ -97,6 +98,7 @@ class Candidate {
   readonly source: DefinitionSource | undefined
   readonly translation: Translation
   readonly #document: Fields | undefined
+  readonly #isTyk: boolean
   readonly #alone: boolean
   readonly #context: ParseContext
 
@@ -104,20 +106,17 @@ class Candidate {
     this.index = index
     this.source = isSource(input) ? input : undefined
     const document = this.source === undefined ? input : this.source.document
-    const isTyk = isFields(document) && dialectOf(document) !== 'native'
-    this.#document = isTyk ? document : undefined
     this.#alone = alone
     this.#context = context
-    this.translation = isTyk
-      ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-      : {
-          input: document as Fields,
-          origins: new Map(),
-          elsewhere: new Map(),
-          problems: [],
-          warnings: [],
-          active: true,
-        }
+    const read = readTyk(document)
+    this.#isTyk = read !== undefined
+    this.#document = read !== undefined && 'copy' in read ? read.copy : undefined
+    this.translation =
+      read === undefined
+        ? nothingTranslated(document as Fields)
+        : 'copy' in read
+          ? translate(read.copy, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
+          : { ...nothingTranslated(undefined), problems: [read] }
   }
 
   /** What it is called where others are told what it says there. */
@@ -129,7 +128,7 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
-    if (this.#document !== undefined && input === undefined) return this.#told(problems)
+    if (this.#isTyk && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
@@ -153,7 +152,7 @@ class Candidate {
   parsed({ plugins }: ParseContext): ParsedDefinition {
     return {
       draft: normalise((this.translation.closed ?? this.translation.input) as unknown as ApiDefinitionInput, plugins),
-      document: this.#document === undefined ? undefined : deepFreeze(copyPlain(this.#document) as Fields),
+      document: this.#document === undefined ? undefined : deepFreeze(this.#document),
       warnings: this.warnings(),
       place: (problem) => this.place(problem),
     }
@@ -189,6 +188,24 @@ class Candidate {
     return this.#alone ? problem : { ...problem, path: joined(this.index, problem.path) }
   }
 }
+
+/** A copy of a Tyk document, or why there is none; undefined: it is a native definition. */
+function readTyk(document: unknown): { readonly copy: Fields } | Problem | undefined {
+  try {
+    return isFields(document) && dialectOf(document) !== 'native' ? copyDocument(document) : undefined
+  } catch (error) {
+    return { path: '', message: `cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+const nothingTranslated = (input: Fields | undefined): Translation => ({
+  input,
+  origins: new Map(),
+  elsewhere: new Map(),
+  problems: [],
+  warnings: [],
+  active: true,
+})
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
 function clashesOf(candidates: readonly Candidate[], definitions: readonly ParsedDefinition[]): Problem[] {

@@ -1,4 +1,5 @@
 import { describe } from '../errors.ts'
+import { listing } from '../listing.ts'
 import { nearest } from '../nearest.ts'
 import type { Problem } from './problems.ts'
 import type { Fields } from './translation.ts'
@@ -71,7 +72,7 @@ function nameProblem(name: string, plugins: NamedPlugins): string | undefined {
     const hint =
       known.length === 0
         ? 'options.plugins has none'
-        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${known.join(', ')}`
+        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${listing(known)}`
     return `found ${describe(name)}, which is no function of options.plugins; ${hint}`
   }
   const found = plugins[name]
