@@ -40,7 +40,7 @@ describe('a document that is no tree', () => {
     const document = classic()
     const config = doubled()
     const [definition] = readDefinitions(Object.assign(document, { config_data: config }), CONTEXT).definitions
-    const { left, right } = definition?.document?.['config_data'] as Record<'left' | 'right', object>
+    const { left, right } = definition!.document!['config_data'] as Record<'left' | 'right', object>
     // Compared here, because a matcher would walk through all of it.
     expect([left === right, left === (config as Record<'left', object>).left, Object.isFrozen(left)]).toEqual([
       true,

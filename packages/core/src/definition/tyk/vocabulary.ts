@@ -129,9 +129,10 @@ const GUARD =
 
 function unknownField(place: Place, key: string, known: readonly string[], { off, homes }: Rules): void {
   const meant = nearest(key, known)
+  const home = homes.get(key)
   if (meant !== undefined) place.problem(`unknown key; did you mean "${meant}"?`, meant)
-  else if (homes.has(key) && isOn(place.value, off))
-    place.problem(`unknown key, which belongs elsewhere: ${homes.get(key)} means something`)
+  else if (home !== undefined && isOn(place.value, off))
+    place.problem(`unknown key, which belongs elsewhere: ${home} means something`)
   else if (GUARD.test(key) && isOn(place.value, off))
     place.problem('unknown key, which reads as if it protected something; take it out if it does not')
   else place.warn('ignored: unknown key')
