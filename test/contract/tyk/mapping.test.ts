@@ -494,9 +494,7 @@ describe('a document that is not to be served', () => {
     await gateway.close()
     server.close()
     expect(statuses).toEqual([404, 404, 200])
-    expect((await checkDefinitions(document as never)).warnings.map(({ message }) => message).join()).toContain(
-      'answers 404',
-    )
+    expect((await checkDefinitions(document)).warnings.map(({ message }) => message).join()).toContain('answers 404')
   })
 
   it.each(withoutUpstream)('in %s gives way to one that has its listen path', async (_, document) => {

@@ -22,6 +22,8 @@ export interface Endpoint {
 const MAX_VARIANTS = 256
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['*', ...METHODS])
 
+const MAX_LENGTH = 2_000
+
 /** Steps a character may take: a request may have a path of 16 KiB, and has to be answered soon all the same. */
 const MAX_STEPS = 500
 
@@ -39,6 +41,7 @@ export function parseEndpointKey(key: string): Endpoint | string {
       : 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'
   }
   if (path.startsWith('~')) return parseExpression(key, method, path.slice(1))
+  if (path.length > MAX_LENGTH) return `has ${path.length} characters, expected at most ${MAX_LENGTH}`
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
   try {
     const { tokens } = parse(path)
@@ -128,7 +131,8 @@ function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
 
 function repeatedName(tokens: readonly FlatToken[]): string | undefined {
   const names = tokens.flatMap((token) => (token.type === 'text' ? [] : [token.name]))
-  return names.find((name, i) => names.indexOf(name) !== i)
+  const seen = new Set<string>()
+  return names.find((name) => seen.size === seen.add(name).size)
 }
 
 /** A letter stands in for a neighbouring parameter: in `/:name.:type` the dot is text, not a dot segment. */

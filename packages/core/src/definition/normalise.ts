@@ -189,17 +189,34 @@ function draftPlugin<P>(entry: PluginEntry<P>, plugins: NamedPlugins): DraftPlug
 }
 
 /** Objects and arrays are copied so that freezing ours leaves the author's alone; instances are shared as they are. */
-export function copyPlain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyPlain)
-  if (!isPlain(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyPlain(inner)]))
+export function copyPlain(value: unknown, copies = new Map<unknown, unknown>()): unknown {
+  const list = Array.isArray(value)
+  if (!list && !isPlain(value)) return value
+  // What is shared stays shared: copied anew at each place, data within data within data would double every time.
+  const known = copies.get(value)
+  if (known !== undefined) return known
+  const copy: unknown = list
+    ? value.map((inner) => copyPlain(inner, copies))
+    : Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyPlain(inner, copies)]))
+  copies.set(value, copy)
+  return copy
 }
 
 /** Down to the first instance of a class: those are shared. */
-export function deepFreeze<T>(value: T): T {
-  if (Array.isArray(value) || isPlain(value)) {
-    for (const inner of Object.values(value)) deepFreeze(inner)
+export function deepFreeze<T>(value: T, seen = new Set<unknown>()): T {
+  if ((Array.isArray(value) || isPlain(value)) && !seen.has(value)) {
+    seen.add(value)
+    for (const inner of Object.values(value)) deepFreeze(inner, seen)
     Object.freeze(value)
   }
   return value
 }
+<<<<<<< HEAD
+=======
+
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21

@@ -2,11 +2,17 @@ import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
 import { type Fields, isFields } from '../fields.ts'
 import { dialectOf, translate } from './dialect.ts'
+import { copyDocument } from './document-copy.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
+<<<<<<< HEAD
 import { otherThing } from './no-definition.ts'
 import { copyPlain, deepFreeze, normalise } from './normalise.ts'
 import { type ReferenceContext, referenceProblems } from './plugin-references.ts'
+=======
+import { deepFreeze, normalise } from './normalise.ts'
+import { type PluginSources, referenceProblems } from './plugin-references.ts'
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
 import {
   definitionError,
   inOrder,
@@ -102,6 +108,7 @@ class Candidate {
   readonly source: DefinitionSource | undefined
   readonly translation: Translation
   readonly #document: Fields | undefined
+  readonly #isTyk: boolean
   readonly #alone: boolean
   readonly #context: ParseContext
 
@@ -109,10 +116,24 @@ class Candidate {
     this.index = index
     this.source = isSource(input) ? input : undefined
     const document = this.source === undefined ? input : this.source.document
+<<<<<<< HEAD
     this.#document = dialectOf(document) === 'native' ? undefined : (document as Fields)
     this.#alone = alone
     this.#context = context
     this.translation = translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
+=======
+    this.#alone = alone
+    this.#context = context
+    const read = readTyk(document)
+    this.#isTyk = read !== undefined
+    this.#document = read !== undefined && 'copy' in read ? read.copy : undefined
+    this.translation =
+      read === undefined
+        ? nothingTranslated(document as Fields)
+        : 'copy' in read
+          ? translate(read.copy, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
+          : { ...nothingTranslated(undefined), problems: [read] }
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
   }
 
   /** What it is called where others are told what it says there. */
@@ -124,9 +145,13 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
+<<<<<<< HEAD
     const instead = this.#document === undefined ? otherThing(input) : undefined
     if (instead !== undefined) return this.#told([{ path: '', message: instead }])
     if (this.#document !== undefined && input === undefined) return this.#told(problems)
+=======
+    if (this.#isTyk && input === undefined) return this.#told(problems)
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
@@ -155,7 +180,7 @@ class Candidate {
   parsed({ plugins }: ParseContext): ParsedDefinition {
     return {
       draft: normalise((this.translation.closed ?? this.translation.input) as unknown as ApiDefinitionInput, plugins),
-      document: this.#document === undefined ? undefined : deepFreeze(copyPlain(this.#document) as Fields),
+      document: this.#document === undefined ? undefined : deepFreeze(this.#document),
       warnings: this.warnings(),
       place: (problem) => this.place(problem),
     }
@@ -191,6 +216,24 @@ class Candidate {
     return this.#alone ? problem : { ...problem, path: joined(this.index, problem.path) }
   }
 }
+
+/** A copy of a Tyk document, or why there is none; undefined: it is a native definition. */
+function readTyk(document: unknown): { readonly copy: Fields } | Problem | undefined {
+  try {
+    return isFields(document) && dialectOf(document) !== 'native' ? copyDocument(document) : undefined
+  } catch (error) {
+    return { path: '', message: `cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+const nothingTranslated = (input: Fields | undefined): Translation => ({
+  input,
+  origins: new Map(),
+  elsewhere: new Map(),
+  problems: [],
+  warnings: [],
+  active: true,
+})
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
 function clashesOf(candidates: readonly Candidate[], definitions: readonly ParsedDefinition[]): Problem[] {

@@ -1,7 +1,11 @@
 import { describe } from '../errors.ts'
+<<<<<<< HEAD
 import { type Fields, isFields } from '../fields.ts'
 import { isFunction } from '../functions.ts'
 import { leavesDirectory } from '../leaves-directory.ts'
+=======
+import { listing } from '../listing.ts'
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
 import { nearest } from '../nearest.ts'
 import type { Problem } from './problems.ts'
 
@@ -68,7 +72,7 @@ function nameProblem(name: string, plugins: NamedPlugins): string | undefined {
     const hint =
       known.length === 0
         ? 'options.plugins has none'
-        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${known.join(', ')}`
+        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${listing(known)}`
     return `found ${describe(name)}, which is no function of options.plugins; ${hint}`
   }
   const found = plugins[name]

@@ -2,7 +2,11 @@ import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError } from '../errors.ts'
+<<<<<<< HEAD
 import { isFunction } from '../functions.ts'
+=======
+import { listing } from '../listing.ts'
+>>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
 import { nearest } from '../nearest.ts'
 import { requiredEsModules, startFresh } from './fresh-modules.ts'
 import { ModuleInstance } from './module-instance.ts'
@@ -232,7 +236,7 @@ function functionOf(exports: Readonly<Record<string, unknown>>, name: string, wr
   const found = Object.hasOwn(exports, name)
     ? `${quoted(name)} of the plugin file ${quoted(written)} is no function but ${describe(value)}.`
     : `The plugin file ${quoted(written)} does not export ${quoted(name)}.`
-  const offer = known.length === 0 ? ' It exports no functions.' : ` The functions it exports: ${known.join(', ')}.`
+  const offer = known.length === 0 ? ' It exports no functions.' : ` The functions it exports: ${listing(known)}.`
   throw new GatewayError(
     'PSTN_PLUGIN_NOT_FOUND',
     found + (meant === undefined ? '' : ` Did you mean ${quoted(meant)}?`) + offer,

@@ -1,6 +1,7 @@
 import { isFields } from '../../fields.ts'
 import { METHODS } from 'node:http'
 import { describe } from '../../errors.ts'
+import { listing } from '../../listing.ts'
 import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './api.ts'
 import { readBundles, warnOfHidden } from './bundles.ts'
 import { CLASSIC } from './classic-fields.ts'
@@ -181,7 +182,10 @@ function readVersion(document: Place): Place | undefined {
   const chosen = !data.at('not_versioned').flag().value && data.present
   const key = document.at('definition', 'key').text()
   if (versions.length > 1) {
-    const names = versions.map(([name]) => describe(name)).join(', ')
+    const names = listing(
+      versions.map(([name]) => name),
+      describe,
+    )
     data
       .at('versions')
       .problem(`choosing a version is not supported: found ${names}; make each version an API of its own`)

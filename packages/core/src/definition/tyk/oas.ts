@@ -1,5 +1,6 @@
 import { isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
+import { listing } from '../../listing.ts'
 import { nearest } from '../../nearest.ts'
 import type { TykApi, TykEndpoint, TykIdExtractor, TykPlugin, TykPlugins, TykRateLimit } from './api.ts'
 import { readBundles, warnOfHidden } from './bundles.ts'
@@ -176,6 +177,8 @@ function operationsOf(document: Place): Map<string, Operation[]> {
 
 function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
   const operations = operationsOf(document)
+  const ids = [...operations.keys()]
+  let misnamedOnes = 0
   const endpoints = extension.entries().flatMap(([id, place]) => {
     const virtual = place.at('virtualEndpoint')
     const plugins = [
@@ -186,7 +189,9 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
       virtual.at('proxyOnError').warn('a plugin that fails answers 500, whatever the upstream would have said')
     const found = operations.get(id) ?? []
     if (found.length !== 1) {
-      if (isOn(place.value)) place.problem(misnamed(id, found, [...operations.keys()]))
+      if (!isOn(place.value)) return []
+      misnamedOnes += 1
+      place.problem(misnamed(id, found, ids, misnamedOnes <= MOST_COMPARED))
       return []
     }
     const { method, path, place: item } = found[0]!
@@ -195,11 +200,14 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
   return endpoints.toSorted((a, b) => comparePaths(a.path.value, b.path.value))
 }
 
-function misnamed(id: string, found: readonly Operation[], known: readonly string[]): string {
+/** Comparing a name with all others takes its time, and whoever has misspelt this many does not need the hint. */
+const MOST_COMPARED = 20
+
+function misnamed(id: string, found: readonly Operation[], known: readonly string[], compare: boolean): string {
   if (found.length === 0) {
-    const meant = nearest(id, known)
+    const meant = compare ? nearest(id, known) : undefined
     const hint = meant === undefined ? '' : `did you mean ${describe(meant)}? `
-    const ids = known.map((one) => describe(one)).join(', ')
+    const ids = listing(known, describe)
     return `names an operation that no path of the document has; ${hint}its operationIds are ${ids || 'none'}`
   }
   const places = found.map(({ method, path }) => `${method} ${path}`).join(' and ')
