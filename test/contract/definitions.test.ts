@@ -12,11 +12,7 @@ import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
 const KEYS =
-<<<<<<< HEAD
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
-=======
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'

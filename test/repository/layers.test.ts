@@ -14,6 +14,7 @@ const LADDER: readonly (readonly string[])[] = [
     'functions.ts',
     'json-schema.ts',
     'leaves-directory.ts',
+    'listing.ts',
     'nearest.ts',
     'source.ts',
     'within-time.ts',

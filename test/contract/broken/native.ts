@@ -1,11 +1,7 @@
 import type { Broken } from './document.ts'
 
 const KEYS =
-<<<<<<< HEAD
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
-=======
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const UPSTREAM =
   'url, targets, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls, balance, retries, ejectAfter, ejectMs, health, circuitBreaker, maxConnections, maxQueued, queueTimeoutMs'
 const HOOKS = 'pre, auth, postAuth, post, response, analytics'

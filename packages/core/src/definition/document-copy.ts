@@ -1,6 +1,5 @@
-import { isPlain } from './normalise.ts'
+import { type Fields, isPlain } from '../fields.ts'
 import { pathText, type Problem } from './problems.ts'
-import type { Fields } from './translation.ts'
 
 /** Deeper data would exhaust the stack of whoever walks it. */
 const MAX_DEPTH = 500

@@ -189,7 +189,7 @@ function draftPlugin<P>(entry: PluginEntry<P>, plugins: NamedPlugins): DraftPlug
 }
 
 /** Objects and arrays are copied so that freezing ours leaves the author's alone; instances are shared as they are. */
-export function copyPlain(value: unknown, copies = new Map<unknown, unknown>()): unknown {
+function copyPlain(value: unknown, copies = new Map<unknown, unknown>()): unknown {
   const list = Array.isArray(value)
   if (!list && !isPlain(value)) return value
   // What is shared stays shared: copied anew at each place, data within data within data would double every time.
@@ -211,12 +211,3 @@ export function deepFreeze<T>(value: T, seen = new Set<unknown>()): T {
   }
   return value
 }
-<<<<<<< HEAD
-=======
-
-export function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21

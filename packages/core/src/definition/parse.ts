@@ -5,14 +5,9 @@ import { dialectOf, translate } from './dialect.ts'
 import { copyDocument } from './document-copy.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
-<<<<<<< HEAD
 import { otherThing } from './no-definition.ts'
-import { copyPlain, deepFreeze, normalise } from './normalise.ts'
-import { type ReferenceContext, referenceProblems } from './plugin-references.ts'
-=======
 import { deepFreeze, normalise } from './normalise.ts'
-import { type PluginSources, referenceProblems } from './plugin-references.ts'
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
+import { type ReferenceContext, referenceProblems } from './plugin-references.ts'
 import {
   definitionError,
   inOrder,
@@ -116,12 +111,6 @@ class Candidate {
     this.index = index
     this.source = isSource(input) ? input : undefined
     const document = this.source === undefined ? input : this.source.document
-<<<<<<< HEAD
-    this.#document = dialectOf(document) === 'native' ? undefined : (document as Fields)
-    this.#alone = alone
-    this.#context = context
-    this.translation = translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-=======
     this.#alone = alone
     this.#context = context
     const read = readTyk(document)
@@ -133,7 +122,6 @@ class Candidate {
         : 'copy' in read
           ? translate(read.copy, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
           : { ...nothingTranslated(undefined), problems: [read] }
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
   }
 
   /** What it is called where others are told what it says there. */
@@ -145,13 +133,9 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
-<<<<<<< HEAD
-    const instead = this.#document === undefined ? otherThing(input) : undefined
+    const instead = this.#isTyk ? undefined : otherThing(input)
     if (instead !== undefined) return this.#told([{ path: '', message: instead }])
-    if (this.#document !== undefined && input === undefined) return this.#told(problems)
-=======
     if (this.#isTyk && input === undefined) return this.#told(problems)
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]

@@ -1,11 +1,8 @@
 import { describe } from '../errors.ts'
-<<<<<<< HEAD
 import { type Fields, isFields } from '../fields.ts'
 import { isFunction } from '../functions.ts'
 import { leavesDirectory } from '../leaves-directory.ts'
-=======
 import { listing } from '../listing.ts'
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
 import { nearest } from '../nearest.ts'
 import type { Problem } from './problems.ts'
 

@@ -225,15 +225,8 @@ const MAX_DEPTH = 100
 
 function endlessness(value: unknown, above: readonly unknown[], fine: Set<unknown>): string | undefined {
   // Only what is copied: instances (a client, a pool) are shared as they are.
-<<<<<<< HEAD
-  if (!Array.isArray(value) && !isPlain(value)) return undefined
-=======
-  const copied =
-    Array.isArray(value) ||
-    (isFields(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null))
   // What is shared is looked at once: within each other, shared parts would double the work every time.
-  if (!copied || fine.has(value)) return undefined
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
+  if ((!Array.isArray(value) && !isPlain(value)) || fine.has(value)) return undefined
   if (above.includes(value)) return 'contains itself; expected data that ends somewhere'
   if (above.length === MAX_DEPTH) return `is more than ${MAX_DEPTH} levels deep`
   const inside = [...above, value]

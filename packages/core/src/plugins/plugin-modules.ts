@@ -2,11 +2,8 @@ import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError } from '../errors.ts'
-<<<<<<< HEAD
 import { isFunction } from '../functions.ts'
-=======
 import { listing } from '../listing.ts'
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
 import { nearest } from '../nearest.ts'
 import { requiredEsModules, startFresh } from './fresh-modules.ts'
 import { ModuleInstance } from './module-instance.ts'

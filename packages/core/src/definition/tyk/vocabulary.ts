@@ -131,13 +131,8 @@ function unknownField(place: Place, key: string, known: readonly string[], { off
   const meant = nearest(key, known)
   const home = homes.get(key)
   if (meant !== undefined) place.problem(`unknown key; did you mean "${meant}"?`, meant)
-<<<<<<< HEAD
-  else if (homes.has(key) && isOn(place.value, off))
-    place.problem(`unknown key, which belongs elsewhere: ${homes.get(key) ?? key} means something`)
-=======
   else if (home !== undefined && isOn(place.value, off))
     place.problem(`unknown key, which belongs elsewhere: ${home} means something`)
->>>>>>> a2b5b44210cb0e0d3e0c729379e2a04c8da28e21
   else if (GUARD.test(key) && isOn(place.value, off))
     place.problem('unknown key, which reads as if it protected something; take it out if it does not')
   else place.warn('ignored: unknown key')
