@@ -92,7 +92,7 @@ function written(
   masks: Masks,
   values: SecretValues,
 ): string {
-  const text = shown === undefined ? '' : values.removeFrom(shown.text)
+  const text = shown === undefined ? '' : values.removeFrom(shown.text, shown.note !== undefined)
   const head = [startLine]
   let framed = false
   for (let i = 0; i < lines.length; i += 2) {

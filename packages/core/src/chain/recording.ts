@@ -44,15 +44,9 @@ function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): M
     return undefined
   }
   const made = recordOf(exchange, outcome, endedAt)
-  const detailed = exchange.detail === undefined ? undefined : putDetail(exchange, outcome, made)
-  return detailed instanceof Promise ? detailed.then(() => analyse(exchange, made)) : analyse(exchange, made)
-}
-
-function putDetail(exchange: Exchange, outcome: Outcome, record: AnalyticsRecord): Maybe<void> {
   const texts = exchange.detail?.texts(exchange, outcome)
-  if (texts instanceof Promise) return texts.then((later) => void Object.assign(record, later))
-  Object.assign(record, texts)
-  return undefined
+  if (!(texts instanceof Promise)) return analyse(exchange, Object.assign(made, texts))
+  return texts.then((later) => analyse(exchange, Object.assign(made, later)))
 }
 
 /** Asks the plugins, then stores what they have left. */
