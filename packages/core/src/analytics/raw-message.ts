@@ -93,7 +93,7 @@ function written(
   values: SecretValues,
 ): string {
   const text = shown === undefined ? '' : values.removeFrom(shown.text, shown.note !== undefined)
-  const head = [startLine]
+  const head = [values.removeFrom(startLine)]
   let framed = false
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!

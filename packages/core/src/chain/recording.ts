@@ -12,6 +12,7 @@ import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { policyIds } from '../session/apply-policies.ts'
 import { ShapeError } from '../session/shape-error.ts'
+import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { saveSession } from './save-session.ts'
@@ -37,7 +38,7 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 
 function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): Maybe<void> {
   const { definition, chain } = exchange.api
-  if (definition.records === undefined) return undefined
+  if (definition.records === undefined || endpointOf(exchange, chain.skipped) !== undefined) return undefined
   if (chain.unmasked) {
     const message = 'The analytics plugins of this API are not there: what they would mask is not stored.'
     dropRecord(new GatewayError('PSTN_API_UNAVAILABLE', message), exchange)
@@ -91,6 +92,11 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
+/** Which of some endpoints the client asked for, whatever plugins have made of its request. */
+function endpointOf({ method, request }: Exchange, endpoints: EndpointTree<string>): string | undefined {
+  return endpoints.size === 0 ? undefined : endpoints.find(method, GatewayRequest.matchedPath(request))?.value
+}
+
 /** Those of its policies, of its developer, of the session, of the headers and of the API, in this order. */
 function tagsOf({ api, caller, request }: Exchange): string[] {
   const tags: string[] = []
@@ -121,6 +127,7 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
   // By the clock of the end: a tunnel may have outlived the time its host believed in when it began.
   const timestamp = Date.now() - Math.round(totalMs)
   const retentionMs = records?.retention === undefined ? CENTURY_MS : records.retention * 1_000
+  const pattern = endpointOf(exchange, api.chain.tracked)
   const originalUrl = masks.url(request.originalUrl)
   return {
     timestamp: new Date(timestamp),
@@ -135,12 +142,12 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
     tags: tagsOf(exchange),
     method: request.method,
     host: GatewayRequest.upstreamUrl(request)?.host ?? request.host,
-    path: request.path,
+    path: pattern ?? request.path,
     rawPath: (listenPath === '/' ? '' : listenPath) + GatewayRequest.matchedPath(request),
     originalPath: pathOf(originalUrl),
     originalUrl,
     listenPath,
-    trackPath: false,
+    trackPath: pattern !== undefined,
     contentLength: lengthOf(request),
     userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
     clientAddress: request.clientAddress,
