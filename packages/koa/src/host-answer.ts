@@ -27,7 +27,7 @@ export async function answerOfHost(
   }
   if (ctx.respond === false || ctx.res.headersSent) return { response: await capture.response, writer: capture.writer }
   capture.release()
-  const body = new ByteStream(new LazyBody(ctx))
+  const body = new ByteStream(new LazyBody(ctx.body))
   const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx)), body, maxBufferedBytes)
   return { response, writer: undefined }
 }
@@ -70,15 +70,16 @@ function headerLines(ctx: Context): string[] {
 
 /** `ctx.body` as bytes, worked out when a plugin reads it. */
 class LazyBody {
-  readonly #ctx: Context
+  /** Of `ctx` by then something else may be the body: what is made of this one. */
+  readonly #body: unknown
   #source: ByteStream | undefined
 
-  constructor(ctx: Context) {
-    this.#ctx = ctx
+  constructor(body: unknown) {
+    this.#body = body
   }
 
   start(stream: ByteStream): void {
-    const readable = readableOf(this.#ctx.body)
+    const readable = readableOf(this.#body)
     this.#source = ByteStream.from(readable)
     this.#source.consume({
       write: (chunk) => stream.push(chunk),
@@ -93,7 +94,7 @@ class LazyBody {
 
   cancel(): void {
     if (this.#source !== undefined) this.#source.cancel()
-    else if (this.#ctx.body instanceof Readable) this.#ctx.body.destroy()
+    else if (this.#body instanceof Readable) this.#body.destroy()
   }
 }
 
