@@ -78,9 +78,27 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   ],
   [{ stripListenPath: 'yes' }, 'stripListenPath: found "yes", expected true or false'],
   [{ ignoreCase: 1 }, 'ignoreCase: found 1, expected true or false'],
+  [{ records: { track: 'GET /x' } }, 'records.track: found "GET /x", expected an array of endpoints'],
+  [{ records: { skip: [5] } }, 'records.skip[0]: found 5, expected an endpoint, such as "GET /stock/:sku"'],
+  [
+    { records: { track: ['get /x'] } },
+    'records.track[0]: found the method "get", expected "GET" (methods are case-sensitive)',
+  ],
+  [
+    { records: { skip: ['GET /x/:a', 'GET /x/:b'] } },
+    'records.skip[1]: meets the same requests as "GET /x/:a"; put all of an endpoint under one key',
+  ],
+  [{ secrets: [] }, 'secrets: found an array of 0, expected { headers, query, bodyFields }'],
+  [{ secrets: { headers: ['x y'] } }, 'secrets.headers[0]: found "x y", expected a header name'],
+  [{ secrets: { query: 'key' } }, 'secrets.query: found "key", expected an array of names'],
+  [{ secrets: { bodyFields: [''] } }, 'secrets.bodyFields[0]: found "", expected the name of a field'],
+  [
+    { secrets: { header: [] } },
+    'secrets.header: unknown key; did you mean "headers"? known keys are headers, query, bodyFields',
+  ],
   [
     { records: 'off' },
-    'records: found "off", expected true, false, or { tags, tagHeaders, detailed, maxDetailedBytes, retention }',
+    'records: found "off", expected true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }',
   ],
 
   [{ upstream: 5 }, 'upstream: found 5, expected a URL, or { url, ... }'],
@@ -590,7 +608,20 @@ describe('the validated definition', () => {
       maxBufferedBytes: 10 * 1024 * 1024,
       maxBodyBytes: Number.POSITIVE_INFINITY,
       trustedProxies: [],
-      records: { tags: [], tagHeaders: [], detailed: false, maxDetailedBytes: 65_536, retention: undefined },
+      records: {
+        tags: [],
+        tagHeaders: [],
+        track: [],
+        skip: [],
+        detailed: false,
+        maxDetailedBytes: 65_536,
+        retention: undefined,
+      },
+      secrets: {
+        headers: ['authorization', 'proxy-authorization', 'cookie', 'set-cookie'],
+        query: [],
+        bodyFields: [],
+      },
     })
     expect([definition.upstream, definition.hooks.auth]).toEqual([undefined, undefined])
   })

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnalyticsRecord, Gateway } from '@postern/core'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -114,6 +115,25 @@ describe.each(applications)('%s behind the gateway', (_, mount) => {
     expect(textOf(rawRequest)).toMatch(/^POST \/x HTTP\/1\.1\r\n/)
     expect(textOf(rawResponse)).toMatch(/^HTTP\/1\.1 201 Created\r\n[^]*x-route: yes/i)
     expect(network.bytesOut).toBe(`read ${body.length}`.length)
+  })
+
+  it('is recorded word for word where it answers with a stream, and with nothing', async () => {
+    const { url, gateway } = await mount(
+      { name: 'a', records: { detailed: true } },
+      {
+        route: ({ url: target }) => (target === '/' ? { status: 204 } : { body: Readable.from(['first', ' second']) }),
+      },
+    )
+    const answers = [await fetch(`${url}/stream`), await fetch(url)]
+    expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(['first second', ''])
+    await expect.poll(() => gateway.records.list()).toHaveLength(2)
+    const found = gateway.records
+      .list()
+      .map(({ rawResponse }) => [textOf(rawResponse).slice(9, 12), bodyOf(rawResponse)])
+    expect(found.toSorted(([a = ''], [b = '']) => a.localeCompare(b))).toEqual([
+      ['200', 'first second'],
+      ['204', ''],
+    ])
   })
 
   it('is shown a body that had arrived before the gateway was asked', async () => {

@@ -208,6 +208,10 @@ export interface RecordsInput {
   readonly tags?: readonly string[] | undefined
   /** Request headers whose values become tags: `<name>-<value>`. */
   readonly tagHeaders?: readonly string[] | undefined
+  /** Endpoints whose requests count together: their pattern is what the record calls `path`. */
+  readonly track?: readonly EndpointKey[] | undefined
+  /** Endpoints whose requests are not recorded. */
+  readonly skip?: readonly EndpointKey[] | undefined
   /** Also what was sent and answered, word for word, with secrets masked. Never for upgrades. Default false. */
   readonly detailed?: boolean | undefined
   /** Bytes of each body that are recorded word for word. Default 65,536. */
@@ -442,6 +446,8 @@ interface Records {
   readonly tags: readonly string[]
   /** Lower case. */
   readonly tagHeaders: readonly string[]
+  readonly track: readonly string[]
+  readonly skip: readonly string[]
   readonly detailed: boolean
   readonly maxDetailedBytes: number
   readonly retention: number | undefined

@@ -206,17 +206,25 @@ export class Intake implements Life {
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
   finish(exchange: Exchange, status: number, cut: boolean): void {
     if (!this.#running.delete(exchange)) return
-    const { services, info } = exchange.api
     try {
       const concluding = conclude(exchange, { status, cut })
-      if (concluding instanceof Promise) this.#track(concluding, exchange)
+      if (concluding instanceof Promise)
+        this.#track(
+          concluding.catch((error: unknown) => this.#unrecorded(exchange, error)),
+          exchange,
+        )
       else exchange.leave()
     } catch (error) {
-      // Nobody waits for this any more, and an exception here would be nobody's to catch.
-      services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
+      this.#unrecorded(exchange, error)
       exchange.leave()
     }
     if (this.#running.size === 0) this.#idle?.()
+  }
+
+  /** A mistake of ours. Nobody waits for this any more, and an exception here would be nobody's to catch. */
+  #unrecorded({ api: { info, services } }: Exchange, error: unknown): void {
+    services.records.drop()
+    services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
   }
 
   #track(concluding: Promise<void>, exchange: Exchange): void {

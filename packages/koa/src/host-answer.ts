@@ -34,7 +34,7 @@ export async function answerOfHost(
   }
   capture.release()
   const text = textOfStatus(ctx)
-  const body = text === undefined ? new ByteStream(new LazyBody(ctx)) : Buffer.from(text)
+  const body = text === undefined ? new ByteStream(new LazyBody(ctx.body)) : Buffer.from(text)
   const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx, text)), body, maxBufferedBytes)
   return { response, written: false, capture, ofStatus: text !== undefined }
 }
@@ -86,15 +86,16 @@ function headerLines(ctx: Context, textOfIt: string | undefined): string[] {
 
 /** `ctx.body` as bytes, worked out when a plugin reads it. */
 class LazyBody {
-  readonly #ctx: Context
+  /** Of `ctx` by then something else may be the body: what is made of this one. */
+  readonly #body: unknown
   #source: ByteStream | undefined
 
-  constructor(ctx: Context) {
-    this.#ctx = ctx
+  constructor(body: unknown) {
+    this.#body = body
   }
 
   start(stream: ByteStream): void {
-    const readable = readableOf(this.#ctx.body)
+    const readable = readableOf(this.#body)
     this.#source = ByteStream.from(readable)
     this.#source.consume({
       write: (chunk) => stream.push(chunk),
@@ -109,7 +110,7 @@ class LazyBody {
 
   cancel(): void {
     if (this.#source !== undefined) this.#source.cancel()
-    else if (this.#ctx.body instanceof Readable) this.#ctx.body.destroy()
+    else if (this.#body instanceof Readable) this.#body.destroy()
   }
 }
 

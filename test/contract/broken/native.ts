@@ -74,7 +74,7 @@ export const native: readonly Broken[] = [
       [
         '⑮',
         'records',
-        'found "maybe", expected true, false, or { tags, tagHeaders, detailed, maxDetailedBytes, retention }',
+        'found "maybe", expected true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }',
       ],
       ['⑯', 'underscoreHeaders', 'found "no", expected "drop" or "keep"'],
       ['⑰', 'sessionLifetime', 'found 0.5, expected an integer of seconds, 1 or more'],
@@ -180,7 +180,7 @@ export const native: readonly Broken[] = [
       [
         '⑥',
         'records.tagheaders',
-        'unknown key; did you mean "tagHeaders"? known keys are tags, tagHeaders, detailed, maxDetailedBytes, retention',
+        'unknown key; did you mean "tagHeaders"? known keys are tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention',
       ],
     ],
   },
@@ -518,7 +518,7 @@ export const native: readonly Broken[] = [
       [
         '⑥',
         'records["a\\n  - forged"]',
-        'unknown key; known keys are tags, tagHeaders, detailed, maxDetailedBytes, retention',
+        'unknown key; known keys are tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention',
       ],
       ['⑦', 'listenPath', 'found an object with "a\\n  - forged", expected a path such as "/orders/"'],
       ['⑧', 'orgId', 'found an object with constructor, expected text'],

@@ -267,6 +267,56 @@ describe('no record is made', () => {
   })
 })
 
+describe('an endpoint', () => {
+  const definition: ApiDefinitionInput = {
+    name: 'a',
+    listenPath: '/shop',
+    records: { track: ['GET /stock/:sku', '* ~^/old/'], skip: ['GET /health', 'POST /stock/:sku'] },
+    hooks: {
+      pre: [
+        (request) => {
+          request.path = '/changed'
+          return respond(200)
+        },
+      ],
+    },
+  }
+
+  async function recorded(requests: readonly (readonly [method: string, path: string])[]): Promise<unknown[]> {
+    const { gateway, port } = await run(definition)
+    const connection = await connect(port)
+    for (const [method, path] of requests) await connection.request(method, path)
+    await settled()
+    return gateway.records.list().map(({ path, rawPath, trackPath }) => [path, rawPath, trackPath])
+  }
+
+  it('that is tracked is recorded by its pattern, as the client asked for it', async () => {
+    const found = await recorded([
+      ['GET', '/shop/stock/7'],
+      ['HEAD', '/shop/stock/8'],
+      ['PUT', '/shop/old/9'],
+      ['GET', '/shop/stock'],
+      ['GET', '/shop/changed'],
+    ])
+    expect(found).toEqual([
+      ['/stock/:sku', '/shop/stock/7', true],
+      ['/stock/:sku', '/shop/stock/8', true],
+      ['~^/old/', '/shop/old/9', true],
+      ['/changed', '/shop/stock', false],
+      ['/changed', '/shop/changed', false],
+    ])
+  })
+
+  it('that is skipped is not recorded', async () => {
+    const found = await recorded([
+      ['GET', '/shop/health'],
+      ['POST', '/shop/stock/7'],
+      ['POST', '/shop/health'],
+    ])
+    expect(found).toEqual([['/changed', '/shop/health', false]])
+  })
+})
+
 describe('the latency of a record', () => {
   const HOOKS: Hook[] = ['pre', 'auth', 'postAuth', 'endpoint', 'post', 'response', 'analytics']
   /** Long enough to be told from everything else. */

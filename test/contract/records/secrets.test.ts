@@ -319,6 +319,15 @@ describe('an upgrade with a secret', () => {
   })
 })
 
+describe('a secret in a path', () => {
+  it('is masked word for word where it stands at a secret place as well', async () => {
+    const { records } = await saidOf({ name: 'a' }, (port) => ask(port, [`X-Secret: ${CANARY}`], `/of/${CANARY}`))
+    const raw = Buffer.from(records[0]!.rawRequest, 'base64').toString()
+    expect(raw).toMatch(/^POST \/of\/\*\*\* HTTP/)
+    expect(raw).not.toContain(CANARY)
+  })
+})
+
 describe('a short secret', () => {
   it('is masked where it is declared, and not where it is a word like any other', async () => {
     const upstream = await upstreamOfTest((_req, res) => {

@@ -277,6 +277,8 @@ const ROWS: readonly Row[] = [
       records: {
         tags: ['edge', 'eu'],
         tagHeaders: ['x-team-name'],
+        track: [],
+        skip: [],
         detailed: true,
         maxDetailedBytes: 65_536,
         retention: 3600,
@@ -288,7 +290,17 @@ const ROWS: readonly Row[] = [
     'records, and nothing of them',
     { server: { gatewayTags: { enabled: false, tags: ['edge'] } }, global: { trafficLogs: { enabled: true } } },
     classic({ do_not_track: false, tags_disabled: true, tags: ['edge'] }),
-    { records: { tags: [], tagHeaders: [], detailed: false, maxDetailedBytes: 65_536, retention: undefined } },
+    {
+      records: {
+        tags: [],
+        tagHeaders: [],
+        track: [],
+        skip: [],
+        detailed: false,
+        maxDetailedBytes: 65_536,
+        retention: undefined,
+      },
+    },
   ],
   [
     'data for plugins, and a driver',
@@ -318,6 +330,18 @@ const ROWS: readonly Row[] = [
         endpoints: { 'GET /stock/:sku': { rate: 5, per: 10 } },
       }),
     },
+  ],
+  [
+    'an endpoint that is tracked',
+    { global: { trafficLogs: { enabled: true } }, operation: { trackEndpoint: { enabled: true } } },
+    classic({ do_not_track: false }, { track_endpoints: [{ path: '/stock/{sku}', method: 'GET' }] }),
+    { records: expect.objectContaining({ track: ['GET /stock/:sku'], skip: [] }) },
+  ],
+  [
+    'an endpoint that is not to be tracked',
+    { global: { trafficLogs: { enabled: true } }, operation: { doNotTrackEndpoint: { enabled: true } } },
+    classic({ do_not_track: false }, { do_not_track_endpoints: [{ path: '/stock/{sku}', method: 'GET' }] }),
+    { records: expect.objectContaining({ track: [], skip: ['GET /stock/:sku'] }) },
   ],
   [
     'no rates and no quotas of keys',

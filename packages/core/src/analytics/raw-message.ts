@@ -92,8 +92,8 @@ function written(
   masks: Masks,
   values: SecretValues,
 ): string {
-  const text = shown === undefined ? '' : values.removeFrom(shown.text)
-  const head = [startLine]
+  const text = shown === undefined ? '' : values.removeFrom(shown.text, shown.note !== undefined)
+  const head = [values.removeFrom(startLine)]
   let framed = false
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!

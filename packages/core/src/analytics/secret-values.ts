@@ -2,7 +2,7 @@ import { MASK, type Masks } from './masks.ts'
 
 /** Shorter ones are words, or numbers, that stand elsewhere for something else. */
 const SHORTEST = 8
-const MOST = 64
+const MOST = 256
 
 /** What stood at the secret places of one exchange, to be found wherever else it is: an upstream may say it back. */
 export class SecretValues {
@@ -39,22 +39,35 @@ export class SecretValues {
       if (text.length >= SHORTEST && text !== MASK && this.#values.size < MOST) this.#values.add(text)
   }
 
-  /** The text without them; one that is cut off at its end counts as well. */
-  removeFrom(text: string): string {
+  /** The text without them; where it is cut off, one that is so too counts as well. */
+  removeFrom(text: string, isCut = false): string {
     let clean = text
     for (const value of [...this.#values].toSorted((a, b) => b.length - a.length)) {
       clean = clean.replaceAll(value, MASK)
-      clean = clean.slice(0, clean.length - startAtEnd(clean, value))
+      const cut = isCut ? startAtEnd(clean, value) : 0
+      if (cut > 0) clean = clean.slice(0, -cut) + MASK
     }
     return clean
   }
 }
 
-/** How many characters at the end of a text may be the start of a value. */
+/** How many characters at the end of a text are the start of a value; looks at each character once (Knuth, Morris, Pratt). */
 function startAtEnd(text: string, value: string): number {
-  for (let length = value.length - 1; length >= SHORTEST / 2; length -= 1)
-    if (text.endsWith(value.slice(0, length))) return length
-  return 0
+  const end = text.slice(-(value.length - 1))
+  // How much of the value's start ends there, in the value itself and then in the text.
+  const borders = new Uint32Array(value.length)
+  let length = 0
+  const goOn = (character: string): void => {
+    while (length > 0 && value[length] !== character) length = borders[length - 1]!
+    if (value[length] === character) length += 1
+  }
+  for (let i = 1; i < value.length; i += 1) {
+    goOn(value[i]!)
+    borders[i] = length
+  }
+  length = 0
+  for (const character of end) goOn(character)
+  return length < SHORTEST / 2 ? 0 : length
 }
 
 /** As it is, decoded, escaped for an address, and for JSON. */

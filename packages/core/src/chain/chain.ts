@@ -24,6 +24,10 @@ export interface Chain {
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
   /** Its analytics plugins are not there, and what they would have masked must not be stored. */
   readonly unmasked: boolean
+  /** Endpoints that are recorded by what they are called here. */
+  readonly tracked: EndpointTree<string>
+  /** Endpoints that are not recorded. */
+  readonly skipped: EndpointTree<string>
   /** For `explain`, which runs nothing. */
   readonly plugins: { readonly [H in Exclude<Hook, 'endpoint'>]: readonly LoadedPlugin<H>[] }
   readonly endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>
@@ -61,6 +65,7 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
     response: plugins.response,
     analytics: plugins.analytics,
     unmasked: false,
+    ...recordedEndpoints(definition),
     plugins,
     endpoints,
     limits: (method, path) => charging.ofApi(method, path),
@@ -94,10 +99,20 @@ export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
     response: [],
     analytics: [],
     unmasked,
+    ...recordedEndpoints(info.definition),
     plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },
     endpoints: new EndpointTree(),
     limits: (method, path) => charging.ofApi(method, path),
   }
+}
+
+function recordedEndpoints({ records, ignoreCase }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
+  const treeOf = (keys: readonly string[] = []): EndpointTree<string> => {
+    const tree = new EndpointTree<string>(ignoreCase)
+    for (const key of keys) tree.add(key, key.slice(key.indexOf(' ') + 1))
+    return tree
+  }
+  return { tracked: treeOf(records?.track), skipped: treeOf(records?.skip) }
 }
 
 function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins'] {

@@ -51,9 +51,10 @@ export class Detail {
     const request = this.#requestOf(exchange)
     const response = this.#responseOf(exchange, outcome)
     const values = new SecretValues()
+    // Those of the answer first: a client with a thousand cookies must not keep them out.
+    if (response !== undefined) values.addFields(response.lines, masks)
     values.addQuery(exchange.request.originalUrl, masks)
     values.addFields(request.lines, masks)
-    if (response !== undefined) values.addFields(response.lines, masks)
     const rawRequest = rawText(request, masks, values, this.#limitBytes)
     const rawResponse = response === undefined ? '' : rawText(response, masks, values, this.#limitBytes)
     if (typeof rawRequest === 'string' && typeof rawResponse === 'string') return { rawRequest, rawResponse }

@@ -12,6 +12,7 @@ import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { policyIds } from '../session/apply-policies.ts'
 import { ShapeError } from '../session/shape-error.ts'
+import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { saveSession } from './save-session.ts'
@@ -39,22 +40,16 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 
 function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): Maybe<void> {
   const { definition, chain } = exchange.api
-  if (definition.records === undefined) return undefined
+  if (definition.records === undefined || endpointOf(exchange, chain.skipped) !== undefined) return undefined
   if (chain.unmasked) {
     const message = 'The analytics plugins of this API are not there: what they would mask is not stored.'
     dropRecord(new GatewayError('PSTN_API_UNAVAILABLE', message), exchange)
     return undefined
   }
   const made = recordOf(exchange, outcome, endedAt)
-  const detailed = exchange.detail === undefined ? undefined : putDetail(exchange, outcome, made)
-  return detailed instanceof Promise ? detailed.then(() => analyse(exchange, made)) : analyse(exchange, made)
-}
-
-function putDetail(exchange: Exchange, outcome: Outcome, record: AnalyticsRecord): Maybe<void> {
   const texts = exchange.detail?.texts(exchange, outcome)
-  if (texts instanceof Promise) return texts.then((later) => void Object.assign(record, later))
-  Object.assign(record, texts)
-  return undefined
+  if (!(texts instanceof Promise)) return analyse(exchange, Object.assign(made, texts))
+  return texts.then((later) => analyse(exchange, Object.assign(made, later)))
 }
 
 /** Asks the plugins, then stores what they have left. */
@@ -109,6 +104,11 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
+/** Which of some endpoints the client asked for, whatever plugins have made of its request. */
+function endpointOf({ method, request }: Exchange, endpoints: EndpointTree<string>): string | undefined {
+  return endpoints.size === 0 ? undefined : endpoints.find(method, GatewayRequest.matchedPath(request))?.value
+}
+
 /** Those of its policies, of its developer, of the session, of the headers and of the API, in this order. */
 function tagsOf({ api, caller, request }: Exchange): string[] {
   const tags: string[] = []
@@ -139,6 +139,7 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
   // By the clock of the end: a tunnel may have outlived the time its host believed in when it began.
   const timestamp = Date.now() - Math.round(totalMs)
   const retentionMs = records?.retention === undefined ? CENTURY_MS : records.retention * 1_000
+  const pattern = endpointOf(exchange, api.chain.tracked)
   const originalUrl = masks.url(request.originalUrl)
   return {
     timestamp: new Date(timestamp),
@@ -153,12 +154,12 @@ function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): Ana
     tags: tagsOf(exchange),
     method: request.method,
     host: GatewayRequest.upstreamUrl(request)?.host ?? request.host,
-    path: request.path,
+    path: pattern ?? request.path,
     rawPath: (listenPath === '/' ? '' : listenPath) + GatewayRequest.matchedPath(request),
     originalPath: pathOf(originalUrl),
     originalUrl,
     listenPath,
-    trackPath: false,
+    trackPath: pattern !== undefined,
     contentLength: lengthOf(request),
     userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
     clientAddress: request.clientAddress,

@@ -135,6 +135,8 @@ function normaliseRecords(input: boolean | RecordsInput = true): ApiDefinition['
   const {
     tags = [],
     tagHeaders = [],
+    track = [],
+    skip = [],
     detailed = false,
     maxDetailedBytes = 65_536,
     retention,
@@ -142,6 +144,8 @@ function normaliseRecords(input: boolean | RecordsInput = true): ApiDefinition['
   return {
     tags: [...tags],
     tagHeaders: tagHeaders.map((name) => name.toLowerCase()),
+    track: [...track],
+    skip: [...skip],
     detailed,
     maxDetailedBytes,
     retention,

@@ -20,6 +20,7 @@ export function ruleProblems(input: unknown): Problem[] {
     ...hookProblems(input),
     ...authenticationProblems(input),
     ...endpointProblems(input, 'endpoints', input['endpoints']),
+    ...recordProblems(input),
     ...limitProblems(input),
     ...policyProblems(input),
     ...trustProblems(input),
@@ -173,12 +174,31 @@ function policyProblems({ policies }: Fields): Problem[] {
   })
 }
 
-function endpointProblems({ ignoreCase }: Fields, where: string, endpoints: unknown): Problem[] {
+function endpointProblems(input: Fields, where: string, endpoints: unknown): Problem[] {
   if (!isFields(endpoints)) return []
+  return keyProblems(
+    input,
+    Object.keys(endpoints).map((key) => [`${where}[${JSON.stringify(key)}]`, key]),
+  )
+}
+
+function recordProblems(input: Fields): Problem[] {
+  const { records } = input
+  if (!isFields(records)) return []
+  return ['track', 'skip'].flatMap((name) => {
+    const keys = records[name]
+    if (!Array.isArray(keys)) return []
+    const written = keys.flatMap((key: unknown, i) =>
+      typeof key === 'string' && key !== '' ? [[`records.${name}[${i}]`, key] as const] : [],
+    )
+    return keyProblems(input, written)
+  })
+}
+
+function keyProblems({ ignoreCase }: Fields, keys: readonly (readonly [path: string, key: string])[]): Problem[] {
   const problems: Problem[] = []
   const seen = new Map<string, string>()
-  for (const key of Object.keys(endpoints)) {
-    const path = `${where}[${JSON.stringify(key)}]`
+  for (const [path, key] of keys) {
     const endpoint = parseEndpointKey(key)
     if (typeof endpoint === 'string') {
       problems.push({ path, message: endpoint })

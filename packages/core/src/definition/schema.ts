@@ -168,10 +168,13 @@ const upstream = inJson(
 )
 
 /** `parseEndpointKey` says more, and which methods there are. */
+const ENDPOINT_IN_JSON = '^(?:\\*|[A-Z][A-Z-]*) (?:/|~.)'
 const byEndpoint = <T extends z.ZodType>(value: T, what: string): z.ZodRecord<z.ZodString, T> =>
-  inJson(z.record(z.string(), value, { error: expected(what) }), {
-    propertyNames: { pattern: '^(?:\\*|[A-Z][A-Z-]*) (?:/|~.)' },
-  })
+  inJson(z.record(z.string(), value, { error: expected(what) }), { propertyNames: { pattern: ENDPOINT_IN_JSON } })
+const endpointKeys = z.array(
+  inJson(filled('an endpoint, such as "GET /stock/:sku"'), { type: 'string', pattern: ENDPOINT_IN_JSON }),
+  { error: expected('an array of endpoints') },
+)
 
 const positive = (what: string): z.ZodNumber => {
   const error = expected(what)
@@ -233,9 +236,11 @@ const limits = inJson(
   { dependentRequired: { rate: ['per'], per: ['rate'] } },
 )
 
-const records = strict('true, false, or { tags, tagHeaders, detailed, maxDetailedBytes, retention }', {
+const records = strict('true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }', {
   tags: z.array(filled('a tag'), { error: expected('an array of tags') }).optional(),
   tagHeaders: z.array(headerName, { error: expected('an array of header names') }).optional(),
+  track: endpointKeys.optional(),
+  skip: endpointKeys.optional(),
   detailed: flag.optional(),
   maxDetailedBytes: bytes.optional(),
   retention: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),

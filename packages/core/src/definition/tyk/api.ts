@@ -102,6 +102,7 @@ export interface TykEndpoint {
   readonly path: Found<string>
   readonly plugins: readonly TykPlugin[]
   readonly rateLimit: TykRateLimit | undefined
+  readonly recorded: 'track' | 'skip' | undefined
 }
 
 export interface TykRateLimit {

@@ -87,7 +87,8 @@ export const CLASSIC: Vocabulary = {
     ${EXTENDED}.go_plugin[].{disabled,path,method,plugin_path,func_name}
     ${EXTENDED}.virtual[].{disabled,path,method,use_session,proxy_on_error}
     ${EXTENDED}.virtual[].{response_function_name,function_source_type,function_source_uri}
-    ${EXTENDED}.rate_limit[].{disabled,path,method,rate,per}`,
+    ${EXTENDED}.rate_limit[].{disabled,path,method,rate,per}
+    ${EXTENDED}.{track_endpoints,do_not_track_endpoints}[].{disabled,path,method}`,
 
   // Names; settings of what is refused when it is switched on; and what postern does anyway.
   silent: `
@@ -119,7 +120,6 @@ export const CLASSIC: Vocabulary = {
     'proxy.service_discovery.use_discovery_service': 'there is no service discovery; requests go to proxy.target_url',
     'proxy.transport.ssl_max_version': 'it is the newest version both sides have',
     [`${EXTENDED}.{cache,advance_cache_config}`]: 'answers are not cached',
-    [`${EXTENDED}.{track_endpoints,do_not_track_endpoints}`]: 'all endpoints are recorded alike',
   },
 
   refused: {

@@ -207,7 +207,7 @@ function versionEndpoints(version: Place): TykEndpoint[] {
   const uses = version.at('use_extended_paths')
   const paths = version.at('extended_paths')
   if (uses.flag().value) return endpointsOf(version)
-  for (const list of ['virtual', 'go_plugin', 'rate_limit']) {
+  for (const list of ['virtual', 'go_plugin', 'rate_limit', 'track_endpoints', 'do_not_track_endpoints']) {
     if (
       paths
         .at(list)
@@ -219,6 +219,8 @@ function versionEndpoints(version: Place): TykEndpoint[] {
   return []
 }
 
+const SAYS_NOTHING = { plugins: [], rateLimit: undefined, recorded: undefined }
+
 /** Virtual endpoints stand before the plugins: of one endpoint both run, in that order. */
 function endpointsOf(owner: Place): TykEndpoint[] {
   const paths = owner.at('extended_paths')
@@ -226,21 +228,29 @@ function endpointsOf(owner: Place): TykEndpoint[] {
     ...paths
       .at('virtual')
       .list()
-      .map((place) => ({ place, plugins: readOne(place, VIRTUAL), rateLimit: undefined })),
+      .map((place) => ({ place, plugins: readOne(place, VIRTUAL) })),
     ...paths
       .at('go_plugin')
       .list()
-      .map((place) => ({ place, plugins: readOne(place, GO_PLUGIN), rateLimit: undefined })),
+      .map((place) => ({ place, plugins: readOne(place, GO_PLUGIN) })),
     ...paths
       .at('rate_limit')
       .list()
-      .map((place) => ({ place, plugins: [], rateLimit: rateLimitOf(place) })),
+      .map((place) => ({ place, rateLimit: rateLimitOf(place) })),
+    ...paths
+      .at('track_endpoints')
+      .list()
+      .map((place) => ({ place, recorded: 'track' as const })),
+    ...paths
+      .at('do_not_track_endpoints')
+      .list()
+      .map((place) => ({ place, recorded: 'skip' as const })),
   ]
-  return entries.flatMap(({ place, plugins, rateLimit }) => {
+  return entries.flatMap(({ place, ...says }) => {
     if (!isFields(place.value) || !isNotDisabled(place)) return []
     const method = methodOf(place)
     const path = pathOf(place)
-    return method === undefined || path === undefined ? [] : [{ method, path, plugins, rateLimit }]
+    return method === undefined || path === undefined ? [] : [{ method, path, ...SAYS_NOTHING, ...says }]
   })
 }
 

@@ -110,9 +110,11 @@ const limits = (limit: TykRateLimit | undefined): boolean =>
 function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
   const keys = new Map<string, string>()
   const plugins = new Map<string, TykPlugin[]>()
+  const lists = { track: new Set<string>(), skip: new Set<string>() }
   for (const endpoint of api.endpoints) {
     const limited = limits(endpoint.rateLimit) && !api.skipRates.value
-    if (endpoint.plugins.length === 0 && !limited) continue
+    const { recorded } = endpoint
+    if (endpoint.plugins.length === 0 && !limited && recorded === undefined) continue
     const key = keyOf(endpoint, keys, api, settings)
     if (key === undefined) continue
     // As the real gateway goes through them.
@@ -122,6 +124,12 @@ function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
       plugins.set(key, [...(plugins.get(key) ?? []), ...endpoint.plugins])
     }
     if (limited) putRateLimit(form, ['limits', 'endpoints', key], endpoint.rateLimit!, settings.report)
+    if (recorded === undefined) continue
+    if (!api.records.kept.value) settings.report.warn(endpoint.path.path, 'without effect, no records are kept')
+    else if (!lists[recorded].has(key)) {
+      form.put(['records', recorded, lists[recorded].size], { value: key, path: endpoint.path.path })
+      lists[recorded].add(key)
+    }
   }
   // No driver: plugins of endpoints are always files.
   for (const [key, list] of plugins) putReferences(form, ['endpoints', key], list, undefined, settings)

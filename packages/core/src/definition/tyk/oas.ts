@@ -195,9 +195,15 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
       return []
     }
     const { method, path, place: item } = found[0]!
-    return [{ method, path: { value: path, path: item.path }, plugins, rateLimit: rateLimitOf(place.at('rateLimit')) }]
+    const rateLimit = rateLimitOf(place.at('rateLimit'))
+    return [{ method, path: { value: path, path: item.path }, plugins, rateLimit, recorded: recordedAs(place) }]
   })
   return endpoints.toSorted((a, b) => comparePaths(a.path.value, b.path.value))
+}
+
+function recordedAs(place: Place): TykEndpoint['recorded'] {
+  if (isEnabled(place.at('doNotTrackEndpoint'))) return 'skip'
+  return isEnabled(place.at('trackEndpoint')) ? 'track' : undefined
 }
 
 /** Comparing a name with all others takes its time, and whoever has misspelt this many does not need the hint. */
