@@ -10,7 +10,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { hookChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
+import { hookChannel, keepForHost, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -35,7 +35,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, forwarded)
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, undefined)
   if (host === undefined) {
     leavesChain(exchange)
     return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
@@ -46,27 +46,26 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   const upgrading = GatewayRequest.tunnel(request) !== undefined
   if (upgrading || (api.chain.response.length === 0 && !reframe)) {
     leavesChain(exchange)
+    keepForHost(exchange)
     exchange.answered = true
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
-  return askBehind(exchange, () => host(request))
+  return askBehind(exchange, host)
 }
 
 /** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
-function askBehind(
-  exchange: Exchange,
-  ask: (exchange: Exchange) => Promise<GatewayResponse>,
-): Promise<GatewayResponse> {
-  if (!upstreamChannel.hasSubscribers) {
-    leavesChain(exchange)
-    return fromBehind(exchange, ask(exchange))
-  }
-  const asked = traceUpstream(exchange, () => {
-    leavesChain(exchange)
-    return ask(exchange)
-  })
-  return fromBehind(exchange, asked)
+function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  return fromBehind(exchange, upstreamChannel.hasSubscribers ? askTraced(exchange, host) : ask(exchange, host))
+}
+
+function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  leavesChain(exchange)
+  return host === undefined ? forwarded(exchange) : host(exchange.request)
+}
+
+function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  return traceUpstream(exchange, () => ask(exchange, host))
 }
 
 /** From here on nothing that is done to the request has an effect. */
@@ -81,7 +80,8 @@ function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promi
   return behind.then(
     (response) => {
       exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-      return meetPlugins(exchange, withLimits(exchange, response))
+      const plugins = hookChannel.hasSubscribers ? throughHook : afterUpstream
+      return plugins(exchange, withLimits(exchange, response), 0)
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
@@ -128,9 +128,8 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 
 const SMALL_BODY_BYTES = 65_536
 
-function meetPlugins(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
-  if (!hookChannel.hasSubscribers || exchange.api.chain.response.length === 0)
-    return afterUpstream(exchange, response, 0)
+function throughHook(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
+  if (exchange.api.chain.response.length === 0) return afterUpstream(exchange, response, 0)
   return traceHook(
     'response',
     exchange,

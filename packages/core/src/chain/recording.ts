@@ -27,7 +27,7 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
 function recordRequest(exchange: Exchange, outcome: Outcome): Maybe<void> {
   if (exchange.api.definition.records === undefined) return
   const made = recordOf(exchange, outcome)
-  const kept = meetPlugins(exchange, made)
+  const kept = hookChannel.hasSubscribers ? throughHook(exchange, made) : runAnalytics(exchange, made, 0)
   if (kept instanceof Promise)
     return kept.then((keep) => {
       if (keep) store(exchange, made)
@@ -51,8 +51,8 @@ function store(exchange: Exchange, record: AnalyticsRecord): void {
   }
 }
 
-function meetPlugins(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
-  if (!hookChannel.hasSubscribers || exchange.api.chain.analytics.length === 0) return runAnalytics(exchange, record, 0)
+function throughHook(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
+  if (exchange.api.chain.analytics.length === 0) return runAnalytics(exchange, record, 0)
   return traceHook(
     'analytics',
     exchange,
