@@ -23,11 +23,12 @@ export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:u
 
 /** Runs the chain of a request; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
-  const { api, request, startedAt } = exchange
+  const { api, request, method, startedAt } = exchange
   const trace: RequestTrace = {
     api: api.info,
     exchange,
     request,
+    method,
     startedAt,
     parent: exchange.calledBy,
     get requestId() {
