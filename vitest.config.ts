@@ -23,6 +23,7 @@ export default defineConfig({
     server: { deps: { external: [/postern-plugins-/] } },
     reporters: process.env['CI'] !== undefined ? ['default', ['json', { outputFile: report }]] : ['default'],
     coverage: {
+      enabled: process.env['CI'] !== undefined,
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
       // Tested as a process of its own, which is not looked into.
@@ -56,6 +57,17 @@ export default defineConfig({
           include: ['test/cli/**/*.test.ts'],
           globalSetup: ['test/cli/setup.ts'],
           // Most of them start processes.
+          testTimeout: 30_000,
+          pool: 'forks',
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/setup.ts'],
+          // A browser takes its time to start.
           testTimeout: 30_000,
           pool: 'forks',
         },

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { benchChain } from './chain.ts'
+import { benchEvents } from './events.ts'
 import { benchMatching } from './matching.ts'
+import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
 import { benchTracing } from './tracing.ts'
 
@@ -14,8 +16,10 @@ interface BenchOptions {
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   matching: benchMatching,
   chain: benchChain,
+  records: benchRecords,
   sessions: benchSessions,
   tracing: benchTracing,
+  events: benchEvents,
 }
 
 const { values, positionals } = parseArgs({

@@ -12,7 +12,7 @@ import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, $schema'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
@@ -78,7 +78,28 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   ],
   [{ stripListenPath: 'yes' }, 'stripListenPath: found "yes", expected true or false'],
   [{ ignoreCase: 1 }, 'ignoreCase: found 1, expected true or false'],
-  [{ records: 'off' }, 'records: found "off", expected true, false, or { tags, tagHeaders, detailed, retention }'],
+  [{ records: { track: 'GET /x' } }, 'records.track: found "GET /x", expected an array of endpoints'],
+  [{ records: { skip: [5] } }, 'records.skip[0]: found 5, expected an endpoint, such as "GET /stock/:sku"'],
+  [
+    { records: { track: ['get /x'] } },
+    'records.track[0]: found the method "get", expected "GET" (methods are case-sensitive)',
+  ],
+  [
+    { records: { skip: ['GET /x/:a', 'GET /x/:b'] } },
+    'records.skip[1]: meets the same requests as "GET /x/:a"; put all of an endpoint under one key',
+  ],
+  [{ secrets: [] }, 'secrets: found an array of 0, expected { headers, query, bodyFields }'],
+  [{ secrets: { headers: ['x y'] } }, 'secrets.headers[0]: found "x y", expected a header name'],
+  [{ secrets: { query: 'key' } }, 'secrets.query: found "key", expected an array of names'],
+  [{ secrets: { bodyFields: [''] } }, 'secrets.bodyFields[0]: found "", expected the name of a field'],
+  [
+    { secrets: { header: [] } },
+    'secrets.header: unknown key; did you mean "headers"? known keys are headers, query, bodyFields',
+  ],
+  [
+    { records: 'off' },
+    'records: found "off", expected true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }',
+  ],
 
   [{ upstream: 5 }, 'upstream: found 5, expected a URL, or { url, ... }'],
   [{ upstream: null }, 'upstream: found null, expected a URL, or { url, ... }'],
@@ -425,6 +446,33 @@ describe('several definitions', () => {
   })
 })
 
+describe('what is no definition at all', () => {
+  it.each([
+    ['a Promise', Promise.resolve([{ name: 'a' }]), 'found a Promise; await it'],
+    [
+      'an export of the Tyk Dashboard',
+      { api_model: {}, api_definition: { api_id: 'a' }, hook_references: [] },
+      'found an export of the Tyk Dashboard; take out what is in "api_definition", which is the definition',
+    ],
+    [
+      'a package.json',
+      { name: 'shop', private: true, type: 'module', scripts: {}, dependencies: {} },
+      'this is no definition: it has private, type, scripts, and nothing that a definition has',
+    ],
+    [
+      'a tsconfig.json',
+      { compilerOptions: {} },
+      'this is no definition: it has compilerOptions, and nothing that a definition has',
+    ],
+  ])('is told once: %s', (_, input, message) => {
+    expect(refusal(input).cause).toEqual([{ path: '', message }])
+  })
+
+  it('is not what a misspelt definition is', () => {
+    expect((refusal({ name: 'a', listenpath: '/a', upsteam: 'x' }).cause as Problem[]).length).toBe(2)
+  })
+})
+
 describe('options', () => {
   it.each([
     ['null', null, 'The options are null; expected an object.'],
@@ -433,10 +481,37 @@ describe('options', () => {
     [
       'an unknown key',
       { foo: 1 },
-      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, plugins, pluginsDirectory, bundles, tykPathMatching.',
+      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
+    ],
+    [
+      'a key that is misspelt',
+      { pluginDirectory: 'x' },
+      'Unknown option "pluginDirectory"; did you mean "pluginsDirectory"? known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],
+    ['sinks that are no array', { sinks: 5 }, 'options.sinks is 5; expected an array of sinks.'],
+    [
+      'a sink that is none',
+      { sinks: [() => undefined, {}] },
+      'options.sinks[1] is an empty object; expected a function, or a sink such as jsonLines(stream).',
+    ],
+    ['a queue that is none', { recordQueue: [] }, 'options.recordQueue is an array of 0; expected an object.'],
+    [
+      'an unknown setting of the queue',
+      { recordQueue: { size: 1 } },
+      'Unknown option recordQueue.size; known: maxQueued, maxQueuedBytes, batchSize, flushMs, overflow.',
+    ],
+    [
+      'a queue that holds nothing',
+      { recordQueue: { maxQueued: 0 } },
+      'options.recordQueue.maxQueued is 0; expected an integer, 1 or more.',
+    ],
+    [
+      'an unknown way out of a full queue',
+      { recordQueue: { overflow: 'wait' } },
+      'options.recordQueue.overflow is "wait"; expected "drop-oldest" or "drop-newest".',
+    ],
     ['half a record', { recordCapacity: 1.5 }, 'options.recordCapacity is 1.5; expected an integer, 0 or more.'],
     [
       'a list of plugins',
@@ -533,7 +608,20 @@ describe('the validated definition', () => {
       maxBufferedBytes: 10 * 1024 * 1024,
       maxBodyBytes: Number.POSITIVE_INFINITY,
       trustedProxies: [],
-      records: { tags: [], tagHeaders: [], detailed: false, retention: undefined },
+      records: {
+        tags: [],
+        tagHeaders: [],
+        track: [],
+        skip: [],
+        detailed: false,
+        maxDetailedBytes: 65_536,
+        retention: undefined,
+      },
+      secrets: {
+        headers: ['authorization', 'proxy-authorization', 'cookie', 'set-cookie'],
+        query: [],
+        bodyFields: [],
+      },
     })
     expect([definition.upstream, definition.hooks.auth]).toEqual([undefined, undefined])
   })

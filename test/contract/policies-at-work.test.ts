@@ -334,7 +334,9 @@ describe('a policy', () => {
       KEY,
     ])
     await vi.waitFor(() =>
-      expect(gateway.records.list()).toMatchObject([{ alias: 'Ann', tags: ['ann', 'free', 'gold'] }]),
+      expect(gateway.records.list()).toMatchObject([
+        { alias: 'Ann', tags: ['pol-free', 'pol-gold', 'ann', 'free', 'gold'] },
+      ]),
     )
   })
 

@@ -489,6 +489,7 @@ const SHORT: { readonly [E in GatewayEvent]: (data: GatewayEvents[E]) => string 
   quotaThreshold: ({ percent }) => String(percent),
   storeError: ({ feature, outcome }) => `${feature} ${outcome}`,
   recordDropped: ({ error }) => error.code,
+  recordsLost: ({ count, reason }) => `${count} ${reason}`,
   circuitBreaker: ({ state }) => state,
   reload: ({ changed }) => String(changed.length),
   loadError: ({ error }) => error.code,

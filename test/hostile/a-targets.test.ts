@@ -1,6 +1,9 @@
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { signalled } from '../support/promises.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
-import { strictUpstream } from '../support/strict-upstream.ts'
+import { strictUpstream, wireAnswer } from '../support/strict-upstream.ts'
 import { valuesOf } from '../support/lines.ts'
 import { attack, besiege, cleanUpAfterAttacks } from './attack.ts'
 import { MALFORMED_HTTP } from './catalogue/a.ts'
@@ -83,13 +86,56 @@ attack(MALFORMED_HTTP, 'A19', (mount) => {
   })
 
   it('gives the answer to CONNECT to nobody who waits for another', async () => {
-    const pre = [() => new Promise<void>((resolve) => setTimeout(resolve, 50))]
-    const siege = await besiege(mount, { hooks: { pre } })
+    const cut = signalled()
+    const siege = await besiege(mount, { hooks: { pre: [() => cut.promise] } })
     const get = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n'
     const said = await allSaid(siege.port, get, get, 'CONNECT h:1 HTTP/1.1\r\nHost: a\r\n\r\n')
+    cut.signal()
     expect(statusesIn(said)).not.toContain(405)
     await siege.gateway.close({ timeoutMs: 60_000 })
     expect(siege.gateway.records.list().map(({ responseCode }) => responseCode)).toEqual([499])
+  })
+
+  describe.each([
+    ['has no answer yet', '', 499],
+    // As for any client that leaves then.
+    ['has half its answer', 'hal', 200],
+  ])('ends the connection behind a request that was read and %s, while the client', (_, begun, recorded) => {
+    it.each<[string, (socket: Socket) => unknown]>([
+      ['waits', () => undefined],
+      ['ends its side', (socket) => socket.end()],
+      ['hangs up', (socket) => socket.destroy()],
+      ['resets', (socket) => socket.resetAndDestroy()],
+    ])('%s', async (__, leave) => {
+      const whole = wireAnswer('halves')
+      const at = whole.indexOf(begun) + begun.length
+      const met = signalled()
+      const cut = signalled()
+      const upstream = await strictUpstream(({ method, target }, socket) => {
+        if (target !== '/first') return wireAnswer(`${method} ${target}`)
+        socket.write(whole.slice(0, at))
+        void cut.promise.then(() => socket.write(whole.slice(at)))
+        met.signal()
+        return undefined
+      })
+      const siege = await besiege(mount, {}, { upstream })
+      const ended = new Promise((resolve) =>
+        siege.server.once('connection', (socket: Socket) => socket.once('close', resolve)),
+      )
+      const client = new RawClient(siege.port)
+      client.write('POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello')
+      await met.promise
+      await client.until(begun)
+      client.write('CONNECT h:1 HTTP/1.1\r\nHost: a\r\n\r\n')
+      await sleep(20)
+      leave(client.socket)
+      await ended
+      await client.closed
+      cut.signal()
+      await expect.poll(() => siege.gateway.records.list().map(({ responseCode }) => responseCode)).toEqual([recorded])
+      expect(client.received).toBe('')
+      await siege.unharmed()
+    })
   })
 })
 

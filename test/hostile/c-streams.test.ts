@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGunzip, createGzip, constants } from 'node:zlib'
+import type { ResponsePlugin } from '@postern/core'
 import { describe, expect, it } from 'vitest'
 import { EventReader, open } from '../support/client.ts'
 import { signalled } from '../support/promises.ts'
@@ -253,5 +254,34 @@ attack(BODIES_AND_STREAMS, 'C13', (mount) => {
       expect([answer.status, answer.body, client.received]).toEqual([200, 'the answer', ''])
       await siege.unharmed()
     }
+  })
+})
+
+attack(BODIES_AND_STREAMS, 'C15', (mount) => {
+  const body = 'x'.repeat(4_000_000)
+
+  it.each([
+    ['of known length', `Content-Length: ${body.length}\r\n\r\n${body}`],
+    ['in chunks', `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`],
+    ['up to its end', `\r\n${body}`],
+  ])('an answer %s arrives whole', async (_, rest) => {
+    const closed = signalled()
+    const upstream = await strictUpstream(({ method, target }, socket) => {
+      if (target !== '/attack') return wireAnswer(`${method} ${target}`)
+      socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n')
+      socket.end(rest, closed.signal)
+      return undefined
+    })
+    const looking: ResponsePlugin = ({ headers }) => headers.set('x-looked', '1')
+    const siege = await besiege(mount, { hooks: { response: [looking] } }, { upstream })
+    const res = await open(`http://127.0.0.1:${siege.port}`, '/attack')
+    let received = 0
+    for await (const chunk of res) {
+      received += (chunk as Buffer).length
+      await sleep(1)
+    }
+    expect([received, res.complete]).toEqual([body.length, true])
+    await closed.promise
+    await siege.unharmed()
   })
 })

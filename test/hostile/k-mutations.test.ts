@@ -61,7 +61,8 @@ const COMPLETE = (): Record<string, unknown> => ({
   upgradeIdleTimeoutMs: 100,
   underscoreHeaders: 'drop',
   trustedProxies: ['10.0.0.0/8'],
-  records: { tags: ['shop'], tagHeaders: ['x-region'], detailed: true, retention: 60 },
+  records: { tags: ['shop'], tagHeaders: ['x-region'], detailed: true, maxDetailedBytes: 1_024, retention: 60 },
+  secrets: { headers: ['x-api-key'], query: ['key'], bodyFields: ['password'] },
   keepUntilExpiry: true,
 })
 

@@ -158,6 +158,7 @@ describe('tables', () => {
       upstream: known({ name: 'x', upstream: { url: 'http://x', none: 1 } }, 'upstream.'),
       hooks: known({ name: 'x', hooks: { none: 1 } }, 'hooks.'),
       records: known({ name: 'x', records: { none: 1 } }, 'records.'),
+      secrets: known({ name: 'x', secrets: { none: 1 } }, 'secrets.'),
     }
     const keys = Object.keys(definitionSchema.shape)
     expect(shown).toEqual(keys.flatMap((key) => [key].concat(nested[key] ?? [])))

@@ -73,7 +73,7 @@ describe('what an auth plugin returns', () => {
   cyclic['self'] = cyclic
 
   it.each<[string, unknown, string]>([
-    ['text', 'a', 'An auth plugin returned "a"'],
+    ['text', 'a', 'An auth plugin returned a text of 1 characters'],
     ['a list', [], 'An auth plugin returned an array of 0'],
     ['a misspelt field', { Rate: 5 }, 'The session has no field "Rate"; did you mean "rate"?'],
     ['a field by another name', { quota_max: 5 }, 'The session has no field "quota_max"; did you mean "quotaMax"?'],

@@ -61,6 +61,7 @@ describe('what the gateway finds wrong stands where the document says it', () =>
       'custom_middleware.id_extractor.extractor_config.regex_expression',
     ],
     ['a header of records', classic({ tag_headers: ['a b'] }), 'tag_headers[0]'],
+    ['a header of records behind an empty one', classic({ tag_headers: ['', 'a b'] }), 'tag_headers[1]'],
     ['a lifetime', classic(asked, extractor('', '', {}), { session_lifetime: -1 }), 'session_lifetime'],
     [
       'a plugin nobody has handed in',

@@ -7,6 +7,7 @@ import type {
   PrePlugin,
   ResponsePlugin,
 } from './hooks.ts'
+import type { Secrets } from './analytics/masks.ts'
 import type { DefinitionSource } from './source.ts'
 import type { RateAlgorithm } from './limits/charge.ts'
 import type { LimitHeaders } from './limits/limit-headers.ts'
@@ -207,10 +208,29 @@ export interface RecordsInput {
   readonly tags?: readonly string[] | undefined
   /** Request headers whose values become tags: `<name>-<value>`. */
   readonly tagHeaders?: readonly string[] | undefined
-  /** Also what was sent and answered, word for word. Default false. */
+  /** Endpoints whose requests count together: their pattern is what the record calls `path`. */
+  readonly track?: readonly EndpointKey[] | undefined
+  /** Endpoints whose requests are not recorded. */
+  readonly skip?: readonly EndpointKey[] | undefined
+  /** Also what was sent and answered, word for word, with secrets masked. Never for upgrades. Default false. */
   readonly detailed?: boolean | undefined
-  /** Seconds after which a record may be deleted. Default: as who stores it says. */
+  /** Bytes of each body that are recorded word for word. Default 65,536. */
+  readonly maxDetailedBytes?: number | undefined
+  /** Seconds after which a record may be deleted: its `expireAt`. Default: a hundred years. */
   readonly retention?: number | undefined
+}
+
+/**
+ * What must not be recorded or logged, by name and without regard to case; `***` stands in its place. Always so: the headers
+ * `authorization`, `proxy-authorization`, `cookie` and `set-cookie`, and where `authentication` finds keys and ids.
+ */
+export interface SecretsInput {
+  /** Of requests and of answers. */
+  readonly headers?: readonly string[] | undefined
+  /** Parameters of the query. */
+  readonly query?: readonly string[] | undefined
+  /** Fields of bodies in JSON, XML and forms, at any depth. */
+  readonly bodyFields?: readonly string[] | undefined
 }
 
 /**
@@ -218,6 +238,9 @@ export interface RecordsInput {
  * the listen path. `*` is any method. `GET` also answers `HEAD`.
  */
 export type EndpointKey = `${Uppercase<string>} /${string}` | `${Uppercase<string>} ~${string}`
+
+/** Of several endpoints that meet a request: the most specific counts, or the first that is listed. */
+export type EndpointOrder = 'specific' | 'listed'
 
 /**
  * An API as its author writes it, plugins in place.
@@ -246,6 +269,8 @@ export interface ApiDefinitionInput {
   /** Left out: the host application's own routes are the upstream. */
   readonly upstream?: string | UpstreamInput | undefined
   readonly hooks?: HooksInput | undefined
+  /** Which answers the response plugins see: those from behind the gateway (default), or also those it makes itself. */
+  readonly responseScope?: 'upstream' | 'all' | undefined
   /** Per-endpoint plugins. The most specific path wins, whatever the order. */
   readonly endpoints?: Readonly<Record<EndpointKey, readonly PluginEntry<EndpointPlugin>[]>> | undefined
   /** Who may call: by key, by plugin, by both. Without it and without `hooks.auth` the API is keyless. */
@@ -262,6 +287,8 @@ export interface ApiDefinitionInput {
   readonly keepUntilExpiry?: boolean | undefined
   /** Match endpoint paths without regard to case. Default false. */
   readonly ignoreCase?: boolean | undefined
+  /** Which of several endpoints that meet a request counts: the most specific (default), or the first that is listed. */
+  readonly endpointOrder?: EndpointOrder | undefined
   /** Free data for plugins: `context.config`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
   /** Milliseconds one plugin call may take. Default 5,000. */
@@ -287,6 +314,8 @@ export interface ApiDefinitionInput {
   readonly trustedProxies?: readonly string[] | undefined
   /** False: no analytics records. Default true; an object says what else is kept. */
   readonly records?: boolean | RecordsInput | undefined
+  /** What must not be recorded or logged. */
+  readonly secrets?: SecretsInput | undefined
 }
 
 /** A Tyk OAS document: an OpenAPI document with `x-tyk-api-gateway`. Its plugins are named; see `options.plugins`. */
@@ -393,8 +422,10 @@ export interface ApiDefinition {
     readonly response: readonly PluginSettings<ResponsePlugin>[]
     readonly analytics: readonly PluginSettings<AnalyticsPlugin>[]
   }
+  readonly responseScope: 'upstream' | 'all'
   readonly endpoints: Readonly<Record<string, readonly PluginSettings<EndpointPlugin>[]>>
   readonly ignoreCase: boolean
+  readonly endpointOrder: EndpointOrder
   readonly config: Readonly<Record<string, unknown>>
   readonly pluginTimeoutMs: number
   readonly maxBufferedBytes: number
@@ -407,13 +438,18 @@ export interface ApiDefinition {
   readonly trustedProxies: readonly string[]
   /** Undefined: none are made. */
   readonly records: Records | undefined
+  /** Those that always are, included. */
+  readonly secrets: Secrets
 }
 
 interface Records {
   readonly tags: readonly string[]
   /** Lower case. */
   readonly tagHeaders: readonly string[]
+  readonly track: readonly string[]
+  readonly skip: readonly string[]
   readonly detailed: boolean
+  readonly maxDetailedBytes: number
   readonly retention: number | undefined
 }
 

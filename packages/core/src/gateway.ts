@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ApiInfo, DefinitionInput } from './api.ts'
-import { RecordBuffer } from './analytics/record.ts'
+import { Recorder } from './analytics/recorder.ts'
 import { type GatewayEvent, Events, type Listener } from './chain/events.ts'
 import { explain, type Explanation } from './chain/explain.ts'
 import type { ReloadReport } from './chain/reload-report.ts'
@@ -12,7 +12,7 @@ import type { RequestInput } from './http/create.ts'
 import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import { Generations } from './loading/generations.ts'
 import { Loader } from './loading/loader.ts'
-import { checkOptions, type GatewayOptions, parseContext } from './options.ts'
+import { checkOptions, type GatewayOptions, parseContext, sinkSettings } from './options.ts'
 import { offerHostLog } from './plugins/host-log.ts'
 import { PluginModules } from './plugins/plugin-modules.ts'
 import { memoryStore } from './session/memory-store.ts'
@@ -42,7 +42,8 @@ export interface Gateway {
   apis(): readonly ApiInfo[]
   /**
    * Answers new requests with 503, lets running ones finish for up to `timeoutMs` (default 10,000), then closes the
-   * upstream connections. Calling it again waits for the same end.
+   * upstream connections; sinks get the records that wait for them within the same time, and a second at least, and so does
+   * `close()` of plugin files. Calling it again waits for the same end.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
   /**
@@ -58,8 +59,8 @@ export interface Gateway {
   on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void
   /** Keys: creates, reads, changes, lists and revokes them. */
   readonly sessions: Sessions
-  /** The last analytics records. */
-  readonly records: Pick<RecordBuffer, 'list' | 'dropped'>
+  /** The last analytics records, and how many never arrived. */
+  readonly records: Pick<Recorder, 'list' | 'dropped' | 'lost'>
 }
 
 /** @internal A gateway without a host: what adapters are built on. */
@@ -80,7 +81,12 @@ export function createCore(
   checkOptions(options)
   const pools = new Pools()
   const events = new Events()
-  const records = new RecordBuffer(options.recordCapacity ?? 1_000)
+  const records = new Recorder({
+    capacity: options.recordCapacity ?? 1_000,
+    ...sinkSettings(options),
+    onLost: (loss) => events.emit('recordsLost', loss),
+    onUnclosed: (sink, error) => events.warn(`close ${sink}`, error.message),
+  })
   const store = options.store ?? memoryStore()
   const { log, forward, pluginsDirectory } = options
   const modules =
@@ -114,10 +120,14 @@ export function createCore(
       },
       close: ({ timeoutMs = 10_000 } = {}) => {
         generations.stop()
+        const deadline = performance.now() + timeoutMs
         return intake.close(timeoutMs, async () => {
           withdrawLog?.()
-          await generations.close()
-          await Promise.all([pools.close(), use.end()])
+          // Also where running requests have taken all the time there was.
+          const left = Math.max(deadline - performance.now(), Math.min(timeoutMs, FLUSHING_MS))
+          const flushed = records.close(left)
+          await generations.close(left)
+          await Promise.all([pools.close(), use.end(), flushed])
         })
       },
       reload: (definitions) => generations.reload(definitions),
@@ -129,6 +139,9 @@ export function createCore(
     },
   }
 }
+
+/** How long sinks may take for what waits for them, at least. */
+const FLUSHING_MS = 1_000
 
 function definedOnly(policy: Partial<StoreFailurePolicy> = {}): Partial<StoreFailurePolicy> {
   return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined))

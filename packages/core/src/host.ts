@@ -1,4 +1,5 @@
 /** What an adapter needs to put a gateway into a host, and a reader to say what is wrong. Application code has no use for it. */
+export { Masks } from './analytics/masks.ts'
 export { HANDED_OVER } from './chain/answer.ts'
 export type { ExchangeAnswer } from './chain/answer.ts'
 export type { HostForwarder } from './chain/exchange.ts'
@@ -17,3 +18,4 @@ export { namesBrokenHost, withBasePath, withoutAuthority } from './http/path.ts'
 export { GatewayRequest } from './http/request.ts'
 export { GatewayResponse } from './http/response.ts'
 export type { Acceptance, BodyLimits, HostCall } from './intake.ts'
+export { isPluginSource } from './plugins/plugin-sources.ts'

@@ -9,6 +9,7 @@ export type {
   CircuitBreakerInput,
   DefinitionInput,
   EndpointKey,
+  EndpointOrder,
   ForwardedPolicy,
   HealthCheckInput,
   HooksInput,
@@ -19,6 +20,7 @@ export type {
   PluginSettings,
   RateLimitInput,
   RecordsInput,
+  SecretsInput,
   SingleUpstreamInput,
   TargetInput,
   TokenInput,
@@ -30,7 +32,10 @@ export type {
 } from './api.ts'
 export { getLogger } from './chain/get-logger.ts'
 export { createContext } from './create-context.ts'
-export type { AnalyticsRecord } from './analytics/record.ts'
+export { jsonLines } from './analytics/json-lines.ts'
+export type { Secrets } from './analytics/masks.ts'
+export type { AnalyticsRecord, HookTimes } from './analytics/record.ts'
+export type { LossReason, RecordQueueInput, RecordSink, RecordsLost, RecordWriter } from './analytics/sink.ts'
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
 export type { ApiChange, ReloadReport } from './chain/reload-report.ts'

@@ -19,6 +19,7 @@ import { goesInCircles } from './http/loop.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
+import { withinTime } from './within-time.ts'
 
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
@@ -55,6 +56,8 @@ export interface Acceptance {
   readonly maxBodyBytes: number
   /** Whether the host application is to answer, as the definition says: `freely` where nothing here decides about it. */
   readonly leadsToHost: 'never' | 'guarded' | 'freely'
+  /** Is to be shown the body that the host application reads by itself; undefined where no bodies are recorded. */
+  readonly watchBody: ((chunk: Uint8Array) => void) | undefined
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
   /**
@@ -143,14 +146,16 @@ export class Intake implements Life {
   }
 
   async #close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + timeoutMs
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
     for (const { cancellation } of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
     // What was cut has to be cut and recorded before anybody takes the process away.
-    await withinTime(idle, Math.min(timeoutMs, CUTTING_MS))
+    const cutting = Math.min(timeoutMs, CUTTING_MS)
+    await withinTime(idle, cutting)
     clearInterval(this.#sweep)
-    await withinTime(Promise.all(this.#concluding), timeoutMs)
+    await withinTime(Promise.all(this.#concluding), Math.max(deadline - performance.now(), cutting))
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
   }
@@ -172,7 +177,7 @@ export class Intake implements Life {
       maxBufferedBytes,
       tunnel: call.tunnel,
     })
-    const exchange = new Exchange(api, request, cancellation)
+    const exchange = new Exchange(api, request, cancellation, undefined, call.httpVersion)
     this.#running.add(exchange)
     api.services.generation.enter()
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
@@ -199,27 +204,34 @@ export class Intake implements Life {
   }
 
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
-  finish(exchange: Exchange, status: number): void {
+  finish(exchange: Exchange, status: number, cut: boolean): void {
     if (!this.#running.delete(exchange)) return
-    const { services, info } = exchange.api
-    const leave = (): void => exchange.leave()
     try {
-      const concluding = conclude(exchange, { status })
-      if (concluding instanceof Promise) this.#track(concluding, leave)
-      else leave()
+      const concluding = conclude(exchange, { status, cut })
+      if (concluding instanceof Promise)
+        this.#track(
+          concluding.catch((error: unknown) => this.#unrecorded(exchange, error)),
+          exchange,
+        )
+      else exchange.leave()
     } catch (error) {
-      // Nobody waits for this any more, and an exception here would be nobody's to catch.
-      services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
-      leave()
+      this.#unrecorded(exchange, error)
+      exchange.leave()
     }
     if (this.#running.size === 0) this.#idle?.()
   }
 
-  #track(concluding: Promise<void>, leave: () => void): void {
+  /** A mistake of ours. Nobody waits for this any more, and an exception here would be nobody's to catch. */
+  #unrecorded({ api: { info, services } }: Exchange, error: unknown): void {
+    services.records.drop()
+    services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
+  }
+
+  #track(concluding: Promise<void>, exchange: Exchange): void {
     this.#concluding.add(concluding)
     const done = (): void => {
       this.#concluding.delete(concluding)
-      leave()
+      exchange.leave()
     }
     // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
     concluding.then(done, done)
@@ -236,7 +248,7 @@ const CUTTING_MS = 1_000
 interface Life {
   /** No more requests are taken by now. */
   readonly closing: boolean
-  finish(exchange: Exchange, status: number): void
+  finish(exchange: Exchange, status: number, cut: boolean): void
 }
 
 /** Behind a body that was refused, or never came, nobody knows where the next request begins. */
@@ -272,6 +284,10 @@ class AcceptedRequest implements Acceptance {
   get closes(): boolean {
     const { code } = this.#exchange
     return this.#problem !== undefined || this.#life.closing || (code !== undefined && LEAVES_BODY.has(code))
+  }
+
+  get watchBody(): Acceptance['watchBody'] {
+    return this.#exchange.detail?.request.take
   }
 
   get leadsToHost(): Acceptance['leadsToHost'] {
@@ -320,7 +336,7 @@ class AcceptedRequest implements Acceptance {
 
   conclude(status: number, cutBy?: unknown): void {
     if (isGatewayError(cutBy)) cutShort(this.#exchange, cutBy)
-    this.#life.finish(this.#exchange, status)
+    this.#life.finish(this.#exchange, status, cutBy !== undefined || status === 499)
   }
 }
 
@@ -350,6 +366,7 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     method: call.method,
     maxBufferedBytes: 0,
     maxBodyBytes: 0,
+    watchBody: undefined,
     leadsToHost: 'never',
     closes: true,
     hostTarget: () => undefined,
@@ -360,12 +377,4 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     cancel: () => undefined,
     conclude: () => undefined,
   }
-}
-
-/** Waits, but not longer than that: a timer cannot be set further than 2^31 - 1 ms ahead. */
-async function withinTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, 2_147_483_647))))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

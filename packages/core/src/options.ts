@@ -1,9 +1,17 @@
+import {
+  QUEUE_DEFAULTS,
+  type QueueSettings,
+  type RecordQueueInput,
+  type RecordSink,
+  type RecordWriter,
+} from './analytics/sink.ts'
 import { STORE_FAILURE_DEFAULTS, type StoreFailurePolicy } from './chain/store-failure-policy.ts'
 import type { ParseContext } from './definition/parse.ts'
 import type { NamedPlugins } from './definition/plugin-references.ts'
 import type { TykPathMatching } from './definition/translation.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
+import { nearest } from './nearest.ts'
 import type { LogTarget } from './plugins/log.ts'
 import type { PolicyInput } from './session/policy.ts'
 import type { Store } from './session/store.ts'
@@ -26,6 +34,10 @@ export interface GatewayOptions {
   readonly onStoreError?: Partial<StoreFailurePolicy> | undefined
   /** How many analytics records are kept in memory. Default 1,000. */
   readonly recordCapacity?: number | undefined
+  /** Where records go besides: `jsonLines(stream)`, a function that takes some at a time, a sink of your own. */
+  readonly sinks?: readonly (RecordSink | RecordWriter)[] | undefined
+  /** How many records may wait for each of them, and for how long. */
+  readonly recordQueue?: RecordQueueInput | undefined
   /** Functions that definitions name: an object, or a whole module (`import * as plugins`). */
   readonly plugins?: NamedPlugins | undefined
   /** Where plugins in files are, and nothing outside it: a path, or a `file:` URL. */
@@ -47,6 +59,8 @@ const KNOWN_OPTIONS = [
   'policies',
   'onStoreError',
   'recordCapacity',
+  'sinks',
+  'recordQueue',
   'plugins',
   'pluginsDirectory',
   'bundles',
@@ -61,7 +75,7 @@ export function checkOptions(options: GatewayOptions): void {
   }
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
   if (unknown !== undefined) {
-    throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+    throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(unknown, KNOWN_OPTIONS))
   }
   const { log, forward, recordCapacity } = options
   const missing =
@@ -83,8 +97,53 @@ export function checkOptions(options: GatewayOptions): void {
       `options.recordCapacity is ${describe(recordCapacity)}; expected an integer, 0 or more.`,
     )
   }
+  checkSinkOptions(options)
   checkStoreOptions(options)
   checkPluginOptions(options)
+}
+
+function checkSinkOptions({ sinks, recordQueue }: GatewayOptions): void {
+  if (sinks !== undefined && !Array.isArray(sinks))
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `options.sinks is ${describe(sinks)}; expected an array of sinks.`)
+  for (const [i, sink] of (sinks ?? []).entries())
+    if (typeof sink !== 'function' && typeof (sink as Partial<RecordSink> | null)?.write !== 'function')
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.sinks[${i}] is ${describe(sink)}; expected a function, or a sink such as jsonLines(stream).`,
+      )
+  if (recordQueue === undefined) return
+  if (!isObject(recordQueue))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.recordQueue is ${describe(recordQueue)}; expected an object.`,
+    )
+  for (const [name, value] of Object.entries(recordQueue) as [keyof RecordQueueInput, unknown][]) {
+    if (!Object.hasOwn(QUEUE_DEFAULTS, name))
+      throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(name, Object.keys(QUEUE_DEFAULTS), 'recordQueue'))
+    const fits =
+      name === 'overflow'
+        ? value === 'drop-oldest' || value === 'drop-newest'
+        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2_147_483_647
+    if (value !== undefined && !fits)
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `options.recordQueue.${name} is ${describe(value)}; expected ${name === 'overflow' ? '"drop-oldest" or "drop-newest"' : 'an integer, 1 or more'}.`,
+      )
+  }
+}
+
+/** @internal Sinks and their queue, defaults filled in. */
+export function sinkSettings({ sinks = [], recordQueue = {} }: GatewayOptions): {
+  readonly sinks: readonly RecordSink[]
+  readonly queue: QueueSettings
+} {
+  const given = Object.entries(recordQueue).filter(([, value]) => value !== undefined)
+  return {
+    sinks: sinks.map((sink) =>
+      typeof sink === 'function' ? { name: sink.name === '' ? undefined : sink.name, write: sink } : sink,
+    ),
+    queue: { ...QUEUE_DEFAULTS, ...(Object.fromEntries(given) as Partial<QueueSettings>) },
+  }
 }
 
 function checkPluginOptions({ plugins, pluginsDirectory, bundles, tykPathMatching }: GatewayOptions): void {
@@ -135,7 +194,7 @@ function checkStoreOptions({ store, policies, onStoreError }: GatewayOptions): v
     if (!Object.hasOwn(STORE_FAILURE_DEFAULTS, feature))
       throw new GatewayError(
         'PSTN_OPTIONS_INVALID',
-        `Unknown option onStoreError.${feature}; known: ${Object.keys(STORE_FAILURE_DEFAULTS).join(', ')}.`,
+        unknownOption(feature, Object.keys(STORE_FAILURE_DEFAULTS), 'onStoreError'),
       )
     if (found !== undefined && found !== 'refuse' && found !== 'pass')
       throw new GatewayError(
@@ -157,4 +216,11 @@ export function parseContext({ plugins, pluginsDirectory, bundles, tykPathMatchi
     bundles: bundles ?? {},
     pathMatching: tykPathMatching ?? 'whole',
   }
+}
+
+function unknownOption(found: string, known: readonly string[], inside?: string): string {
+  const meant = nearest(found, known)
+  const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+  const name = inside === undefined ? `"${found}"` : `${inside}.${found}`
+  return `Unknown option ${name}; ${hint}known: ${known.join(', ')}.`
 }

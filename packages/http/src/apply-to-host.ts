@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { type Acceptance, ByteStream, changesForHost, GatewayError, type HostChanges } from '@postern/core/host'
+import {
+  type Acceptance,
+  ByteStream,
+  changesForHost,
+  GatewayError,
+  GatewayRequest,
+  type HostChanges,
+} from '@postern/core/host'
 import { parsedRequest } from './request-body.ts'
 
 /**
@@ -21,21 +28,22 @@ export function applyToHost(
   }
   const changes = changesForHost(request)
   if (!(changes instanceof Promise)) {
-    apply(changes, req, accepted.maxBodyBytes)
+    apply(changes, req, accepted)
     return undefined
   }
-  return changes.then((later) => apply(later, req, accepted.maxBodyBytes))
+  return changes.then((later) => apply(later, req, accepted))
 }
 
 function apply(
   { method, touchedHeaders, headerLines, body }: HostChanges,
   req: IncomingMessage,
-  maxBodyBytes: number,
+  { request, maxBodyBytes, watchBody }: Acceptance,
 ): void {
   req.method = method
   if (touchedHeaders.size > 0) applyHeaders(touchedHeaders, headerLines, req)
   if (body === undefined) {
     limitBody(req, maxBodyBytes)
+    if (watchBody !== undefined && request !== undefined) showBody(req, request, watchBody)
     return
   }
   // A parser above has run already and will not run again.
@@ -69,6 +77,25 @@ function limitBody(req: IncomingMessage, limitBytes: number): void {
     if (bytes <= limitBytes) return push(chunk, encoding)
     req.destroy(tooLarge())
     return false
+  }
+}
+
+/** Shows a body that the host application reads by itself, without reading it. */
+function showBody(req: IncomingMessage, request: GatewayRequest, watch: (chunk: Uint8Array) => void): void {
+  if (req.readableDidRead) {
+    // A parser above has it: what it kept is shown when it is asked for.
+    void GatewayRequest.body(request).content()
+    return
+  }
+  const waiting: unknown = req.readableLength > 0 ? req.read() : null
+  if (waiting instanceof Uint8Array) {
+    watch(waiting)
+    req.unshift(waiting)
+  }
+  const push = req.push.bind(req)
+  req.push = (chunk: Uint8Array | null, encoding) => {
+    if (chunk !== null) watch(chunk)
+    return push(chunk, encoding)
   }
 }
 

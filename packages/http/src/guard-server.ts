@@ -45,8 +45,12 @@ export function guardServer(server: Server, listener: RequestListener): void {
   server.on('connect', (_: IncomingMessage, socket: Duplex) => {
     const before = [...(inFlight.get(socket) ?? [])]
     if (before.length === 0) refuseOnSocket(socket, 405, 'Method not allowed')
-    // Node has let go of the connection: an answer written now would be taken for the one to an earlier request.
-    else for (const { req } of before) req.destroy()
+    // Node has let go of the connection: an answer written now would be taken for the one to an earlier request, no end,
+    // no deadline and no error of it is heard any more, and a request that was read does not take it along.
+    else {
+      for (const { req } of before) req.destroy()
+      socket.destroy()
+    }
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
     refuseClient(inFlight, error, socket as Socket),

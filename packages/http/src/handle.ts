@@ -10,11 +10,11 @@ import {
 } from '@postern/core/host'
 import { announceToClient } from './announce.ts'
 import { applyToHost } from './apply-to-host.ts'
-import { captureResponse } from './capture-response.ts'
+import { type CapturedResponse, captureResponse } from './capture-response.ts'
 import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { checkServer } from './server-settings.ts'
-import { causeOfBreak, isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
+import { causeOfBreak, isBrokenOff, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
 export interface HostContext {
@@ -69,15 +69,14 @@ class HostExchange {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #host: HostContext
-  /** Where the answer is written: past the capture, when the host application's own answer was caught. */
-  #writer: ResponseWriter
+  /** The host application's own answer, where it is caught. */
+  #capture: CapturedResponse | undefined
 
   constructor(accepted: Acceptance, req: IncomingMessage, res: ServerResponse, host: HostContext) {
     this.#accepted = accepted
     this.#req = req
     this.#res = res
     this.#host = host
-    this.#writer = res
   }
 
   run(): void {
@@ -95,7 +94,7 @@ class HostExchange {
   async #catchHost(): Promise<GatewayResponse> {
     await applyToHost(this.#accepted, this.#req, this.#host.onMoved)
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
-    this.#writer = capture.writer
+    this.#capture = capture
     try {
       this.#host.next()
     } catch (error) {
@@ -109,7 +108,12 @@ class HostExchange {
   #deliver(answer: ExchangeAnswer): void {
     if (this.#accepted.closes) endConnectionWith(this.#req, this.#res)
     if (answer === HANDED_OVER) this.#handOver()
-    else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+    else this.#write(answer)
+  }
+
+  /** Past the capture, where there is one. */
+  #write(answer: GatewayResponse): void {
+    writeResponse(this.#res, answer, this.#accepted.method, this.#capture?.writerFor(answer))
   }
 
   #handOver(): void {
@@ -129,7 +133,7 @@ class HostExchange {
     if (answer === undefined) {
       announceToClient(this.#accepted, this.#res)
       this.#host.next(error ?? new Error('Rejected without an error.'))
-    } else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+    } else this.#write(answer)
   }
 }
 
@@ -140,8 +144,10 @@ class HostExchange {
 function watch(req: IncomingMessage, res: ServerResponse, accepted: Acceptance): void {
   const onClose = (): void => {
     const delivered = res.writableFinished
+    // Asked first: what is cancelled breaks off as well, but it was the client who has left.
+    const status = delivered || isBrokenOff(res) ? res.statusCode : 499
     if (!delivered) accepted.cancel()
-    accepted.conclude(delivered || isBrokenOff(res) ? res.statusCode : 499, causeOfBreak(res))
+    accepted.conclude(status, causeOfBreak(res))
   }
   if (res.closed || (res.socket === null && req.socket.destroyed)) {
     onClose()

@@ -1,7 +1,7 @@
 import type { Broken } from './document.ts'
 
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, $schema'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const UPSTREAM =
   'url, targets, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls, balance, retries, ejectAfter, ejectMs, health, circuitBreaker, maxConnections, maxQueued, queueTimeoutMs'
 const HOOKS = 'pre, auth, postAuth, post, response, analytics'
@@ -71,7 +71,11 @@ export const native: readonly Broken[] = [
       ['⑫', 'pluginTimeoutMs', 'found "5s", expected an integer of milliseconds from 1 to 2147483647'],
       ['⑬', 'maxBodyBytes', 'found -1, expected a number of bytes, 0 or more'],
       ['⑭', 'trustedProxies', 'found "10.0.0.0/8", expected an array of IP addresses and CIDR ranges'],
-      ['⑮', 'records', 'found "maybe", expected true, false, or { tags, tagHeaders, detailed, retention }'],
+      [
+        '⑮',
+        'records',
+        'found "maybe", expected true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }',
+      ],
       ['⑯', 'underscoreHeaders', 'found "no", expected "drop" or "keep"'],
       ['⑰', 'sessionLifetime', 'found 0.5, expected an integer of seconds, 1 or more'],
       ['⑱', '$schema', 'found 1, expected the address of a JSON Schema'],
@@ -176,7 +180,7 @@ export const native: readonly Broken[] = [
       [
         '⑥',
         'records.tagheaders',
-        'unknown key; did you mean "tagHeaders"? known keys are tags, tagHeaders, detailed, retention',
+        'unknown key; did you mean "tagHeaders"? known keys are tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention',
       ],
     ],
   },
@@ -387,6 +391,7 @@ export const native: readonly Broken[] = [
           GET /:a/:a: ⑧[{ functionName: stamp }]
           GET /%zz: ⑨[{ functionName: stamp }]
           "": ⑩[{ functionName: stamp }]
+          "GET /admin/{id}": ⑪[{ functionName: stamp }]
       `,
     },
     report: [
@@ -412,6 +417,11 @@ export const native: readonly Broken[] = [
       ['⑧', 'endpoints["GET /:a/:a"]', 'uses the parameter "a" twice'],
       ['⑨', 'endpoints["GET /%zz"]', '"/%zz" has no canonical spelling'],
       ['⑩', 'endpoints[""]', 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'],
+      [
+        '⑪',
+        'endpoints["GET /admin/{id}"]',
+        'found "{id}", which is the word "id" or nothing; write "/:id" for a parameter, "{/id}" for an optional segment',
+      ],
     ],
   },
   {
@@ -505,7 +515,11 @@ export const native: readonly Broken[] = [
       ['③', '["\\u0000"]', `unknown key; known keys are ${KEYS}`],
       ['④', 'hooks["x\\n  - forged"]', `unknown key; known keys are ${HOOKS}`],
       ['⑤', 'hooks["\\u001b[31mred"]', `unknown key; known keys are ${HOOKS}`],
-      ['⑥', 'records["a\\n  - forged"]', 'unknown key; known keys are tags, tagHeaders, detailed, retention'],
+      [
+        '⑥',
+        'records["a\\n  - forged"]',
+        'unknown key; known keys are tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention',
+      ],
       ['⑦', 'listenPath', 'found an object with "a\\n  - forged", expected a path such as "/orders/"'],
       ['⑧', 'orgId', 'found an object with constructor, expected text'],
     ],

@@ -70,8 +70,8 @@ export const MALFORMED_HTTP: Group = {
       'Matched by their path only and forwarded in origin-form; the host they name is never contacted. Broken ones are refused with 400.',
     ),
     A19: onHosts(
-      '`CONNECT` with a host or a path, a target that is only a host, `GET *`, `OPTIONS *`',
-      '`CONNECT` gets 405 or 400, `OPTIONS *` 404, the others 400; the connection is closed.',
+      '`CONNECT` with a host or a path, also behind a request without its whole answer; a target that is only a host, `GET *`, `OPTIONS *`',
+      '`CONNECT` gets 405 or 400, behind such a request nothing; `OPTIONS *` gets 404, the others 400; the connection is closed.',
     ),
     A20: onHosts(
       'Versions that are not 1.0 or 1.1, none at all, the preface of HTTP/2, a TLS hello, noise',

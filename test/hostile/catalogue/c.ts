@@ -56,5 +56,9 @@ export const BODIES_AND_STREAMS: Group = {
       'Range requests, 206 with one and several parts, `If-None-Match` and 304',
       'Untouched from end to end.',
     ),
+    C15: onHosts(
+      'The upstream closes its connection behind an answer (of known length, in chunks, or up to its end) that a slow client has not read.',
+      'The client gets all of it; nothing is thrown where nobody can catch it.',
+    ),
   },
 }

@@ -6,9 +6,11 @@ import { ByteStream } from '../http/byte-stream.ts'
 import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
+import { BrokenTransform } from '../http/transforming.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
-import { runPlugin } from './run-plugin.ts'
+import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
 import { hookChannel, keepForHost, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
@@ -30,24 +32,28 @@ export function answer(exchange: Exchange, host?: HostForwarder): Maybe<Exchange
     : afterRequest(exchange, ended, host)
 }
 
-/** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
-  if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
+  exchange.recordAsSessionSays()
+  if (early !== undefined) {
+    exchange.leaveHook()
+    return ofGateway(exchange, early)
+  }
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
   if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, undefined)
   if (host === undefined) {
     leavesChain(exchange)
-    return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+    return ofGateway(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
   }
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   // What comes after an upgrade is no answer that could be caught.
   const upgrading = GatewayRequest.tunnel(request) !== undefined
-  if (upgrading || (api.chain.response.length === 0 && !reframe)) {
+  if (upgrading || (api.chain.response.length === 0 && !reframe && exchange.detail === undefined)) {
     leavesChain(exchange)
     keepForHost(exchange)
     exchange.answered = true
+    exchange.response = undefined
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
@@ -74,14 +80,28 @@ function leavesChain(exchange: Exchange): void {
   GatewayRequest.seal(request, exchange)
   if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
   exchange.upstreamStartedAt = performance.now()
+  exchange.leaveHook(exchange.upstreamStartedAt)
 }
 
+/** Answers of the gateway itself go out as they are, unless the definition shows them to the response plugins as well. */
+function ofGateway(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
+  withLimits(exchange, response)
+  const { api, request, cancellation } = exchange
+  // Nobody is there to read it, or the time of the request is up: that is no time to begin something.
+  if (api.definition.responseScope === 'upstream' || cancellation.cancelled) return sealed(exchange, response)
+  exchange.origin = 'gateway'
+  GatewayRequest.seal(request, exchange)
+  return responseHook(exchange, response)
+}
+
+/** Answers from behind meet the response plugins. */
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
-      exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
-      const plugins = hookChannel.hasSubscribers ? throughHook : afterUpstream
-      return plugins(exchange, withLimits(exchange, response), 0)
+      const now = performance.now()
+      exchange.upstreamMs = now - exchange.upstreamStartedAt
+      GatewayResponse.answers(response, exchange.request.method)
+      return responseHook(exchange, withLimits(exchange, response), now)
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
@@ -128,20 +148,28 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 
 const SMALL_BODY_BYTES = 65_536
 
-function throughHook(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
-  if (exchange.api.chain.response.length === 0) return afterUpstream(exchange, response, 0)
+/** `now` is a look at the clock somebody has just taken. */
+function responseHook(exchange: Exchange, response: GatewayResponse, now?: number): Maybe<GatewayResponse> {
+  const { chain, definition } = exchange.api
+  if (chain.response.length === 0) return throughPlugins(exchange, response, 0)
+  if (definition.records !== undefined) exchange.enterHook('response', now)
+  return hookChannel.hasSubscribers ? tracedHook(exchange, response) : throughPlugins(exchange, response, 0)
+}
+
+function tracedHook(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
   return traceHook(
     'response',
     exchange,
-    () => afterUpstream(exchange, response, 0),
+    () => throughPlugins(exchange, response, 0),
     (answered) => (answered === response ? 'passed' : 'answered'),
   )
 }
 
 /** Response plugins in order, from `from`; the first that replaces the answer, or breaks, has the last word. */
-function afterUpstream(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
+function throughPlugins(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
   const plugins = exchange.api.chain.response
   for (let i = from; i < plugins.length; i += 1) {
+    GatewayResponse.show(response, plugins[i])
     const outcome = runPlugin(plugins[i]!, response, exchange, passOrEnd)
     if (outcome instanceof Promise) return outcome.then((later) => replacedOr(exchange, response, later, i + 1))
     if (outcome !== undefined) return replacedOr(exchange, response, outcome, i + 1)
@@ -155,7 +183,7 @@ function replacedOr(
   replacement: Ended,
   next: number,
 ): Maybe<GatewayResponse> {
-  if (replacement === undefined) return afterUpstream(exchange, response, next)
+  if (replacement === undefined) return throughPlugins(exchange, response, next)
   GatewayResponse.seal(response, exchange)
   GatewayResponse.discard(response)
   return sealed(exchange, withLimits(exchange, replacement))
@@ -164,6 +192,9 @@ function replacedOr(
 /** From here on the messages belong to the wire; what a plugin still does to them has no effect and is reported. */
 function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse {
   exchange.answered = true
+  exchange.response = response
+  exchange.leaveHook()
+  exchange.detail?.answer(response)
   if (GatewayResponse.tunnel(response) !== undefined) exchange.becomeTunnel()
   const body = GatewayResponse.body(response)
   body.settle()
@@ -175,10 +206,10 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
   return response
 }
 
-function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
+function upstreamFailed(exchange: Exchange, error: unknown): Maybe<GatewayResponse> {
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
   const response = failureAnswer(exchange, error)
-  if (response !== undefined) return withLimits(exchange, response)
+  if (response !== undefined) return ofGateway(exchange, response)
   // Whoever catches it must see that something failed, also when nothing was thrown.
   throw error instanceof Error
     ? error
@@ -198,6 +229,7 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
 /** An answer broke off after its head was out: nobody can be told any more but those who run the gateway. */
 export function cutShort(exchange: Exchange, error: GatewayError): void {
   exchange.code ??= error.code
+  if (error instanceof BrokenTransform) reportFailure(error, error.plugin as LoadedPlugin, exchange)
   if (error.code.startsWith('PSTN_UPSTREAM_'))
     exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
 }

@@ -5,7 +5,7 @@ import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
 import { GatewayHeaders, sameName } from '../http/headers.ts'
-import { isBodyless } from '../http/outgoing.ts'
+import { isBodyless } from '../http/framing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { answer, HANDED_OVER } from './answer.ts'
@@ -50,7 +50,7 @@ export async function callApi(
       : answer(exchange))
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, () => {
-      const concluding = conclude(exchange, { status: response.status })
+      const concluding = conclude(exchange, { status: response.status, cut: false })
       if (concluding instanceof Promise) concluding.then(leave, leave)
       else leave()
     })

@@ -22,6 +22,12 @@ export interface Chain {
   readonly requestByHook: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
+  /** Its analytics plugins are not there, and what they would have masked must not be stored. */
+  readonly unmasked: boolean
+  /** Endpoints that are recorded by what they are called here. */
+  readonly tracked: EndpointTree<string>
+  /** Endpoints that are not recorded. */
+  readonly skipped: EndpointTree<string>
   /** For `explain`, which runs nothing. */
   readonly plugins: { readonly [H in Exclude<Hook, 'endpoint'>]: readonly LoadedPlugin<H>[] }
   readonly endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>
@@ -38,6 +44,7 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const again = reauthentication(authenticate)
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
+  const timed = definition.records !== undefined
   const stages: readonly Stage[] = [
     [undefined, bodyLimit(definition.maxBodyBytes)],
     ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
@@ -46,14 +53,19 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
     [undefined, keyChecks],
     [undefined, withinLimits(charging, [again, ...keyChecks])],
     [undefined, withoutCredential(definition)],
-    [undefined, onEndpoint(endpoints)],
+    [undefined, onEndpoint(endpoints, timed)],
     ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
   ]
   return {
-    request: stages.flatMap(([, steps]) => steps),
-    requestByHook: stages.flatMap(([hook, steps]) => (hook === undefined ? steps : asHook(hook, steps))),
+    request: inTime(timed, stages),
+    requestByHook: inTime(
+      timed,
+      stages.map(([hook, steps]) => [hook, hook === undefined ? steps : asHook(hook, steps)]),
+    ),
     response: plugins.response,
     analytics: plugins.analytics,
+    unmasked: false,
+    ...recordedEndpoints(definition),
     plugins,
     endpoints,
     limits: (method, path) => charging.ofApi(method, path),
@@ -63,8 +75,22 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
 /** Steps in order, and the hook they are. */
 type Stage = readonly [hook: Hook | undefined, steps: readonly Step[]]
 
+/** The steps of each hook, or of none, in order; where records are made, with a look at the clock where one hook ends. */
+function inTime(timed: boolean, stages: readonly Stage[]): Step[] {
+  let open: Hook | undefined
+  return stages.flatMap(([hook, steps]) => {
+    if (!timed || steps.length === 0 || hook === open) return steps
+    open = hook
+    const boundary: Step = (exchange) => {
+      exchange.enterHook(hook)
+      return undefined
+    }
+    return [boundary, ...steps]
+  })
+}
+
 /** What an API does whose plugins are not there: it lets nobody through. */
-export function unavailableChain(info: ApiInfo): Chain {
+export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   const charging = new Charging(info.definition)
   const request: readonly Step[] = [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)]
   return {
@@ -72,10 +98,21 @@ export function unavailableChain(info: ApiInfo): Chain {
     requestByHook: request,
     response: [],
     analytics: [],
+    unmasked,
+    ...recordedEndpoints(info.definition),
     plugins: { pre: [], auth: [], postAuth: [], post: [], response: [], analytics: [] },
     endpoints: new EndpointTree(),
     limits: (method, path) => charging.ofApi(method, path),
   }
+}
+
+function recordedEndpoints({ records, ignoreCase }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
+  const treeOf = (keys: readonly string[] = []): EndpointTree<string> => {
+    const tree = new EndpointTree<string>(ignoreCase)
+    for (const key of keys) tree.add(key, key.slice(key.indexOf(' ') + 1))
+    return tree
+  }
+  return { tracked: treeOf(records?.track), skipped: treeOf(records?.skip) }
 }
 
 function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins'] {
@@ -93,8 +130,8 @@ function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins']
 }
 
 function loadEndpoints(info: ApiInfo, target: LogTarget | undefined): Chain['endpoints'] {
-  const { endpoints, ignoreCase }: ApiDefinition = info.definition
-  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase)
+  const { endpoints, ignoreCase, endpointOrder }: ApiDefinition = info.definition
+  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase, endpointOrder)
   for (const [key, list] of Object.entries(endpoints)) {
     tree.add(
       key,

@@ -1,5 +1,6 @@
 import type { ApiDefinition, ApiInfo } from '../api.ts'
-import type { RecordBuffer } from '../analytics/record.ts'
+import type { Masks } from '../analytics/masks.ts'
+import type { Recorder } from '../analytics/recorder.ts'
 import type { Forwarder } from '../forward/forwarder.ts'
 import type { Leases } from '../forward/leases.ts'
 import type { CallInit } from '../hooks.ts'
@@ -33,7 +34,7 @@ export interface Services {
   readonly onStoreError: StoreFailurePolicy
   /** Of the gateway's options. */
   readonly policies: Policies
-  readonly records: RecordBuffer
+  readonly records: Recorder
   /** `context.call`. */
   readonly call: (from: Exchange, api: string, path: string, init: CallInit | undefined) => Promise<Response>
 }
@@ -48,6 +49,8 @@ export interface CompiledApi {
   /** Which target a request may use, and when. */
   readonly leases: Leases
   readonly trust: Trust
+  /** What must not be recorded or logged. */
+  readonly masks: Masks
   readonly forward: Forwarder
   /** The host handed in a forwarder of its own: it is asked even where no upstream is named. */
   readonly customForwarder: boolean

@@ -1,5 +1,5 @@
 import type { ApiInfo } from '../api.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, type GatewayErrorCode } from '../errors.ts'
 import type { CallInit, Context, Hook, Log, PathParams, PluginContext, RequestState } from '../hooks.ts'
 import { readonlyHeaders } from '../http/headers.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from '../http/request.ts'
@@ -140,17 +140,25 @@ class EndpointCall extends SessionCall {
 }
 
 class ResponseCall extends SessionCall {
-  readonly #request: GatewayRequest
+  readonly #exchange: Exchange
   #view: ReadonlyGatewayRequest | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    this.#request = exchange.request
+    this.#exchange = exchange
   }
 
   get request(): ReadonlyGatewayRequest {
-    this.#view ??= readonlyRequest(this.#request)
+    this.#view ??= readonlyRequest(this.#exchange.request)
     return this.#view
+  }
+
+  get origin(): 'upstream' | 'gateway' {
+    return this.#exchange.origin
+  }
+
+  get code(): GatewayErrorCode | undefined {
+    return this.#exchange.code
   }
 }
 

@@ -40,26 +40,6 @@ export function presentedToken(request: GatewayRequest, { credential }: ApiDefin
   return withoutBearer(token)
 }
 
-/** A request target without the values of query parameters that carry credentials. */
-export function withoutCredentials(
-  url: string,
-  { token, credential, idExtractor }: ApiDefinition['authentication'],
-): string {
-  const names = new Set([
-    token?.query,
-    credential.query,
-    idExtractor?.source === 'form' ? idExtractor.param : undefined,
-  ])
-  names.delete(undefined)
-  const start = url.indexOf('?')
-  if (names.size === 0 || start === -1) return url
-  const pairs = url
-    .slice(start + 1)
-    .split('&')
-    .map((pair) => (names.has(nameOf(pair)) ? `${pair.split('=', 1)[0]!}=***` : pair))
-  return `${url.slice(0, start)}?${pairs.join('&')}`
-}
-
 function presented({ header, query, cookie }: Token, request: GatewayRequest): readonly string[] {
   const ofHeader = header === undefined ? [] : request.headers.getAll(header)
   if (query === undefined && cookie === undefined) return ofHeader
@@ -95,8 +75,4 @@ function unquoted(value: string): string {
 
 function withoutBearer(credential: string): string {
   return credential.replace(/^bearer /i, '')
-}
-
-function nameOf(pair: string): string {
-  return new URLSearchParams(pair).keys().next().value ?? ''
 }

@@ -1,4 +1,5 @@
 import createDebug from 'debug'
+import type { RecordsLost } from '../analytics/sink.ts'
 import type { ApiInfo } from '../api.ts'
 import { describe, type GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
@@ -71,6 +72,8 @@ export interface GatewayEvents {
   loadError: { readonly error: GatewayError }
   /** A record was not stored because its `analytics` plugin failed. */
   recordDropped: { readonly api: ApiInfo; readonly error: GatewayError }
+  /** Records never reached a sink; told together, a moment later. */
+  recordsLost: RecordsLost
 }
 
 interface RefusedKey {
@@ -140,6 +143,13 @@ export class Events {
   }
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
+    if ('sink' in data) {
+      this.warn(
+        `${event} ${data.sink} ${data.reason}`,
+        `(once; gateway.on('${event}', ...) sees all) the record sink "${data.sink}" lost ${data.count} records (${data.reason})${data.error === undefined ? '' : `: ${data.error.message}`}`,
+      )
+      return
+    }
     // Whoever asked for the reload is told by what it returns.
     if (!('api' in data)) {
       debug('%s %s', event, 'error' in data ? data.error.message : '')

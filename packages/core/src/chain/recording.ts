@@ -1,10 +1,21 @@
+import { MASK } from '../analytics/masks.ts'
 import type { AnalyticsRecord } from '../analytics/record.ts'
+import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
+import { declaredLength } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
-import { withoutCredentials } from './credential.ts'
-import { saveSession } from './save-session.ts'
+import { ByteStream } from '../http/byte-stream.ts'
+import { firstValue, GatewayHeaders } from '../http/headers.ts'
+import { isBodyless } from '../http/framing.ts'
+import { withoutAuthority } from '../http/path.ts'
+import { GatewayRequest } from '../http/request.ts'
+import { GatewayResponse } from '../http/response.ts'
+import { policyIds } from '../session/apply-policies.ts'
+import { ShapeError } from '../session/shape-error.ts'
+import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
+import { saveSession } from './save-session.ts'
 import { endRequest, hookChannel, traceHook } from './tracing.ts'
 import { dropRecord, keepOrDrop } from './verdicts.ts'
 
@@ -12,47 +23,67 @@ import { dropRecord, keepOrDrop } from './verdicts.ts'
 export interface Outcome {
   /** What was sent; 499 when the client hung up before. */
   readonly status: number
+  /** The client did not get all of it. */
+  readonly cut: boolean
 }
 
 /** After the answer is out, off the client's path: saves what plugins noted on the session, then records the request. */
 export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
-  exchange.end()
+  const endedAt = performance.now()
+  exchange.end(endedAt)
   endRequest(exchange, outcome.status)
   const saved = saveSession(exchange)
   return saved instanceof Promise
-    ? saved.then(() => recordRequest(exchange, outcome))
-    : recordRequest(exchange, outcome)
+    ? saved.then(() => recordRequest(exchange, outcome, endedAt))
+    : recordRequest(exchange, outcome, endedAt)
 }
 
-function recordRequest(exchange: Exchange, outcome: Outcome): Maybe<void> {
-  if (exchange.api.definition.records === undefined) return
-  const made = recordOf(exchange, outcome)
-  const kept = hookChannel.hasSubscribers ? throughHook(exchange, made) : runAnalytics(exchange, made, 0)
-  if (kept instanceof Promise)
-    return kept.then((keep) => {
-      if (keep) store(exchange, made)
-    })
-  if (kept) store(exchange, made)
-  return undefined
+function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): Maybe<void> {
+  const { definition, chain } = exchange.api
+  if (definition.records === undefined || endpointOf(exchange, chain.skipped) !== undefined) return undefined
+  if (chain.unmasked) {
+    const message = 'The analytics plugins of this API are not there: what they would mask is not stored.'
+    dropRecord(new GatewayError('PSTN_API_UNAVAILABLE', message), exchange)
+    return undefined
+  }
+  const made = recordOf(exchange, outcome, endedAt)
+  const texts = exchange.detail?.texts(exchange, outcome)
+  if (!(texts instanceof Promise)) return analyse(exchange, Object.assign(made, texts))
+  return texts.then((later) => analyse(exchange, Object.assign(made, later)))
 }
 
-/** A copy where plugins have seen it: one that kept the record must not change what is stored. */
-function store(exchange: Exchange, record: AnalyticsRecord): void {
-  const { chain, services } = exchange.api
+/** Asks the plugins, then stores what they have left. */
+function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
+  if (exchange.api.chain.analytics.length === 0) {
+    exchange.api.services.records.add(record)
+    return undefined
+  }
+  const startedAt = performance.now()
+  const kept = hookChannel.hasSubscribers ? tracedHook(exchange, record) : runAnalytics(exchange, record, 0)
+  if (!(kept instanceof Promise)) return kept ? store(exchange, record, startedAt) : undefined
+  return kept.then((keep) => (keep ? store(exchange, record, startedAt) : undefined))
+}
+
+/** A copy: a plugin that kept the record must not change what is stored. */
+function store(exchange: Exchange, record: AnalyticsRecord, startedAt: number): void {
+  const took = performance.now() - startedAt
   try {
-    services.records.add(chain.analytics.length === 0 ? record : structuredClone(record))
+    const stored = finished(record)
+    stored.latency.hooks.analytics = took
+    exchange.api.services.records.add(stored)
   } catch (cause) {
-    const error = new GatewayError(
-      'PSTN_PLUGIN_BAD_RETURN',
-      `An analytics plugin put something into the record that is no data: ${describe(cause)}.`,
-      { cause },
-    )
+    const what =
+      cause instanceof ShapeError
+        ? `what is no data: ${cause.of('the record')}`
+        : `something that is no data: ${describe(cause)}.`
+    const error = new GatewayError('PSTN_PLUGIN_BAD_RETURN', `An analytics plugin put into the record ${what}`, {
+      cause,
+    })
     dropRecord(error, exchange)
   }
 }
 
-function throughHook(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
-  if (exchange.api.chain.analytics.length === 0) return runAnalytics(exchange, record, 0)
+function tracedHook(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
   return traceHook(
     'analytics',
     exchange,
@@ -72,36 +103,101 @@ function runAnalytics(exchange: Exchange, record: AnalyticsRecord, from: number)
   return true
 }
 
-/** Those of the session, of the headers and of the API, in this order. */
+/** Which of some endpoints the client asked for, whatever plugins have made of its request. */
+function endpointOf({ method, request }: Exchange, endpoints: EndpointTree<string>): string | undefined {
+  return endpoints.size === 0 ? undefined : endpoints.find(method, GatewayRequest.matchedPath(request))?.value
+}
+
+/** Those of its policies, of its developer, of the session, of the headers and of the API, in this order. */
 function tagsOf({ api, caller, request }: Exchange): string[] {
-  const tags = caller === undefined ? [] : [...caller.session.tags]
+  const tags: string[] = []
+  if (caller !== undefined) {
+    const { session } = caller
+    for (const id of policyIds(session)) tags.push(`pol-${id}`)
+    const developer = session.metadata['tyk_developer_id']
+    if (typeof developer === 'string' && developer !== '') tags.push(`dev-${developer}`)
+    tags.push(...session.tags)
+  }
   const { records } = api.definition
   if (records === undefined) return tags
   for (const name of records.tagHeaders)
-    for (const value of request.headers.getAll(name)) if (value !== '') tags.push(`${name}-${value}`)
+    for (const value of request.headers.getAll(name))
+      if (value !== '') tags.push(`${name}-${api.masks.header(name, value)}`)
   tags.push(...records.tags)
   return tags
 }
 
-function recordOf(exchange: Exchange, { status }: Outcome): AnalyticsRecord {
-  const { api, request, caller, code, startedAt, upstreamMs } = exchange
-  const { info } = api
+const CENTURY_MS = 3_155_760_000_000
+
+function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): AnalyticsRecord {
+  const { api, request, caller, code, startedAt } = exchange
+  const { info, definition, masks } = api
+  const { listenPath, records } = definition
+  const totalMs = endedAt - startedAt
+  const upstreamMs = timeBehind(exchange, endedAt)
+  // By the clock of the end: a tunnel may have outlived the time its host believed in when it began.
+  const timestamp = Date.now() - Math.round(totalMs)
+  const retentionMs = records?.retention === undefined ? CENTURY_MS : records.retention * 1_000
+  const pattern = endpointOf(exchange, api.chain.tracked)
+  const originalUrl = masks.url(request.originalUrl)
   return {
-    timestamp: new Date(),
+    timestamp: new Date(timestamp),
+    expireAt: new Date(timestamp + retentionMs),
     apiId: info.id,
     apiName: info.name,
+    apiVersion: definition.version === '' ? 'Non Versioned' : definition.version,
     orgId: info.orgId,
     apiKey: caller?.id ?? '',
     alias: caller?.session.alias ?? '',
+    oauthId: caller?.session.oauthClientId ?? '',
     tags: tagsOf(exchange),
     method: request.method,
-    host: request.host,
-    path: request.path,
-    originalUrl: withoutCredentials(request.originalUrl, api.definition.authentication),
-    userAgent: request.headers.get('user-agent') ?? '',
+    host: GatewayRequest.upstreamUrl(request)?.host ?? request.host,
+    path: pattern ?? request.path,
+    rawPath: (listenPath === '/' ? '' : listenPath) + GatewayRequest.matchedPath(request),
+    originalPath: pathOf(originalUrl),
+    originalUrl,
+    listenPath,
+    trackPath: pattern !== undefined,
+    contentLength: lengthOf(request),
+    userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
     clientAddress: request.clientAddress,
     responseCode: status,
     code: code ?? '',
-    latency: { totalMs: performance.now() - startedAt, upstreamMs },
+    upgraded: exchange.upgraded,
+    latency: { totalMs, upstreamMs, gatewayMs: totalMs - upstreamMs, hooks: exchange.hookTimes ?? {} },
+    network: { bytesIn: bytesIn(request), bytesOut: bytesOut(exchange, status) },
+    rawRequest: '',
+    rawResponse: '',
   }
+}
+
+/** Who answers by itself, or never did, is asked until the end. */
+function timeBehind({ response, upstreamStartedAt, upstreamMs }: Exchange, endedAt: number): number {
+  const unanswered = response === undefined && upstreamMs === 0 && upstreamStartedAt > 0
+  return unanswered ? endedAt - upstreamStartedAt : upstreamMs
+}
+
+function pathOf(target: string): string {
+  const own = withoutAuthority(target)
+  const mark = own.indexOf('?')
+  return mark === -1 ? own : own.slice(0, mark)
+}
+
+function lengthOf(request: GatewayRequest): number {
+  const chunked = firstValue(GatewayHeaders.received(request.headers), 'transfer-encoding') !== undefined
+  return chunked ? -1 : (declaredLength(request) ?? 0)
+}
+
+function bytesIn(request: GatewayRequest): number {
+  return (GatewayRequest.tunnel(request)?.transferred ?? 0) + GatewayRequest.body(request).receivedBytes
+}
+
+function bytesOut({ response, method }: Exchange, status: number): number {
+  if (response === undefined || (response.status !== 101 && isBodyless(method, status))) return 0
+  const tunnel = GatewayResponse.tunnel(response)
+  if (tunnel !== undefined) return tunnel.transferred
+  const content = GatewayResponse.body(response).content()
+  if (content instanceof ByteStream) return content.transferred
+  return content instanceof Buffer && status !== 499 ? content.length : 0
 }

@@ -1,4 +1,4 @@
-import { describe, GatewayError, isGatewayError } from '../errors.ts'
+import { describe, describeUnquoted, GatewayError, isGatewayError } from '../errors.ts'
 import type { Maybe } from '../hooks.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { CallContext, CONTEXTS } from './contexts.ts'
@@ -78,7 +78,7 @@ function withDeadline(
     }, plugin.timeoutMs)
     const settle = (finish: (value: unknown) => void, outcome: string) => (value: unknown) => {
       if (late) {
-        reportLate(plugin, exchange, `${outcome} ${describe(value)}`)
+        reportLate(plugin, exchange, `${outcome} ${describeUnquoted(value)}`)
         return
       }
       clearTimeout(timer)

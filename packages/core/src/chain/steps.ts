@@ -46,7 +46,7 @@ function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange): Maybe<
 }
 
 /** The plugins of the one endpoint that matches method and path as they are by now, in order. */
-export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>): Step[] {
+export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>, timed: boolean): Step[] {
   if (endpoints.size === 0) return []
   const compiled = new WeakMap<readonly LoadedPlugin<'endpoint'>[], readonly Step[]>()
   for (const { value } of endpoints)
@@ -59,6 +59,7 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
       const match = endpoints.find(exchange.request.method, exchange.request.path)
       if (match === undefined) return undefined
       exchange.params = match.params
+      if (timed) exchange.enterHook('endpoint')
       const plugins = compiled.get(match.value) ?? []
       return hookChannel.hasSubscribers ? runHook('endpoint', plugins, exchange) : runSteps(plugins, exchange)
     },

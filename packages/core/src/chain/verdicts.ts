@@ -1,5 +1,5 @@
 import {
-  describe,
+  describeUnquoted,
   GatewayError,
   type GatewayErrorCode,
   isGatewayError,
@@ -95,6 +95,7 @@ export function errorAnswer(code: GatewayErrorCode, exchange: Exchange): Gateway
   if (status === 401) response.headers.set('www-authenticate', 'Bearer')
   // And a 426 what would have been understood (RFC 6455 4.4).
   if (code === 'PSTN_UPGRADE_REQUIRED') response.headers.set('sec-websocket-version', '13')
+  exchange.response = response
   return response
 }
 
@@ -175,7 +176,7 @@ function announceRefusal(
 function badReturn(value: unknown, plugin: LoadedPlugin, expected: string): never {
   throw new GatewayError(
     'PSTN_PLUGIN_BAD_RETURN',
-    `The ${plugin.hook} plugin "${plugin.name}" returned ${describe(value)}; expected ${expected}.`,
+    `The ${plugin.hook} plugin "${plugin.name}" returned ${describeUnquoted(value)}; expected ${expected}.`,
   )
 }
 

@@ -4,7 +4,7 @@ import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
-import { isFunction } from './plugin-references.ts'
+import { isFunction } from '../functions.ts'
 import { unknownKeysMessage } from './problems.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
@@ -168,10 +168,13 @@ const upstream = inJson(
 )
 
 /** `parseEndpointKey` says more, and which methods there are. */
+const ENDPOINT_IN_JSON = '^(?:\\*|[A-Z][A-Z-]*) (?:/|~.)'
 const byEndpoint = <T extends z.ZodType>(value: T, what: string): z.ZodRecord<z.ZodString, T> =>
-  inJson(z.record(z.string(), value, { error: expected(what) }), {
-    propertyNames: { pattern: '^(?:\\*|[A-Z][A-Z-]*) (?:/|~.)' },
-  })
+  inJson(z.record(z.string(), value, { error: expected(what) }), { propertyNames: { pattern: ENDPOINT_IN_JSON } })
+const endpointKeys = z.array(
+  inJson(filled('an endpoint, such as "GET /stock/:sku"'), { type: 'string', pattern: ENDPOINT_IN_JSON }),
+  { error: expected('an array of endpoints') },
+)
 
 const positive = (what: string): z.ZodNumber => {
   const error = expected(what)
@@ -233,11 +236,23 @@ const limits = inJson(
   { dependentRequired: { rate: ['per'], per: ['rate'] } },
 )
 
-const records = strict('true, false, or { tags, tagHeaders, detailed, retention }', {
+const records = strict('true, false, or { tags, tagHeaders, track, skip, detailed, maxDetailedBytes, retention }', {
   tags: z.array(filled('a tag'), { error: expected('an array of tags') }).optional(),
   tagHeaders: z.array(headerName, { error: expected('an array of header names') }).optional(),
+  track: endpointKeys.optional(),
+  skip: endpointKeys.optional(),
   detailed: flag.optional(),
+  maxDetailedBytes: bytes.optional(),
   retention: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
+})
+
+const names = (what: string): z.ZodType<readonly string[]> =>
+  z.array(filled(what), { error: expected('an array of names') })
+
+const secrets = strict('{ headers, query, bodyFields }', {
+  headers: z.array(headerName, { error: expected('an array of header names') }).optional(),
+  query: names('the name of a query parameter').optional(),
+  bodyFields: names('the name of a field').optional(),
 })
 
 const isPlainObject = (value: unknown): boolean =>
@@ -268,6 +283,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
     response: plugins.optional(),
     analytics: plugins.optional(),
   }).optional(),
+  responseScope: oneOf('upstream', 'all').optional(),
   endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
   authentication: authentication.optional(),
   limits: limits.optional(),
@@ -279,6 +295,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
   sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
   keepUntilExpiry: flag.optional(),
   ignoreCase: flag.optional(),
+  endpointOrder: oneOf('specific', 'listed').optional(),
   config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
     type: 'object',
   }).optional(),
@@ -294,5 +311,6 @@ export const definitionSchema = strict('an object: the definition of an API', {
     .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
     .optional(),
   records: flagOr(records).optional(),
+  secrets: secrets.optional(),
   $schema: z.string({ error: expected('the address of a JSON Schema') }).optional(),
 }) satisfies z.ZodType<unknown, { readonly [K in keyof ApiDefinitionInput]: unknown }>

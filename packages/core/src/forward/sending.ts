@@ -153,6 +153,8 @@ export class Sending implements ByteProducer {
   }
 
   onData(chunk: Buffer): boolean {
+    // Given again to look whether there is more, by when the connection may be at its end: no time to pause.
+    if (chunk.length === 0) return true
     return this.#body?.push(chunk) ?? true
   }
 

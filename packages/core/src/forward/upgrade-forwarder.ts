@@ -57,7 +57,10 @@ export function upgradeForwarder(leases: Leases, definition: ApiDefinition): For
       return await new Promise((done) => {
         const head = requestHead(request, lease.url, settings, pathPrefix)
         const key = keyOf(head.headers)
-        handshakes.set(socket, new Handshake({ request, lease, free, socket, definition, settings, key, done }))
+        handshakes.set(
+          socket,
+          new Handshake({ request, lease, free, socket, definition, settings, key, target: head.target, done }),
+        )
         proxy.ws(incomingOf(head), socket, NOTHING, optionsFor(lease, settings))
       })
     } catch (error) {
@@ -115,7 +118,7 @@ function once(run: () => void): () => void {
 const handshakes = new WeakMap<object, Handshake>()
 
 /** The request as the library is to send it. By these lower-case names it looks for what makes an upgrade. */
-function incomingOf({ target, headers: lines }: RequestHead): IncomingMessage {
+function incomingOf({ headers: lines }: RequestHead): IncomingMessage {
   const headers = Object.create(null) as Record<string, string | string[]>
   const spellings = new Map<string, string>()
   for (let i = 0; i < lines.length; i += 2) {
@@ -126,7 +129,8 @@ function incomingOf({ target, headers: lines }: RequestHead): IncomingMessage {
   }
   headers['connection'] = 'Upgrade'
   headers['upgrade'] = 'websocket'
-  return { method: 'GET', url: target, headers, httpVersion: '1.1', httpVersionMajor: 1 } as unknown as IncomingMessage
+  // The library writes the address it is given to `debug`: the real one, which may have a key in it, is put in its place later.
+  return { method: 'GET', url: '/', headers, httpVersion: '1.1', httpVersionMajor: 1 } as unknown as IncomingMessage
 }
 
 // Left to itself, the library makes one for each connection.
@@ -165,6 +169,8 @@ interface HandshakeInit {
   readonly settings: UpstreamSettings
   /** What the upstream's answer has to fit. */
   readonly key: string
+  /** Path and query. */
+  readonly target: string
   readonly done: (outcome: Outcome) => void
 }
 
@@ -183,7 +189,8 @@ class Handshake {
   }
 
   sending(outgoing: ClientRequest): void {
-    const { request, socket, settings } = this.#init
+    const { request, socket, settings, target } = this.#init
+    outgoing.path = target
     outgoing.on('error', (error) => this.#failed(error))
     outgoing.on('close', () => this.#failed(new Error('The connection was closed before an answer.')))
     outgoing.on('upgrade', (message, upstream: Socket) => this.#upgraded(message, upstream))

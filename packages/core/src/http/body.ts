@@ -14,6 +14,10 @@ export type BodySource = Buffer | ByteStream | undefined | (() => Buffer | ByteS
 /** A body is a stream until somebody looks and bytes from then on, up to a limit. */
 export class Body {
   #source: BodySource
+  /** What came in, whatever became of it since. */
+  #received: Buffer | ByteStream | undefined
+  #tap: ((chunk: Uint8Array) => void) | undefined
+  #shown = false
   #reading: Promise<Buffer> | undefined
   /** What the reading reads. */
   #read: ByteStream | undefined
@@ -23,15 +27,22 @@ export class Body {
   readonly #tooLarge: (limitBytes: number) => GatewayError
   /** Whether a plugin replaced the content. */
   replaced = false
+  /** Whether anybody has asked for the bytes. */
+  wasRead = false
 
   constructor(source: BodySource, limitBytes: number, tooLarge: (limitBytes: number) => GatewayError) {
     this.#source = source
+    if (typeof source !== 'function') this.#received = source
     this.#limitBytes = limitBytes
     this.#tooLarge = tooLarge
   }
 
   get #content(): Buffer | ByteStream | undefined {
-    if (typeof this.#source === 'function') this.#source = this.#source()
+    if (typeof this.#source === 'function') {
+      this.#source = this.#source()
+      this.#received = this.#source
+      if (this.#tap !== undefined) this.#show(this.#tap)
+    }
     return this.#source
   }
 
@@ -40,8 +51,31 @@ export class Body {
     return !this.replaced && this.#reading === undefined
   }
 
+  /** Bytes that came in and were taken by somebody: a plugin, or whoever the body was for. */
+  get receivedBytes(): number {
+    return this.#received instanceof ByteStream ? this.#received.transferred : (this.#received?.length ?? 0)
+  }
+
+  /** Shows what comes in to `tap` as it is taken, and what was taken before as far as it is still here. Reads nothing itself. */
+  tap(tap: (chunk: Uint8Array) => void): void {
+    this.#shown = true
+    if (typeof this.#source === 'function') this.#tap = tap
+    else this.#show(tap)
+  }
+
+  #show(tap: (chunk: Uint8Array) => void): void {
+    const source = this.#source
+    if (source instanceof Buffer) tap(source)
+    else if (source instanceof ByteStream) {
+      if (this.#reading === undefined) source.tap(tap)
+      // Some of it was handed on already.
+      else this.#reading.then(tap, () => undefined)
+    }
+  }
+
   /** All bytes; the first call reads the stream, later ones share the result. */
   bytes(): Promise<Buffer> {
+    this.wasRead = true
     const content = this.#content
     if (this.#reading !== undefined) return this.#reading
     if (!(content instanceof ByteStream)) return Promise.resolve(content ?? NOTHING)
@@ -63,7 +97,10 @@ export class Body {
   }
 
   replace(content: Buffer | ByteStream | undefined): void {
-    this.discard()
+    // Somebody is shown what comes in, so it has to.
+    const shown = this.#shown ? this.#content : undefined
+    if (shown instanceof ByteStream && !shown.consumed) shown.drain()
+    else this.discard()
     this.#readInVain = this.#read
     this.#source = content
     this.#reading = undefined

@@ -33,6 +33,8 @@ export class ByteStream {
   /** Why it was cancelled before anybody took it. */
   #unwanted: Error | undefined
   #paused = false
+  #transferred = 0
+  #tap: ((chunk: Uint8Array) => void) | undefined
   #stallMs = 0
   #stall: NodeJS.Timeout | undefined
 
@@ -45,6 +47,22 @@ export class ByteStream {
     return this.#sink !== undefined
   }
 
+  /** Bytes that were handed to whoever consumes them. */
+  get transferred(): number {
+    return this.#transferred
+  }
+
+  /** Shows each chunk to `tap` as it is handed on; what was handed on before is not shown. */
+  tap(tap: (chunk: Uint8Array) => void): void {
+    this.#tap = tap
+  }
+
+  #handOn(sink: ByteSink, chunk: Uint8Array): boolean {
+    this.#transferred += chunk.length
+    if (this.#tap !== undefined) this.#tap(chunk)
+    return sink.write(chunk)
+  }
+
   /** From now on a consumer that has had enough may stay so for that long; then the stream fails for it. */
   limitStall(ms: number): void {
     this.#stallMs = ms
@@ -55,7 +73,7 @@ export class ByteStream {
   push(chunk: Uint8Array): boolean {
     if (this.#ended || this.#error !== undefined) return true
     if (this.#sink !== undefined) {
-      if (!this.#sink.write(chunk)) this.#pause()
+      if (!this.#handOn(this.#sink, chunk)) this.#pause()
     } else {
       this.#queue.push(chunk)
       this.#queuedBytes += chunk.length
@@ -80,6 +98,7 @@ export class ByteStream {
   takeComplete(): Buffer | undefined {
     if (!this.#ended || this.#sink !== undefined) return undefined
     this.#sink = DISCARD
+    for (const chunk of this.#queue) this.#handOn(DISCARD, chunk)
     return this.#queue.length === 1 ? asBuffer(this.#queue[0]!) : Buffer.concat(this.#queue)
   }
 
@@ -95,7 +114,7 @@ export class ByteStream {
     const queued = this.#queue
     this.#queue = []
     let more = true
-    for (const chunk of queued) more = sink.write(chunk) && more
+    for (const chunk of queued) more = this.#handOn(sink, chunk) && more
     if (this.#error !== undefined) sink.fail(this.#error)
     else if (this.#ended) sink.end()
     else if (this.#producer.start !== undefined) this.#producer.start(this)
@@ -127,6 +146,11 @@ export class ByteStream {
       // All may have arrived by now, and wait in the buffers of the connection: it is cut all the same.
       this.cut(error)
     }, this.#stallMs).unref()
+  }
+
+  /** Takes everything and keeps nothing. */
+  drain(): void {
+    this.consume(DISCARD)
   }
 
   /** Neither its producer nor its consumer goes on. */
@@ -216,6 +240,8 @@ interface ReadableSettings {
   readonly limitBytes?: number
   /** A longer pause while somebody waits for more fails the stream with `PSTN_BODY_TIMEOUT`. */
   readonly pauseTimeoutMs?: number
+  /** What the stream fails with when the readable breaks off; `PSTN_BODY_ABORTED` when left out. */
+  readonly broken?: (cause: Error | undefined) => GatewayError
 }
 
 class ReadableProducer implements ByteProducer {
@@ -223,6 +249,7 @@ class ReadableProducer implements ByteProducer {
   readonly #drain: boolean
   readonly #limitBytes: number
   readonly #pauseTimeoutMs: number | undefined
+  readonly #broken: (cause: Error | undefined) => GatewayError
   #stream: ByteStream | undefined
   #timer: NodeJS.Timeout | undefined
   #detach: () => void = () => undefined
@@ -230,8 +257,14 @@ class ReadableProducer implements ByteProducer {
 
   constructor(
     readable: Readable,
-    { release = 'destroy', limitBytes = Number.POSITIVE_INFINITY, pauseTimeoutMs }: ReadableSettings,
+    {
+      release = 'destroy',
+      limitBytes = Number.POSITIVE_INFINITY,
+      pauseTimeoutMs,
+      broken = (cause) => aborted('The body broke off.', cause),
+    }: ReadableSettings,
   ) {
+    this.#broken = broken
     this.#readable = readable
     this.#pauseTimeoutMs = pauseTimeoutMs
     this.#drain = release === 'drain'
@@ -243,7 +276,7 @@ class ReadableProducer implements ByteProducer {
   start(stream: ByteStream): void {
     const readable = this.#readable
     if (readable.destroyed || readable.readableEnded) {
-      stream.fail(aborted('The body was gone before anybody read it.', readable.errored ?? this.#early))
+      stream.fail(this.#gone(readable.errored ?? this.#early))
       return
     }
     this.#stream = stream
@@ -254,7 +287,9 @@ class ReadableProducer implements ByteProducer {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (!(chunk instanceof Uint8Array)) {
         stream.fail(
-          new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
+          this.#broken(
+            new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
+          ),
         )
         this.cancel()
         return
@@ -277,7 +312,7 @@ class ReadableProducer implements ByteProducer {
     }
     const onBroken = (cause?: Error): void => {
       this.#detach()
-      stream.fail(aborted('The body broke off.', cause))
+      stream.fail(this.#broken(cause))
     }
     const onClose = (): void => onBroken()
     this.#detach = () => {
@@ -286,6 +321,10 @@ class ReadableProducer implements ByteProducer {
     }
     // The error listener stays as a guard: an error after the end must not become an uncaught exception.
     readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
+  }
+
+  #gone(cause: Error | undefined): GatewayError {
+    return cause === undefined ? aborted('The body was gone before anybody read it.', cause) : this.#broken(cause)
   }
 
   resume(): void {

@@ -1,9 +1,9 @@
-import { describe, GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { type BodyInput, encodeBody } from './body.ts'
 import { Cancellation } from './cancellation.ts'
 import { Client, compileTrust } from './client.ts'
 import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
-import { encodePath, parseTarget } from './path.ts'
+import { describePath, encodePath, parseTarget } from './path.ts'
 import { checkedMethod, GatewayRequest, type GatewayRequestInit } from './request.ts'
 import { GatewayResponse } from './response.ts'
 
@@ -60,7 +60,7 @@ export function buildRequest(
   if (target === undefined) {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',
-      `${describe(path)} is no path; expected one such as "/stock/7?full=1".`,
+      `${describePath(path)} is no path; expected one such as "/stock/7?full=1".`,
     )
   }
   const headers = headersFrom(fields, lines)

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, jsonProblem } from '../errors.ts'
 import { Body, type BodyInput, type BodySource, encodeBody, heard } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
@@ -7,7 +7,7 @@ import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
 import { GatewayHeaders, type ReadonlyHeaders, wholeHeaders } from './headers.ts'
 import type { LateWitness } from './late.ts'
-import { canonicalPath, encodePath } from './path.ts'
+import { canonicalPath, describePath, encodePath } from './path.ts'
 import { GatewayQuery } from './query.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.ts'
@@ -97,7 +97,7 @@ export class GatewayRequest {
     if (canonical === undefined) {
       throw new GatewayError(
         'PSTN_VALUE_INVALID',
-        `${describe(value)} is no path; expected one starting with "/" and without a query (set that on request.query).`,
+        `${describePath(value)} is no path; expected one starting with "/" and without a query (set that on request.query).`,
       )
     }
     this.#path = canonical
@@ -205,6 +205,11 @@ export class GatewayRequest {
     request.#init.cancellation.onCancel(listener)
   }
 
+  /** @internal The path as it was matched, whatever plugins have made of it. */
+  static matchedPath(request: GatewayRequest): string {
+    return request.#init.path
+  }
+
   /** @internal */
   static client(request: GatewayRequest): Client {
     return request.#init.client
@@ -275,7 +280,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${(cause as Error).message}`, { cause })
+    throw new GatewayError('PSTN_BODY_INVALID', `The request body is not JSON: ${jsonProblem(cause)}.`)
   }
 }
 

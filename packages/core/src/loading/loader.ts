@@ -1,3 +1,4 @@
+import { Masks } from '../analytics/masks.ts'
 import type { ApiInfo } from '../api.ts'
 import { compileChain, unavailableChain } from '../chain/chain.ts'
 import type { Events } from '../chain/events.ts'
@@ -56,6 +57,7 @@ function incomplete(parsed: ParsedDefinition, problems: readonly Problem[]): Inc
 export class Loader {
   readonly #shop: Workshop
   readonly #alive = new Set<LoadedApi>()
+  #closed = false
 
   constructor(shop: Workshop) {
     this.#shop = shop
@@ -89,9 +91,10 @@ export class Loader {
       }),
     )
     const missing = found.flatMap((one) => ('problems' in one ? one.problems : []))
-    if (all && missing.length > 0) {
+    // What arrives after the end is not begun.
+    if (this.#closed || (all && missing.length > 0)) {
       await Promise.all(found.map(async (one) => ('uses' in one ? releaseAll(one.uses) : [])))
-      return { apis: [], error: pluginsError(missing) }
+      return { apis: [], error: missing.length > 0 ? pluginsError(missing) : undefined }
     }
     const made = await Promise.all(
       found.map(async (one) => ('uses' in one ? this.#make(one, sources, known.get(one.parsed.draft.id)) : one)),
@@ -118,9 +121,10 @@ export class Loader {
     await Promise.all(apis.filter((api) => !kept.includes(api)).map((api) => api.end()))
   }
 
-  /** Ends whatever is left. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#alive].map((api) => api.end()))
+  /** Ends whatever is left; plugin files may take that long. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#alive].map((api) => api.end(timeoutMs)))
   }
 
   get #modules(): PluginModules {
@@ -195,7 +199,12 @@ export class Loader {
   #unavailable(parsed: ParsedDefinition, old: LoadedApi | undefined): LoadedApi {
     const hooks = { pre: [], auth: undefined, postAuth: [], post: [], response: [], analytics: [] }
     const info = infoOf(parsed, { ...parsed.draft, hooks, endpoints: {} })
-    const api = { ...this.#compile(info, old), chain: unavailableChain(info), available: false, passive: false }
+    const api = {
+      ...this.#compile(info, old),
+      chain: unavailableChain(info, parsed.draft.hooks.analytics.length > 0),
+      available: false,
+      passive: false,
+    }
     return new LoadedApi(parsed, undefined, api, [], { begin: () => undefined, end: () => api.leases.close() })
   }
 
@@ -213,6 +222,7 @@ export class Loader {
       upstream: leases.own,
       leases,
       trust: compileTrust(definition.trustedProxies),
+      masks: new Masks(definition.secrets, definition.authentication.idExtractor?.source === 'body'),
       forward:
         forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
       customForwarder,

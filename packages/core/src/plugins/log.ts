@@ -48,7 +48,10 @@ export function logOf(writer: LogWriter, common: () => Fields): Log {
   const at =
     (level: Level): Log[Level] =>
     (message, fields) => {
-      if (writer.enabled()) writer.write(level, message, { ...common(), ...fields })
+      if (!writer.enabled()) return
+      const ours = common()
+      // First in the line, and not to be replaced by what a plugin calls its fields.
+      writer.write(level, message, { ...ours, ...fields, ...ours })
     }
   return Object.freeze({ debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') })
 }

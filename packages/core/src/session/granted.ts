@@ -1,4 +1,4 @@
-import { describe, GatewayError } from '../errors.ts'
+import { describeUnquoted, GatewayError } from '../errors.ts'
 import { parseSession, type Session } from './session.ts'
 import { checkLimited } from './session-rules.ts'
 
@@ -14,7 +14,7 @@ export function grantedSession(value: unknown): Granted {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new GatewayError(
       'PSTN_PLUGIN_BAD_RETURN',
-      `An auth plugin returned ${describe(value)}; expected a session with metadata.token, or a decision.`,
+      `An auth plugin returned ${describeUnquoted(value)}; expected a session with metadata.token, or a decision.`,
     )
   // `keyId` is what a session the store held comes back with: it follows from the token and is not read.
   const { keyId: _, metadata, ...fields } = value as Readonly<Record<string, unknown>>

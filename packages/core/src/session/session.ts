@@ -1,4 +1,4 @@
-import { describe, GatewayError, type GatewayErrorCode } from '../errors.ts'
+import { GatewayError, type GatewayErrorCode, jsonProblem } from '../errors.ts'
 import { ACCESS_RIGHTS, type AccessRight, LIMIT_FIELDS, type LimitFields } from './access-right.ts'
 import {
   data,
@@ -211,7 +211,7 @@ export function decodeSession(document: string): Session {
   try {
     value = JSON.parse(document)
   } catch (cause) {
-    throw new GatewayError('PSTN_SESSION_CORRUPT', `A stored session is no JSON: ${describe(cause)}.`, { cause })
+    throw new GatewayError('PSTN_SESSION_CORRUPT', `A stored session is no JSON: ${jsonProblem(cause)}.`)
   }
   // An empty session may do everything: what says nothing at all is none.
   if (value === null) throw new GatewayError('PSTN_SESSION_CORRUPT', 'A stored session is null; expected an object.')

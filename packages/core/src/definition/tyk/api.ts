@@ -102,6 +102,7 @@ export interface TykEndpoint {
   readonly path: Found<string>
   readonly plugins: readonly TykPlugin[]
   readonly rateLimit: TykRateLimit | undefined
+  readonly recorded: 'track' | 'skip' | undefined
 }
 
 export interface TykRateLimit {
@@ -116,8 +117,8 @@ interface TykRecords {
   /** False: none are kept. */
   readonly kept: Found<boolean>
   readonly detailed: Found<boolean>
-  readonly tags: Found<readonly string[]>
-  readonly tagHeaders: Found<readonly string[]>
+  readonly tags: readonly Found<string | undefined>[]
+  readonly tagHeaders: readonly Found<string | undefined>[]
   /** Seconds; 0 says nothing. */
   readonly retention: Found<number | undefined>
 }

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { parseGoDuration } from './go-duration.ts'
 import { isPart, pathText, type Problem, type Suspicion } from '../problems.ts'
 import { expected } from '../schema.ts'
-import type { Fields, Translation } from '../translation.ts'
+import { type Fields, isFields } from '../../fields.ts'
+import type { Translation } from '../translation.ts'
 
 /** A value, and where it stands in the document. */
 export interface Found<T> {
@@ -136,8 +137,12 @@ export class Place {
     return this.found(value === '' ? undefined : value)
   }
 
-  texts(): string[] {
-    return this.list().flatMap((place) => place.text().value ?? [])
+  /** Empty ones say nothing. */
+  texts(): Found<string | undefined>[] {
+    return this.list().flatMap((place) => {
+      const found = place.text()
+      return found.value === undefined ? [] : [found]
+    })
   }
 
   /** False where it is absent. */
@@ -187,10 +192,6 @@ export class Place {
     if (!parsed.success) this.problem(parsed.error.issues[0]!.message)
     return parsed.data
   }
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** What becomes of a document nothing can be made of. */

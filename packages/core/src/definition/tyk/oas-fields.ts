@@ -1,4 +1,4 @@
-import { isFields } from './document.ts'
+import { isFields } from '../../fields.ts'
 import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
 
 const AUTH = 'let a plugin at server.authentication.custom check it'
@@ -53,7 +53,8 @@ export const OAS: Vocabulary = {
     ${GLOBAL}.${HOOKS}.{enabled,functionName,path,code,rawBodyOnly,requireSession,pluginId,pluginHash}
     ${OPERATION}.postPlugins[].{enabled,functionName,name,path}
     ${OPERATION}.virtualEndpoint.{enabled,functionName,name,path,body,proxyOnError,requireSession}
-    ${OPERATION}.rateLimit.{enabled,rate,per}`,
+    ${OPERATION}.rateLimit.{enabled,rate,per}
+    ${OPERATION}.{trackEndpoint,doNotTrackEndpoint}.enabled`,
 
   // Names, and what postern does anyway: it sends the path as it came.
   silent: 'info.dbId info.versioning.* server.slug upstream.preserveTrailingSlash',
@@ -69,7 +70,6 @@ export const OAS: Vocabulary = {
     'upstream.tlsTransport.maxVersion': 'it is the newest version both sides have',
     [`{${GLOBAL},${OPERATION}}.cache`]: 'answers are not cached',
     [`${GLOBAL}.skipQuotaReset`]: 'quotas are those keys are created with',
-    [`${OPERATION}.{trackEndpoint,doNotTrackEndpoint}`]: 'all endpoints are recorded alike',
   },
 
   refused: {

@@ -1,0 +1,93 @@
+import type { AnalyticsRecord } from './record.ts'
+import { RecordBuffer } from './record-buffer.ts'
+import { type QueueSettings, type RecordSink, type RecordsLost, sinkError } from './sink.ts'
+import { SinkQueue } from './sink-queue.ts'
+import type { GatewayError } from '../errors.ts'
+
+interface RecorderSettings {
+  /** How many records stay in memory. */
+  readonly capacity: number
+  readonly sinks: readonly RecordSink[]
+  readonly queue: QueueSettings
+  readonly onLost: (loss: RecordsLost) => void
+  /** A sink that could not be closed. */
+  readonly onUnclosed: (sink: string, error: GatewayError) => void
+}
+
+/** Where the records of a gateway go, whatever becomes of its definitions. */
+export class Recorder {
+  readonly #buffer: RecordBuffer
+  readonly #queues: readonly { readonly name: string; readonly queue: SinkQueue }[]
+  readonly #onUnclosed: RecorderSettings['onUnclosed']
+  #dropped = 0
+
+  constructor({ capacity, sinks, queue, onLost, onUnclosed }: RecorderSettings) {
+    this.#buffer = new RecordBuffer(capacity)
+    this.#onUnclosed = onUnclosed
+    this.#queues = sinks.map((sink, i) => {
+      const name = sink.name ?? `sinks[${i}]`
+      return { name, queue: new SinkQueue(sink, name, queue, onLost) }
+    })
+  }
+
+  /** Nobody may change the record any more. Never fails, never waits. */
+  add(record: AnalyticsRecord): void {
+    this.#buffer.add(record)
+    for (const { queue } of this.#queues) queue.add(record)
+  }
+
+  drop(): void {
+    this.#dropped += 1
+  }
+
+  /** Records that were not stored because their analytics plugin failed. Those a plugin dropped on purpose do not count. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Records that were stored and did not reach a sink; one that two sinks did not get counts twice. */
+  get lost(): number {
+    return this.#queues.reduce((sum, { queue }) => sum + queue.lost, 0)
+  }
+
+  /** Copies of the stored records, oldest first. */
+  list(): readonly AnalyticsRecord[] {
+    return this.#buffer.list()
+  }
+
+  /** Sinks get what is still waiting for them, each at its own pace, and are closed. Never rejects. */
+  async close(timeoutMs: number): Promise<void> {
+    await Promise.all(
+      this.#queues.map(async ({ name, queue }) => {
+        const deadline = new Deadline(timeoutMs)
+        try {
+          await deadline.within(queue.flush())
+          queue.abandon()
+          await deadline.within(queue.close())
+        } catch (error) {
+          this.#onUnclosed(name, sinkError(name, error))
+        }
+        deadline.end()
+      }),
+    )
+  }
+}
+
+/** Some milliseconds for several things one after another. */
+class Deadline {
+  readonly #late: Promise<void>
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(ms: number) {
+    // A timer cannot be set further than 2^31 - 1 ms ahead.
+    this.#late = new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(ms, 2_147_483_647))))
+  }
+
+  async within(work: Promise<void>): Promise<void> {
+    await Promise.race([work, this.#late])
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
