@@ -1,24 +1,39 @@
+import { parseArgs } from 'node:util'
 import { benchChain } from './chain.ts'
 import { benchEvents } from './events.ts'
 import { benchMatching } from './matching.ts'
 import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
+import { benchTracing } from './tracing.ts'
 
-/** `--quick` is for those that can be short. */
-const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) => Promise<void>>> = {
+interface BenchOptions {
+  /** For those that can be short. */
+  readonly quick: boolean
+  /** A built checkout to compare with. */
+  readonly before: string | undefined
+}
+
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   matching: benchMatching,
   chain: benchChain,
   records: benchRecords,
   sessions: benchSessions,
+  tracing: benchTracing,
   events: benchEvents,
 }
 
-const quick = process.argv.includes('--quick')
-const wanted = process.argv.slice(2).filter((argument) => argument !== '--quick')
-const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name))
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, before: { type: 'string' } },
+})
+const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name))
 if (unknown.length > 0) {
-  console.error(`Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick.`)
+  console.error(
+    `Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick, --before <folder>.`,
+  )
   process.exitCode = 2
 } else {
-  for (const name of wanted.length === 0 ? Object.keys(BENCHES) : wanted) await BENCHES[name]?.({ quick })
+  const { quick, before } = values
+  for (const name of positionals.length === 0 ? Object.keys(BENCHES) : positionals)
+    await BENCHES[name]?.({ quick, before })
 }

@@ -28,7 +28,8 @@ const LADDER: readonly (readonly string[])[] = [
   ['loading/'],
   ['options.ts', 'intake.ts', 'sessions.ts', 'store-use.ts'],
   ['gateway.ts', 'check.ts', 'create-context.ts'],
-  ['index.ts', 'host.ts', 'store.ts'],
+  ['metrics/'],
+  ['index.ts', 'host.ts', 'metrics.ts', 'store.ts'],
 ]
 
 /** What each package may know of its siblings. */

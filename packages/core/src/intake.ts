@@ -177,7 +177,7 @@ export class Intake implements Life {
       maxBufferedBytes,
       tunnel: call.tunnel,
     })
-    const exchange = new Exchange(api, request, cancellation, 0, call.httpVersion)
+    const exchange = new Exchange(api, request, cancellation, undefined, call.httpVersion)
     this.#running.add(exchange)
     api.services.generation.enter()
     this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
@@ -309,7 +309,11 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
-    return requestChannel.hasSubscribers ? traceRequest(this.#exchange, () => this.#answer(host)) : this.#answer(host)
+    return requestChannel.hasSubscribers ? this.#answerTraced(host) : this.#answer(host)
+  }
+
+  #answerTraced(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
+    return traceRequest(this.#exchange, () => this.#answer(host))
   }
 
   #answer(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
@@ -318,8 +322,8 @@ class AcceptedRequest implements Acceptance {
   }
 
   within<T>(work: () => T): T {
-    const { observed } = this.#exchange
-    return observed === undefined ? work() : observed.inside(work)
+    const within = this.#exchange.observed?.within
+    return within === undefined ? work() : within(work)
   }
 
   failure(error: unknown): GatewayResponse | undefined {

@@ -12,7 +12,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { hookChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
+import { hookChannel, keepForHost, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -40,7 +40,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   }
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, forwarded)
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, undefined)
   if (host === undefined) {
     leavesChain(exchange)
     return ofGateway(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
@@ -51,28 +51,27 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
   const upgrading = GatewayRequest.tunnel(request) !== undefined
   if (upgrading || (api.chain.response.length === 0 && !reframe && exchange.detail === undefined)) {
     leavesChain(exchange)
+    keepForHost(exchange)
     exchange.answered = true
     exchange.response = undefined
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
-  return askBehind(exchange, () => host(request))
+  return askBehind(exchange, host)
 }
 
 /** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
-function askBehind(
-  exchange: Exchange,
-  ask: (exchange: Exchange) => Promise<GatewayResponse>,
-): Promise<GatewayResponse> {
-  if (!upstreamChannel.hasSubscribers) {
-    leavesChain(exchange)
-    return fromBehind(exchange, ask(exchange))
-  }
-  const asked = traceUpstream(exchange, () => {
-    leavesChain(exchange)
-    return ask(exchange)
-  })
-  return fromBehind(exchange, asked)
+function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  return fromBehind(exchange, upstreamChannel.hasSubscribers ? askTraced(exchange, host) : ask(exchange, host))
+}
+
+function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  leavesChain(exchange)
+  return host === undefined ? forwarded(exchange) : host(exchange.request)
+}
+
+function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
+  return traceUpstream(exchange, () => ask(exchange, host))
 }
 
 /** From here on nothing that is done to the request has an effect. */
@@ -149,11 +148,15 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 
 const SMALL_BODY_BYTES = 65_536
 
+/** `now` is a look at the clock somebody has just taken. */
 function responseHook(exchange: Exchange, response: GatewayResponse, now?: number): Maybe<GatewayResponse> {
   const { chain, definition } = exchange.api
   if (chain.response.length === 0) return throughPlugins(exchange, response, 0)
   if (definition.records !== undefined) exchange.enterHook('response', now)
-  if (!hookChannel.hasSubscribers) return throughPlugins(exchange, response, 0)
+  return hookChannel.hasSubscribers ? tracedHook(exchange, response) : throughPlugins(exchange, response, 0)
+}
+
+function tracedHook(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
   return traceHook(
     'response',
     exchange,

@@ -70,9 +70,7 @@ function createExchange(api: CompiledApi, from: Exchange, path: string, init: Ca
     cancellation,
     maxBufferedBytes: api.definition.maxBufferedBytes,
   })
-  const exchange = new Exchange(api, request, cancellation, from.depth + 1)
-  exchange.calledBy = from
-  return exchange
+  return new Exchange(api, request, cancellation, from)
 }
 
 /** Circles over a call and back over the network are circles as well. */

@@ -16,7 +16,6 @@ import { fingerprintOf, isVouched } from './fingerprint.ts'
 export class CallContext implements PluginContext {
   readonly #exchange: Exchange
   readonly #plugin: LoadedPlugin
-  #log: Log | undefined
   #controller: AbortController | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
@@ -37,8 +36,7 @@ export class CallContext implements PluginContext {
   }
 
   get log(): Log {
-    this.#log ??= this.#plugin.log.of(this.#exchange)
-    return this.#log
+    return this.#plugin.log.of(this.#exchange)
   }
 
   get state(): RequestState {

@@ -34,27 +34,27 @@ const NOTE: { readonly [H in Hook]: (times: HookTimes, ms: number) => void } = {
   analytics: (times, ms) => void (times.analytics = (times.analytics ?? 0) + ms),
 }
 
-/** A request somebody listens to. */
+/** What is kept of a request that somebody listens to. */
 export interface Observed {
   readonly trace: RequestTrace
-  /** Runs what is done for the request elsewhere as if it were done within. */
-  readonly inside: <T>(work: () => T) => T
+  /** Runs what the host application does later as part of it; undefined until the request is handed over. */
+  within: (<T>(work: () => T) => T) | undefined
 }
+
+const requestIds = new WeakMap<Exchange, string>()
 
 /** Everything known about one request on its way through one API. */
 export class Exchange {
   readonly api: CompiledApi
   readonly request: GatewayRequest
   readonly cancellation: Cancellation
-  /** How many `context.call`s lie above; 0 for a client's own request. */
-  readonly depth: number
+  /** The request whose plugin made this one with `context.call`; undefined for a client's own. */
+  readonly calledBy: Exchange | undefined
   /** The client's own method. */
   readonly method: string
   /** As the client sent it, such as `1.1`. */
   readonly httpVersion: string
   readonly startedAt: number = performance.now()
-  /** The request whose plugin made this one with `context.call`. */
-  calledBy: Exchange | undefined
   /** Undefined where nobody listened when it began. */
   observed: Observed | undefined
   /** What became of the plugin that was called last. */
@@ -96,20 +96,19 @@ export class Exchange {
   #calls: Cancellation[] | undefined
   #over = false
   #lateReported = false
-  #requestId: string | undefined
 
   constructor(
     api: CompiledApi,
     request: GatewayRequest,
     cancellation: Cancellation,
-    depth: number,
+    calledBy?: Exchange,
     httpVersion = '1.1',
   ) {
     this.api = api
     this.request = request
     this.method = request.method
     this.cancellation = cancellation
-    this.depth = depth
+    this.calledBy = calledBy
     this.httpVersion = httpVersion
     const { records } = api.definition
     if (records?.detailed === true) this.detail = Detail.of(request, records.maxDetailedBytes)
@@ -142,10 +141,18 @@ export class Exchange {
     return this.caller?.view
   }
 
+  /** How many `context.call`s lie above; 0 for a client's own request. */
+  get depth(): number {
+    return this.calledBy === undefined ? 0 : this.calledBy.depth + 1
+  }
+
   /** Calls of plugins have that of the client's own request. */
   get requestId(): string {
-    this.#requestId ??= this.calledBy?.requestId ?? requestIdOf(this.request)
-    return this.#requestId
+    const known = requestIds.get(this)
+    if (known !== undefined) return known
+    const made = this.calledBy?.requestId ?? requestIdOf(this.request)
+    requestIds.set(this, made)
+    return made
   }
 
   get state(): RequestState {

@@ -59,7 +59,7 @@ function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
     return undefined
   }
   const startedAt = performance.now()
-  const kept = meetPlugins(exchange, record)
+  const kept = hookChannel.hasSubscribers ? tracedHook(exchange, record) : runAnalytics(exchange, record, 0)
   if (!(kept instanceof Promise)) return kept ? store(exchange, record, startedAt) : undefined
   return kept.then((keep) => (keep ? store(exchange, record, startedAt) : undefined))
 }
@@ -83,8 +83,7 @@ function store(exchange: Exchange, record: AnalyticsRecord, startedAt: number): 
   }
 }
 
-function meetPlugins(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
-  if (!hookChannel.hasSubscribers) return runAnalytics(exchange, record, 0)
+function tracedHook(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
   return traceHook(
     'analytics',
     exchange,

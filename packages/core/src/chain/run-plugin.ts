@@ -14,7 +14,7 @@ export interface Verdict<T> {
 /** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */
 export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
   return pluginChannel.hasSubscribers
-    ? tracePlugin(plugin, subject, exchange, verdict, (watched) => callPlugin(plugin, subject, exchange, watched))
+    ? tracePlugin(plugin, subject, exchange, verdict, callPlugin)
     : callPlugin(plugin, subject, exchange, verdict)
 }
 

@@ -25,6 +25,8 @@ export interface RequestTrace extends Trace {
   /** What the client called it in `x-request-id`, where that is a plain token; else made when somebody asks. */
   readonly requestId: string
   readonly request: GatewayRequest
+  /** The client's own, whatever plugins have made of it since. */
+  readonly method: string
   /** The exchange whose plugin made this request with `context.call`; undefined for a client's own. */
   readonly parent: object | undefined
   /** What the client got; 499 when it hung up first. */

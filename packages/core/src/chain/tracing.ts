@@ -1,6 +1,7 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Hook, Maybe } from '../hooks.ts'
+import { sentOf } from '../forward/sent.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
@@ -11,8 +12,9 @@ import type { HookOutcome, HookTrace, PluginTrace, RequestTrace, UpstreamTrace }
 type Channel<T extends object> = TracingChannel<unknown, T>
 
 /*
- * Whoever is about to do something looks at `hasSubscribers` once and does it the plain way when nobody listens. What is
- * bound to a `start` channel with `bindStore` is there for everything done within.
+ * Whoever is about to do something looks at `hasSubscribers` once and does it the plain way when nobody listens. What hands
+ * closures to the functions below is a function of its own: in one that holds a closure every call makes room for it.
+ * What is bound to a `start` channel with `bindStore` is there for everything done within.
  */
 export const requestChannel: Channel<RequestTrace> = tracingChannel('postern:request')
 export const hookChannel: Channel<HookTrace> = tracingChannel('postern:hook')
@@ -21,21 +23,25 @@ export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:u
 
 /** Runs the chain of a request; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
-  const { api, request, startedAt } = exchange
+  const { api, request, method, startedAt } = exchange
   const trace: RequestTrace = {
     api: api.info,
     exchange,
     request,
+    method,
     startedAt,
     parent: exchange.calledBy,
     get requestId() {
       return exchange.requestId
     },
   }
-  return requestChannel.start.runStores(trace, () => {
-    exchange.observed = { trace, inside: AsyncLocalStorage.snapshot() }
-    return run()
-  })
+  exchange.observed = { trace, within: undefined }
+  return requestChannel.start.runStores(trace, run)
+}
+
+/** The host application goes on with the request later, and elsewhere. */
+export function keepForHost(exchange: Exchange): void {
+  if (exchange.observed !== undefined) exchange.observed.within = AsyncLocalStorage.snapshot()
 }
 
 /** `status` is what the client got. */
@@ -75,7 +81,7 @@ export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayRes
     startedAt: performance.now(),
   }
   const asked = (): void => {
-    const sent = GatewayRequest.sent(request)
+    const sent = sentOf(request)
     trace.attempts = sent?.attempts ?? 1
     trace.target = sent?.to.href ?? trace.target
   }
@@ -100,7 +106,7 @@ export function tracePlugin<T>(
   subject: object,
   exchange: Exchange,
   verdict: Verdict<T>,
-  call: (watched: Verdict<T>) => Maybe<T>,
+  call: (plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>) => Maybe<T>,
 ): Maybe<T> {
   const { api, hook, name } = plugin
   const trace: PluginTrace = { api, hook, plugin: name, subject, exchange, startedAt: performance.now() }
@@ -125,7 +131,7 @@ export function tracePlugin<T>(
     if (outcome === 'failed') fail(pluginChannel, trace, trace.error, later)
     else end(pluginChannel, trace, later)
   }
-  const result = pluginChannel.start.runStores(trace, () => call(watched))
+  const result = pluginChannel.start.runStores(trace, () => call(plugin, subject, exchange, watched))
   later = true
   return result
 }

@@ -10,6 +10,7 @@ import type { Leases } from './leases.ts'
 import type { Pools } from './pools.ts'
 import { declaredLength, requestHead } from './request-head.ts'
 import { responseHeaders } from './response-head.ts'
+import { noteSending } from './sent.ts'
 import { isHangUp, isOwnFault, upstreamError } from './upstream-error.ts'
 import { goneWith } from './waiting-line.ts'
 
@@ -87,7 +88,7 @@ export class Sending implements ByteProducer {
       return
     }
     this.#lease = lease
-    GatewayRequest.sending(this.#request, lease.url)
+    noteSending(this.#request, lease.url)
     this.#started = false
     this.#judged = false
     const { pools, settings, pathPrefix } = this.#road

@@ -18,6 +18,7 @@ import type { Leases } from './leases.ts'
 import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
 import { type RequestHead, requestHead } from './request-head.ts'
 import { responseHeaders } from './response-head.ts'
+import { noteSending } from './sent.ts'
 import { isAcceptedBy, keyOf } from './upgrade-handshake.ts'
 import { refusalBody } from './upgrade-refusal.ts'
 import { UpgradeSocket } from './upgrade-socket.ts'
@@ -48,7 +49,7 @@ export function upgradeForwarder(leases: Leases, definition: ApiDefinition): For
   proxy.on('proxyReqWs', (outgoing, _, socket) => handshakes.get(socket)?.sending(outgoing))
 
   const attempt = async (request: GatewayRequest, tunnel: ByteStream, lease: Lease): Promise<Outcome> => {
-    GatewayRequest.sending(request, lease.url)
+    noteSending(request, lease.url)
     const socket = new UpgradeSocket(tunnel)
     const free = once(() => lease.end())
     socket.once('close', free)
