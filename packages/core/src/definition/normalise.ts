@@ -187,7 +187,7 @@ function draftPlugin<P>(entry: PluginEntry<P>, plugins: NamedPlugins): DraftPlug
 }
 
 /** Objects and arrays are copied so that freezing ours leaves the author's alone; instances are shared as they are. */
-export function copyPlain(value: unknown, copies = new Map<unknown, unknown>()): unknown {
+function copyPlain(value: unknown, copies = new Map<unknown, unknown>()): unknown {
   const list = Array.isArray(value)
   if (!list && !isPlain(value)) return value
   // What is shared stays shared: copied anew at each place, data within data within data would double every time.
