@@ -61,6 +61,17 @@ export default defineConfig({
           pool: 'forks',
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/setup.ts'],
+          // A browser takes its time to start.
+          testTimeout: 30_000,
+          pool: 'forks',
+        },
+      },
       { extends: true, test: { name: 'examples', include: ['test/examples/**/*.test.ts'], pool: 'forks' } },
       {
         extends: true,

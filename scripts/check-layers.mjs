@@ -11,6 +11,7 @@ const allowed = {
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],
+  '@postern/inspector': ['@postern/core'],
 }
 
 const problems = []

@@ -9,6 +9,9 @@ import { Redis } from 'ioredis'
 interface EphemeralRedis {
   /** On 127.0.0.1. */
   readonly port: number
+  /** It answers nothing any more, though the system goes on accepting connections for it. */
+  pause(): void
+  resume(): void
   stop(): Promise<void>
 }
 
@@ -31,7 +34,7 @@ export async function startRedis(): Promise<EphemeralRedis | undefined> {
     await stop()
     throw error
   }
-  return { port, stop }
+  return { port, pause: () => server.kill('SIGSTOP'), resume: () => server.kill('SIGCONT'), stop }
 }
 
 /** valkey-server or redis-server: $POSTERN_REDIS_SERVER, the PATH, or what scripts/get-redis fetched. */
@@ -48,7 +51,7 @@ async function findServer(): Promise<string | undefined> {
   return undefined
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

@@ -1,12 +1,16 @@
 import { benchChain } from './chain.ts'
+import { benchEvents } from './events.ts'
 import { benchMatching } from './matching.ts'
+import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
 
 /** `--quick` is for those that can be short. */
 const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) => Promise<void>>> = {
   matching: benchMatching,
   chain: benchChain,
+  records: benchRecords,
   sessions: benchSessions,
+  events: benchEvents,
 }
 
 const quick = process.argv.includes('--quick')

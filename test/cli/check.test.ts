@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
-import { postern, project } from './postern.ts'
+import { postern, project, start } from './postern.ts'
 
 const PLUGINS = `import { respond } from '@postern/core'
 export const stamp = (request) => request.headers.set('x-stamp', '1')
@@ -40,6 +40,25 @@ describe('postern check', () => {
     // A directory is its definition files; their plugins are beside them.
     expect(await postern(folder, ['check', 'apis'])).toEqual(good)
     expect(await postern(folder, ['check', 'apis', '--plugins', 'apis/plugins'])).toEqual(good)
+  })
+
+  it('looks for plugins beside a directory of definitions that has none in it', async () => {
+    const folder = await project({ 'apis/orders.yaml': ORDERS, 'plugins/orders.js': PLUGINS })
+    expect(await postern(folder, ['check', 'apis'])).toMatchObject({ code: 0, stdout: '1 API, no problems\n' })
+    expect((await postern(folder, ['check', 'apis/orders.yaml'])).stdout).toContain(
+      'apis/orders.yaml:6:15 error hooks.pre[0].path: found "orders.js", but no directory for plugins, there is no apis/plugins; name it with --plugins DIR, or hand in stamp as options.plugins\n',
+    )
+  })
+
+  it('says in one line what the system refuses, and what plugins throw with line ends', async () => {
+    const folder = await project({
+      'orders.yaml': ORDERS,
+      'plugins/orders.js': 'throw new Error("no\\n\\n  database\\r\\nat all")',
+    })
+    const long = await postern(folder, ['check', 'a'.repeat(300)])
+    expect([long.code, long.stderr]).toEqual([1, ''])
+    expect(long.stdout).toMatch(/^a+ error: .*\(ENAMETOOLONG\)\n1 error\n$/)
+    expect((await postern(folder, ['check', 'orders.yaml'])).stdout).toContain('no database at all')
   })
 
   it('tells all problems of all files, each in one line with its place', async () => {
@@ -101,6 +120,27 @@ describe('postern check', () => {
     expect(usual.stdout).toContain(line)
     expect(usual.stdout).toMatch(/ \(unverified-upstream\)\n1 API, 1 warning\n$/)
     expect(await postern(folder, ['check', 'unsafe.yaml', '--strict'])).toEqual({ ...usual, code: 1 })
+  })
+
+  it('names an API that is switched off, and says once what is ignored', async () => {
+    const document = {
+      name: 'old',
+      api_id: 'old',
+      active: false,
+      use_keyless: true,
+      unheard_of: 1,
+      proxy: { listen_path: '/old/', target_url: 'http://127.0.0.1:9000' },
+    }
+    const folder = await project({ 'old.json': document, 'new.yaml': UNSAFE })
+    const { code, stdout } = await postern(folder, ['check', 'old.json', 'new.yaml'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^old\.json.* hint: "old" is switched off: .*\(switched-off\)$/m)
+    expect(stdout).toMatch(/^old\.json:\d+:\d+ warning unheard_of: unknown key.*\(ignored\)$/m)
+    expect(stdout).not.toContain('ignored: ')
+    expect(stdout).toContain('1 API, ')
+    const running = start(folder, ['serve', 'old.json', 'new.yaml', '--port', '0'])
+    await running.untilSaid(/listens on/)
+    expect(running.said().stderr).toContain('"old" is switched off')
   })
 
   it('knows no hint that fails, not even with --strict', async () => {

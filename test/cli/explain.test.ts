@@ -61,6 +61,15 @@ describe('postern explain', () => {
     expect(stdout).toContain('none: no API listens there (listening: /orders)')
   })
 
+  it.each(['/orders/../x', '/orders/a/../../x?y', 'http://localhost/orders/..'])(
+    'says as the gateway does that %s leads out of an API',
+    async (url) => {
+      const { code, stdout } = await postern(await shop(), ['explain', 'orders.json', 'GET', url])
+      expect(code).toBe(0)
+      expect(stdout).toContain('none: answered 400, dot segments lead out of an API')
+    },
+  )
+
   it('writes one JSON document with --json', async () => {
     const args = ['explain', '--json', 'orders.json', 'GET', '/orders/stock/apple']
     const { code, stdout, stderr } = await postern(await shop(), args)

@@ -52,6 +52,16 @@ describe('postern init', () => {
     })
   })
 
+  it.runIf(process.platform === 'linux').each(['/proc/x', '/proc/x/y', '/dev/null/x'])(
+    'says that it cannot make %s',
+    async (directory) => {
+      const { code, stdout, stderr } = await postern(await project(), ['init', directory])
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(/^error/)
+      expect(stderr).toContain(directory)
+    },
+  )
+
   it('names the package after the folder, and depends on packages of its own version', async () => {
     const folder = await project()
     expect(await postern(folder, ['init', 'My Shop!'])).toMatchObject({ code: 0 })
@@ -86,6 +96,19 @@ describe('postern init', () => {
     expect(JSON.parse((await postern(folder, ['init', '--json'])).stdout)).toEqual({
       ok: false,
       inTheWay: ['package.json', 'README.md'],
+    })
+  })
+
+  it('says in one line what the system refuses', async () => {
+    const folder = await project({ file: 'x' })
+    const name = 'a'.repeat(300)
+    const { code, stdout, stderr } = await postern(folder, ['init', name])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^error .*: the name is too long \(ENAMETOOLONG, \w+\)\n$/)
+    expect(await postern(folder, ['init', 'file'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error file is a file; expected a directory, or a name for one\n',
     })
   })
 

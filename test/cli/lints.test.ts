@@ -71,6 +71,16 @@ describe('an ordinary definition', () => {
   })
 })
 
+describe('optional-word', () => {
+  it('finds words in braces', async () => {
+    const shop = api({ endpoints: keys('GET /users{id}', 'GET /a{/b{c}}', 'GET /files{/*path}', 'GET /v{/all}') })
+    expect(await lint([shop])).toEqual([
+      { remark: 'optional-word shop endpoints["GET /users{id}"]', message: '`{id}` is an optional word; write `:id`' },
+      { remark: 'optional-word shop endpoints["GET /a{/b{c}}"]', message: '`{c}` is an optional word; write `:c`' },
+    ])
+  })
+})
+
 describe('unreachable-endpoint', () => {
   const at = (key: string, where = 'endpoints'): string => `unreachable-endpoint shop ${where}["${key}"]`
 
@@ -115,6 +125,27 @@ describe('unreachable-endpoint', () => {
     expect(await remarks([api({ endpoints: keys(...names) })])).toEqual([])
   })
 
+  it.each([
+    ['GET /*all', 'GET /one'],
+    ['* /:one', 'GET /one'],
+    ['GET ~^/one', 'GET /one'],
+    ['GET ~.*', 'GET /:one'],
+  ])('finds the last of %s, %s where the first that is listed counts', async (...names) => {
+    const listed = api({ endpoints: keys(...names), endpointOrder: 'listed' })
+    expect(await remarks([listed])).toContain(at(names.at(-1) ?? ''))
+    expect((await messages([listed])).join()).toContain(`earlier keys take its requests: "${names[0] ?? ''}"`)
+    expect(await remarks([api({ endpoints: keys(...names) })])).not.toContain(at(names.at(-1) ?? ''))
+  })
+
+  it.each([
+    ['GET /:one', 'GET /*all'],
+    ['GET /one', 'GET /*all'],
+    ['GET ~^/[a-z0-9]+/?$', 'GET /:one'],
+  ])('leaves all of %s, %s alone where the first that is listed counts', async (...names) => {
+    const listed = api({ endpoints: keys(...names), endpointOrder: 'listed' })
+    expect(await remarks([listed])).toEqual([])
+  })
+
   it('finds limits of endpoints as well', async () => {
     const limits = { endpoints: { 'GET /v2/x': { rate: 1, per: 1 }, 'GET /x': { rate: 1, per: 1 } } }
     const other = api({ name: 'other', listenPath: '/shop/v2' })
@@ -148,6 +179,13 @@ describe('shadowed-expression', () => {
     ['POST /', 'POST /*all', 'GET ~^/a'],
   ])('leaves those of %s, %s alone', async (...names) => {
     expect(await shadowed(...names)).toEqual([])
+  })
+
+  it('counts only the paths before it where the first that is listed counts', async () => {
+    const listed = (...names: readonly string[]): Promise<string[]> =>
+      remarks([api({ endpoints: keys(...names), endpointOrder: 'listed' })])
+    expect(await listed('GET /', 'GET /*all', 'GET ~^/a')).toEqual([at('GET ~^/a')])
+    expect(await listed('GET /', 'GET ~^/a', 'GET /*all')).toEqual([])
   })
 
   it('finds one below another API', async () => {

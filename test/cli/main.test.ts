@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import manifest from '../../packages/cli/package.json' with { type: 'json' }
 import { closeAll } from '../support/cleanup.ts'
-import { postern, project } from './postern.ts'
+import { postern, project, shell } from './postern.ts'
 
 const COMMANDS = ['check', 'explain', 'serve', 'init']
 
@@ -23,6 +23,14 @@ describe('postern', () => {
       stdout: `${manifest.version}\n`,
       stderr: '',
     })
+  })
+
+  it('ends with a line and exit code 2 where stdout is full', async () => {
+    const folder = await project({ 'a.json': { name: 'a', upstream: 'http://127.0.0.1:1' } })
+    for (const command of ['--help', 'check a.json', 'check --json a.json']) {
+      const { code, stderr } = await shell(folder, `${command} > /dev/full`)
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: cannot write to stdout: ENOSPC.*\n$/)])
+    }
   })
 
   it.each(COMMANDS)('says what %s takes', async (command) => {
@@ -47,6 +55,7 @@ describe('postern', () => {
     [['explain', 'a.yaml', 'GTE', '/x'], 'Found "GTE" for the method; did you mean GET?'],
     [['explain', 'a.yaml', 'GET', 'orders'], 'Found "orders" for the URL; expected a path such as /orders/7'],
     [['explain', 'a.yaml', 'GET', '/', '--header', 'x'], `Found --header "x"; expected 'NAME: VALUE'.`],
+    [['check', '--a\nerror b\u001b[2J'], 'Unknown option --a\\nerror b\\u001b[2J; known: '],
     [['serve'], 'Name the definitions to serve: postern serve FILE...'],
     [['serve', 'a.yaml', '--port', '80a'], 'Found --port "80a"; expected a number from 0 to 65535.'],
     [['serve', 'a.yaml', '-p', '65536'], 'Found --port "65536"; expected a number from 0 to 65535.'],

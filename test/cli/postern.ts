@@ -47,6 +47,11 @@ export function start(folder: string, args: readonly string[], env: Env = {}): R
   return startCommand(folder, [process.execPath, program(), ...args], env)
 }
 
+/** Runs the program in a shell that redirects what it says. */
+export function shell(folder: string, command: string): Promise<Ended> {
+  return startCommand(folder, ['sh', '-c', `'${process.execPath}' '${program()}' ${command}`], {}).ended
+}
+
 /** On a pseudo terminal; `script` puts everything on stdout. */
 export function startOnTerminal(folder: string, args: readonly string[], env: Env = {}): Running {
   const command = [process.execPath, program(), ...args].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`)

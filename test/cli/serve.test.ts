@@ -69,19 +69,118 @@ describe('postern serve', () => {
           GET /stock/:sku orders.js:stock
           GET /breaks orders.js:breaks
 ? info orders orders.js:stock asked for apple { left: 3 }
-? GET    /orders/stock/apple?key&x 200 ? ms orders
+? GET    /orders/stock/apple?key 200 ? ms orders
 ? GET    /orders/7 401 ? ms orders
 ? GET    /elsewhere 404 ? ms
 ? stopping; once more ends it at once
 `)
   })
 
+  it('logs nothing of a request that may be a secret', async () => {
+    const running = await serve(await shop())
+    const targets = [
+      '/x?hidden',
+      '/x?aGlkZGVu==',
+      '/x;token=hidden/y;hidden?page=1&hidden',
+      '/x%3Btoken=hidden',
+      '/x?&a=b',
+    ]
+    for (const target of targets) await send(running.url, target)
+    const { stdout } = await stop(running)
+    expect([...stdout.matchAll(/GET +(\S+)/g)].map(([, target]) => target)).toEqual([
+      '/stock/:sku',
+      '/breaks',
+      '/x',
+      '/x',
+      '/x/y?page',
+      '/x',
+      '/x?a',
+    ])
+  })
+
+  it('lets no plugin forge a line', async () => {
+    const fields = `{ plugin: 'other', api: 'other', hook: 'other', event: 'other', level: 'other', time: 0, message: 'other', toJSON: () => 'other' }`
+    const plugins = `${PLUGINS}export const forge = (request, { log }) => {
+      log.info('a\\nb\\u2028c\\u001b[2J\\td', ${fields})
+      throw new Error('no\\ndatabase')
+    }`
+    const folder = await shop({ ...ORDERS, endpoints: { 'GET /forge': [plugin('forge')] } })
+    await write(folder, { 'plugins/orders.js': plugins })
+    const running = await serve(folder)
+    await send(running.url, '/orders/forge', KEY)
+    const { stdout, stderr } = await stop(running)
+    expect(timeless(stdout)).toContain(String.raw`
+? info orders orders.js:forge a\nb\u2028c\u001b[2J\td { event: 'other'`)
+    expect(stderr.trimEnd().split('\n')).toEqual([expect.stringContaining(String.raw`no\ndatabase`)])
+
+    const json = await serve(folder, '--json')
+    await send(json.url, '/orders/forge', KEY)
+    const lines = (await stop(json)).stdout.trimEnd().split('\n')
+    const logged = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ event }) => event === 'log')
+    expect(logged).toMatchObject([{ level: 'info', plugin: 'orders.js:forge', api: 'orders', hook: 'endpoint' }])
+    expect(logged[0]!['message']).toContain('a\nb')
+    expect(Date.parse(String(logged[0]!['time']))).not.toBeNaN()
+  })
+
   it('tells on stderr what goes wrong', async () => {
     const running = await serve(await shop())
     await send(running.url, '/orders/breaks', KEY)
     const { stdout, stderr } = await stop(running)
-    expect(timeless(stderr)).toMatch(/^\? error endpoint plugin "orders\.js:breaks" of "orders": .*no database/)
+    expect(timeless(stderr)).toMatch(
+      /^\? error endpoint plugin "orders\.js:breaks" of "orders": .*no database.* at plugins\/orders\.js:9\n$/,
+    )
     expect(stdout).toContain('GET    /orders/breaks 500')
+  })
+
+  it.each(['--watch', '--no-watch'])('reloads on SIGHUP, with %s', async (watch) => {
+    const folder = await shop()
+    const running = await serve(folder, watch)
+    await write(folder, { 'orders.json': '{' })
+    running.child.kill('SIGHUP')
+    await eventually(() => expect(running.said().stderr).toContain('not reloaded'))
+    await write(folder, { 'orders.json': { ...ORDERS, listenPath: '/moved/' } })
+    running.child.kill('SIGHUP')
+    await running.untilSaid(/reloaded changed orders \(listenPath\)/)
+    expect(await send(running.url, '/moved/stock/apple', KEY)).toMatchObject({ status: 200 })
+    expect(await stop(running)).toMatchObject({ code: 0 })
+  })
+
+  it('says with --json which plugin of which hook has thrown, with which code and where', async () => {
+    const running = await serve(await shop(), '--json')
+    await send(running.url, '/orders/breaks', KEY)
+    const [line] = await running.untilSaid(/^.*"event":"pluginError".*$/m)
+    expect(JSON.parse(line)).toMatchObject({
+      hook: 'endpoint',
+      plugin: 'orders.js:breaks',
+      code: 'PSTN_PLUGIN_THREW',
+      at: 'plugins/orders.js:9',
+    })
+  })
+
+  it('keeps the errors that plugins log with --json', async () => {
+    const folder = await project({
+      'orders.json': { ...ORDERS, endpoints: { 'GET /logs': [plugin('logs')] }, hooks: {} },
+      'plugins/orders.js': `import { respond } from '@postern/core'
+export const logs = (request, { log }) => {
+  log.error('away', { error: Object.assign(new TypeError('no database', { cause: new Error('no disk') }), { code: 'EGONE' }) })
+  return respond(200)
+}
+`,
+    })
+    const running = await serve(folder, '--json')
+    await send(running.url, '/orders/logs')
+    const [line] = await running.untilSaid(/^.*"event":"log".*$/m)
+    expect(JSON.parse(line)).toMatchObject({
+      error: {
+        name: 'TypeError',
+        message: 'no database',
+        code: 'EGONE',
+        cause: { message: 'no disk' },
+        stack: expect.stringContaining('orders.js'),
+      },
+    })
   })
 
   it('writes JSON lines with --json, and no request with --log none', async () => {
@@ -167,6 +266,8 @@ describe('postern serve', () => {
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toBe(`error: port ${port} of 127.0.0.1 is in use; choose another: --port ${port + 1}\n`)
     const elsewhere = ['serve', 'orders.json', '--port', '0', '--host', '192.0.2.1']
+    const json = await postern(await shop(), ['serve', 'orders.json', '--port', String(port), '--json'])
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'failed', findings: [{ rule: 'listen' }] })
     expect((await postern(await shop(), elsewhere)).stderr).toContain('192.0.2.1 is no address of this machine')
   })
 

@@ -12,7 +12,7 @@ import { connect, run } from './harness.ts'
 
 const stamp = (): undefined => undefined
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const URL_WANTED =
   'expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
@@ -446,6 +446,33 @@ describe('several definitions', () => {
   })
 })
 
+describe('what is no definition at all', () => {
+  it.each([
+    ['a Promise', Promise.resolve([{ name: 'a' }]), 'found a Promise; await it'],
+    [
+      'an export of the Tyk Dashboard',
+      { api_model: {}, api_definition: { api_id: 'a' }, hook_references: [] },
+      'found an export of the Tyk Dashboard; take out what is in "api_definition", which is the definition',
+    ],
+    [
+      'a package.json',
+      { name: 'shop', private: true, type: 'module', scripts: {}, dependencies: {} },
+      'this is no definition: it has private, type, scripts, and nothing that a definition has',
+    ],
+    [
+      'a tsconfig.json',
+      { compilerOptions: {} },
+      'this is no definition: it has compilerOptions, and nothing that a definition has',
+    ],
+  ])('is told once: %s', (_, input, message) => {
+    expect(refusal(input).cause).toEqual([{ path: '', message }])
+  })
+
+  it('is not what a misspelt definition is', () => {
+    expect((refusal({ name: 'a', listenpath: '/a', upsteam: 'x' }).cause as Problem[]).length).toBe(2)
+  })
+})
+
 describe('options', () => {
   it.each([
     ['null', null, 'The options are null; expected an object.'],
@@ -455,6 +482,11 @@ describe('options', () => {
       'an unknown key',
       { foo: 1 },
       'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
+    ],
+    [
+      'a key that is misspelt',
+      { pluginDirectory: 'x' },
+      'Unknown option "pluginDirectory"; did you mean "pluginsDirectory"? known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],

@@ -89,6 +89,24 @@ describe('an endpoint that is an expression', () => {
     expect(await answers(api(['GET ~^/x']), ['HEAD /api/x', 'HEAD /api/y', 'POST /api/x'])).toEqual(['200', '404', '-'])
   })
 
+  it('is looked for as it is escaped or not, and in the decoded path as well', async () => {
+    const keys: EndpointKey[] = ['GET ~^/list;(?<n>[0-9]+)$', 'GET ~^/my docs/', 'GET ~/café/(?<x>.*)', 'GET ~^/q%3B$']
+    const requests = ['list;7', 'list%3B7', 'my%20docs/a', 'my%2Fdocs/a', 'caf%c3%a9/a%2541%2Fb', 'q%3b', 'q;']
+    expect(
+      await answers(
+        api(keys),
+        requests.map((path) => `GET /api/${path}`),
+      ),
+    ).toEqual([
+      `${keys[0]} {"n":"7"}`,
+      `${keys[0]} {"n":"7"}`,
+      `${keys[1]} {}`,
+      '-',
+      `${keys[2]} {"x":"a%41%2Fb"}`,
+      `${keys[3]} {}`,
+      '-',
+    ])
+  })
   it('ignores case where the definition does', async () => {
     const keys: readonly EndpointKey[] = ['GET ~^/users/[a-f]+$|^/Other$']
     expect(await answers(api(keys), ['GET /api/Users/AB', 'GET /api/other'])).toEqual(['-', '-'])

@@ -588,6 +588,7 @@ describe('state of a module', () => {
     const [one, other] = [new PluginModules(folder), new PluginModules(folder)]
     const uses = [await one.open('a.mjs', 'a'), await one.open('a.mjs', 'b'), await other.open('a.mjs', 'c')]
     const state = run(uses[0]!, 'f')
+    uses[1]!.begin()
     await uses[0]!.release()
     await uses[0]!.release()
     await uses[1]!.release()
@@ -595,6 +596,7 @@ describe('state of a module', () => {
     await uses[2]!.release()
     expect(state).toEqual({ closed: 1 })
     const again = await one.open('a.mjs', 'a')
+    again.begin()
     expect(run(again, 'f')).toEqual({ closed: 0 })
     await again.release()
     expect(state).toEqual({ closed: 1 })
@@ -604,6 +606,7 @@ describe('state of a module', () => {
     const folder = pluginFolder({ 'a.mjs': withClose })
     const modules = new PluginModules(folder)
     const old = await modules.open('a.mjs', 'a')
+    old.begin()
     writeFiles(folder, { 'a.mjs': `${withClose}\n` })
     await modules.refresh()
     const next = await modules.open('a.mjs', 'a')
@@ -611,11 +614,28 @@ describe('state of a module', () => {
     expect([run(old, 'f'), run(next, 'f')]).toEqual([{ closed: 1 }, { closed: 0 }])
   })
 
+  it('is not closed where it never served, and is the one that serves later', async () => {
+    const modules = new PluginModules(pluginFolder({ 'a.mjs': withClose }))
+    const looked = await modules.open('a.mjs', 'a')
+    await looked.release()
+    const serving = await modules.open('a.mjs', 'a')
+    expect(run(serving, 'f')).toBe(run(looked, 'f'))
+    expect(run(serving, 'f')).toEqual({ closed: 0 })
+  })
+
+  it('has the time for close() that is left', async () => {
+    const modules = new PluginModules(pluginFolder({ 'a.mjs': 'export const close = () => new Promise(() => {})' }))
+    const use = await modules.open('a.mjs', 'a')
+    use.begin()
+    expect(await refused(use.release(20))).toMatch(/close\(\) of the plugin file .*a.mjs took more than 20 ms\.$/)
+  })
+
   it('that cannot be closed is told to who released it', async () => {
     const modules = new PluginModules(
       pluginFolder({ 'a.mjs': 'export const close = async () => { throw new Error("busy") }' }),
     )
     const use = await modules.open('a.mjs', 'a')
+    use.begin()
     expect(await refused(use.release())).toMatch(
       /^PSTN_PLUGIN_UNLOADABLE close\(\) of the plugin file .*failed: Error: busy$/,
     )

@@ -41,6 +41,24 @@ const inFile = (name: string, fields: Partial<ApiDefinitionInput> = {}): ApiDefi
 
 const UNAVAILABLE = '503 {\n    "error": "Service Unavailable"\n}'
 
+it.each(['rules.json', 'rules.wasm', 'RULES.WASM'])(
+  'a change of %s beside a plugin loads the plugin anew',
+  async (name) => {
+    const pluginsDirectory = pluginFolder({
+      [name]: '1',
+      'a.mjs': `import { readFileSync } from 'node:fs'
+      const responseBody = readFileSync(new URL('./${name}', import.meta.url), 'utf8')
+      export const f = () => ({ responseCode: 200, responseBody })`,
+    })
+    const { gateway, url } = await run(inFile('a'), { pluginsDirectory })
+    await gateway.ready()
+    expect(await told(url, '/a')).toBe('200 1')
+    writeFiles(pluginsDirectory, { [name]: '2' })
+    await gateway.reload(inFile('a'))
+    expect(await told(url, '/a')).toBe('200 2')
+  },
+)
+
 describe('the first load', () => {
   it('answers 503 where plugins are not there yet, serves the others at once, and ready() waits', async () => {
     const gate = signalled()
@@ -115,7 +133,7 @@ describe('the first load', () => {
     const ready = errorOf(gateway.ready())
     await gateway.close()
     expect((await ready).code).toBe('PSTN_CLOSED')
-    expect(log).toEqual(['loaded a', 'init a  a', 'close a'])
+    expect(log).toEqual(['loaded a'])
   })
 
   it('refuses upgrades and calls as it does requests', async () => {
@@ -228,6 +246,64 @@ describe('a plugin file', () => {
   })
 })
 
+describe('the end of a gateway', () => {
+  const HANGS = 'new Promise(() => {})'
+  it.each([
+    ['an import', `await ${HANGS}`, false],
+    ['an init', `export const init = () => ${HANGS}`, false],
+    ['a close', `export const close = () => ${HANGS}`, true],
+  ])('does not wait longer than it was told for %s of a plugin file', async (_, text, isReady) => {
+    const pluginsDirectory = pluginFolder({ 'a.mjs': `${text}\nexport const f = () => undefined` })
+    const { gateway } = await run(saying('one', { name: 'one', listenPath: '/one' }), { pluginsDirectory })
+    const reload = gateway.reload(inFile('a'))
+    const outcome = reload.then(
+      () => 'loaded',
+      (error: unknown) => (error as { code?: unknown }).code,
+    )
+    await (isReady ? outcome : settled())
+    const started = performance.now()
+    await gateway.close({ timeoutMs: 200 })
+    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(await outcome).toBe(isReady ? 'loaded' : 'PSTN_CLOSED')
+    expect((await errorOf(gateway.ready())).code).toBe('PSTN_CLOSED')
+  })
+
+  it('closes a plugin file that is ready only later, and begins none', async () => {
+    const { log, name } = journal()
+    const gate = signalled()
+    Object.assign(globalThis, { posternLateGate: gate.promise })
+    const pluginsDirectory = pluginFolder({
+      'a.mjs': `export const init = async () => { ${name}.push('init'); await globalThis.posternLateGate }
+        export const close = () => void ${name}.push('close')
+        export const f = () => undefined`,
+      'b.mjs': `await globalThis.posternLateGate
+        ${name}.push('loaded')
+        export const init = () => void ${name}.push('init b')
+        export const f = () => undefined`,
+    })
+    const { gateway } = await run(inFile('a'), { pluginsDirectory })
+    const other = inFile('b', { hooks: { pre: [{ path: 'b.mjs', functionName: 'f' }] } })
+    const { gateway: second } = await run(other, { pluginsDirectory })
+    await expect.poll(() => log).toEqual(['init'])
+    await Promise.all([gateway.close({ timeoutMs: 50 }), second.close({ timeoutMs: 50 })])
+    expect(log).toEqual(['init'])
+    gate.signal()
+    await expect.poll(() => log.toSorted()).toEqual(['close', 'init', 'loaded'])
+    await settled()
+    expect(log).not.toContain('init b')
+  })
+
+  it('and its start do not wait for one slow file after the other', async () => {
+    const slow = 'await new Promise((resolve) => setTimeout(resolve, 400))\nexport const f = () => undefined'
+    const pluginsDirectory = pluginFolder({ 'a.mjs': slow, 'b.mjs': slow, 'c.mjs': slow })
+    const pre = ['a.mjs', 'b.mjs', 'c.mjs'].map((path) => ({ path, functionName: 'f' }))
+    const started = performance.now()
+    const { gateway } = await run(inFile('a', { hooks: { pre } }), { pluginsDirectory })
+    await gateway.ready()
+    expect(performance.now() - started).toBeLessThan(1_150)
+  })
+})
+
 describe('checking definitions', () => {
   it('loads files, starts nothing, and calls neither init nor close', async () => {
     const { log, name } = journal()
@@ -246,13 +322,21 @@ describe('checking definitions', () => {
     expect(log).toEqual(['loaded a', 'init a  a', 'run a a', 'loaded a', 'run a a'])
   })
 
-  it('ends what a file without init has begun', async () => {
+  it('ends nothing, and evaluates nothing that the gateway evaluates again', async () => {
     const { log, name } = journal()
     const pluginsDirectory = pluginFolder({
-      'a.mjs': `export const close = () => void ${name}.push('close')\nexport const f = () => undefined`,
+      'a.mjs': `${name}.push('loaded')
+        export const close = () => void ${name}.push('close')
+        export const f = () => ({ responseCode: 200, responseBody: 'a' })`,
     })
     await checkDefinitions(inFile('a'), { pluginsDirectory })
-    expect(log).toEqual(['close'])
+    const { gateway, url } = await run(inFile('a'), { pluginsDirectory })
+    await gateway.ready()
+    expect(await told(url, '/a')).toBe('200 a')
+    await checkDefinitions(inFile('a'), { pluginsDirectory })
+    expect(log).toEqual(['loaded'])
+    await gateway.close()
+    expect(log).toEqual(['loaded', 'close'])
   })
 
   it('says all that is wrong and throws nothing of it', async () => {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll } from '../support/cleanup.ts'
 import { pluginFolder, writeFiles } from '../support/plugin-folder.ts'
 import { signalled } from '../support/promises.ts'
+import { warningsDuring } from '../support/warnings.ts'
 import { messageOf, openWebSocket, webSocketUpstream } from '../support/websocket.ts'
 import { connect, listenTo, run, settled, upstreamOfTest, watchProcess } from './harness.ts'
 import { errorOf, saying, told } from './reload-harness.ts'
@@ -42,6 +43,19 @@ describe('other definitions', () => {
     gate.signal()
     await reload
     expect([await told(url, '/a'), await told(url, '/slow')]).toEqual(['200 two', '200 slow'])
+  })
+
+  it('are warned of by name when an API is not among them whose routes the host application has', async () => {
+    const guard = { hooks: { pre: [() => undefined] } }
+    const kept = saying('kept')
+    const { gateway } = await run([
+      { name: 'guarding', listenPath: '/admin', ...guard },
+      { name: 'proxying', listenPath: '/b', upstream: 'http://127.0.0.1:1', ...guard },
+      { name: 'idle', listenPath: '/c' },
+      kept,
+    ])
+    const warnings = await warningsDuring(async () => void (await gateway.reload(kept)), 'has removed')
+    expect(warnings).toEqual([expect.stringMatching(/API "guarding", .* at \/admin is not guarded/)])
   })
 
   it('are told apart from those before: added, removed, changed by which keys, and unchanged', async () => {

@@ -1,4 +1,4 @@
-import { constants, brotliCompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib'
+import { constants, brotliCompressSync, deflateRawSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib'
 import type { Socket } from 'node:net'
 import { Transform } from 'node:stream'
 import type { ResponsePlugin } from '@postern/core'
@@ -63,7 +63,9 @@ attack(headerSafety, 'B08', (mount) => {
   const KNOWN: readonly (readonly [coding: string, body: Buffer])[] = [
     ['gzip', gzipSync(HELLO)],
     ['X-GZIP', gzipSync(HELLO)],
+    ['gzip', Buffer.concat([gzipSync(HELLO.subarray(0, 3)), gzipSync(HELLO.subarray(3))])],
     ['deflate', deflateSync(HELLO)],
+    ['deflate', deflateRawSync(HELLO)],
     ['br', brotliCompressSync(HELLO)],
     ['identity', HELLO],
   ]
@@ -126,6 +128,25 @@ attack(headerSafety, 'B08', (mount) => {
     ])
     const kept = answer.lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
     expect(kept).toContain(fields)
+    await unharmed()
+  })
+
+  it.each([
+    ['reads and writes', louder],
+    ['transforms', (response: Parameters<ResponsePlugin>[0]) => response.transform(new Transform())],
+  ])('a part is a failure of the plugin that %s it', async (_, plugin) => {
+    const fields = `Content-Range: bytes 0-8/99\r\n${DESCRIBING}`
+    const { port, unharmed, failures } = await answered(
+      mount,
+      { fields, status: '206 Partial Content', body: HELLO },
+      plugin,
+    )
+    const answer = await ask(port)
+    expect([answer.status, answer.body, failures]).toEqual([
+      500,
+      envelope('Middleware error'),
+      ['culprit PSTN_RESPONSE_PARTIAL'],
+    ])
     await unharmed()
   })
 

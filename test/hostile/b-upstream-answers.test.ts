@@ -56,6 +56,22 @@ attack(headerSafety, 'B15', (mount) => {
     await expect.poll(() => dropped).toBe(1)
     await unharmed()
   })
+
+  it.each(['9999999999999999', '-8', '8, 9', 'inside'])(
+    'an answer to HEAD is 502 as well where its length, which nobody counts by, is %s',
+    async (claimed) => {
+      const upstream = await strictUpstream(({ method, target }) =>
+        target === '/attack'
+          ? `HTTP/1.1 200 OK\r\nContent-Length: ${claimed}\r\n\r\n`
+          : wireAnswer(`${method} ${target}`),
+      )
+      const { port, unharmed } = await besiege(mount, {}, { upstream })
+      const answer = await rawExchange(port, 'HEAD /attack HTTP/1.1\r\nHost: a\r\n\r\n', 'HEAD')
+      expect(answer.status).toBe(502)
+      expect(valuesOf(answer.lines, 'content-length')).not.toContain(claimed)
+      await unharmed()
+    },
+  )
 })
 
 attack(headerSafety, 'B16', (mount) => {

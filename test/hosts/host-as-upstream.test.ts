@@ -13,7 +13,7 @@ import { readRequest } from '../support/upstream.ts'
 
 afterEach(closeAll)
 
-describe.each(applications)('%s', (_, mount) => {
+describe.each(applications)('%s', (name, mount) => {
   it('answers by itself, after the plugins had their look', async () => {
     const order: string[] = []
     const { url } = await mount(
@@ -95,8 +95,10 @@ describe.each(applications)('%s', (_, mount) => {
       },
     )
     const reply = await send(url)
+    // Koa answers the text of the status where its application says nothing.
+    const nothing = name === 'Koa 2' || name === 'Koa 3' ? 'OK' : ''
     expect([reply.text, reply.headers['content-type'], reply.headers['content-length']]).toEqual([
-      JSON.stringify({ was: String(body ?? '') }),
+      JSON.stringify({ was: String(body ?? nothing) }),
       'application/json',
       String(reply.text.length),
     ])

@@ -324,6 +324,51 @@ describe.each(hosts)('%s', (_, mount) => {
     expect([received, sent.bytes]).toEqual([FLOOD_BYTES, FLOOD_BYTES])
   })
 
+  it.each([
+    ['of known length', (size: number) => `Content-Length: ${size}\r\n`, (body: Buffer) => [body]],
+    [
+      'in chunks',
+      () => 'Transfer-Encoding: chunked\r\n',
+      (body: Buffer) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
+    ],
+    ['that ends with the connection', () => '', (body: Buffer) => [body]],
+  ])(
+    'survives an upstream that has closed its connection behind a body %s while the client still reads',
+    async (__, framing, framed) => {
+      // Some of these end where the parser pauses, which is what matters.
+      for (const size of [65_536, 131_072, 1_000_000, 3_000_000]) {
+        const closed = signalled()
+        const body = Buffer.alloc(size, 'x')
+        const upstream = await listenRaw((socket) =>
+          socket.once('data', () => {
+            socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\n${framing(size)}\r\n`)
+            for (const part of framed(body)) socket.write(part)
+            socket.end(closed.signal)
+          }),
+        )
+        const { url } = await mount({
+          name: 'a',
+          upstream: upstream.url,
+          hooks: {
+            response: [
+              // A slow reader, whatever the buffers of the connections hold.
+              (response) =>
+                response.transform(
+                  new Transform({
+                    highWaterMark: 1,
+                    transform: (chunk, ___, done) => void setTimeout(() => done(null, chunk), 5),
+                  }),
+                ),
+            ],
+          },
+        })
+        const reply = await send(url)
+        expect([reply.complete, reply.body.length]).toEqual([true, size])
+        await closed.promise
+      }
+    },
+  )
+
   it('lets a client upload no faster than a slow upstream reads', async () => {
     const arrived = signalled<IncomingMessage>()
     const upstream = await listen((req, res) => {

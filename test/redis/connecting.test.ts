@@ -86,7 +86,7 @@ describe.skipIf(noServer)('what a server that is not set up as expected is told 
   it('one that is no cluster', async () => {
     const redis = await server()
     const store = open({ cluster: { nodes: [redis.port] }, ...IMPATIENT, required: true, onError })
-    expect(await unavailable(store.ready())).toContain('belongs to no Redis Cluster; write redisStore({ url }).')
+    expect(await unavailable(store.ready())).toContain('belongs to no Redis Cluster; write url instead of cluster.')
   })
 
   it('one that closes every connection', async () => {

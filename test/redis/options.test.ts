@@ -231,7 +231,7 @@ describe('reasons', () => {
     [
       'a cluster',
       new Error('MOVED 1 127.0.0.1:1'),
-      'MOVED: the server belongs to a Redis Cluster; write redisStore({ cluster })',
+      'MOVED: the server belongs to a Redis Cluster; write cluster: { nodes }',
     ],
   ])('are one line without secrets: %s', (_, error, reason) => {
     expect(reasonOf(error)).toBe(reason)

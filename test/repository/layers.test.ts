@@ -8,7 +8,17 @@ import { describe, expect, it } from 'vitest'
  * included. A name ending in a slash is a folder.
  */
 const LADDER: readonly (readonly string[])[] = [
-  ['errors.ts', 'json-schema.ts', 'nearest.ts', 'source.ts'],
+  [
+    'errors.ts',
+    'fields.ts',
+    'functions.ts',
+    'json-schema.ts',
+    'leaves-directory.ts',
+    'listing.ts',
+    'nearest.ts',
+    'source.ts',
+    'within-time.ts',
+  ],
   ['http/', 'limits/', 'session/', 'analytics/'],
   ['hooks.ts', 'api.ts'],
   ['plugins/'],
@@ -30,6 +40,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/express': ['@postern/core', '@postern/http'],
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],
+  '@postern/inspector': ['@postern/core'],
 }
 
 const packagesFolder = fileURLToPath(new URL('../../packages/', import.meta.url))

@@ -7,6 +7,7 @@ import {
   type Decision,
   deny,
   type EndpointPlugin,
+  type GatewayErrorCode,
   type GatewayHeaders,
   type GatewayQuery,
   type KnownSession,
@@ -254,8 +255,11 @@ describe('the request', () => {
       request.scheme = 'https'
       // @ts-expect-error headers are changed, not replaced
       request.headers = new Headers()
-      // @ts-expect-error a header is text
       request.headers.set('a', ['1', '2'])
+      // @ts-expect-error a header is text
+      request.headers.set('a', [1, 2])
+      // @ts-expect-error one line at a time
+      request.headers.append('a', ['1', '2'])
       // @ts-expect-error a body is no number
       request.setBody(5)
     })
@@ -269,6 +273,10 @@ describe('response', () => {
       response.headers.set('a', '1')
       response.setBody('x')
       response.transform(new TransformStream<Uint8Array, Uint8Array>())
+      response.transform(new TextDecoderStream())
+      expectTypeOf(response.hasBody).toBeBoolean()
+      // @ts-expect-error whether there is a body the request and the status decide
+      response.hasBody = true
       expectTypeOf(response.headers.getSetCookie()).toEqualTypeOf<string[]>()
       expectTypeOf(response.text()).resolves.toBeString()
       expectTypeOf(response.json<{ a: 1 }>()).resolves.toEqualTypeOf<{ a: 1 }>()
@@ -315,6 +323,11 @@ describe('response', () => {
       // @ts-expect-error there is one request
       context.request = request
     })
+  })
+
+  test('learns who answered, and why', () => {
+    expectTypeOf<ContextOf<ResponsePlugin>['origin']>().toEqualTypeOf<'upstream' | 'gateway'>()
+    expectTypeOf<ContextOf<ResponsePlugin>['code']>().toEqualTypeOf<GatewayErrorCode | undefined>()
   })
 
   test('has perhaps a session, and no params', () => {

@@ -60,6 +60,15 @@ describe('headers', () => {
     expect(GatewayHeaders.lines(headers)).toEqual(['X-A', 'new', 'B', '2'])
   })
 
+  it('get a line for each value of a list, at the place of the first', () => {
+    const headers = new GatewayHeaders(['X-A', '1', 'B', '2', 'x-a', '3'])
+    headers.set('x-a', ['4', '5', '6'])
+    headers.set('c', ['7', '8'])
+    expect(GatewayHeaders.lines(headers)).toEqual(['X-A', '4', 'X-A', '5', 'X-A', '6', 'B', '2', 'c', '7', 'c', '8'])
+    headers.set('X-A', [])
+    expect(GatewayHeaders.lines(headers)).toEqual(['B', '2', 'c', '7', 'c', '8'])
+  })
+
   it('lose every line of a name when deleted, and are untouched when there is none', () => {
     const headers = new GatewayHeaders(['X-A', '1', 'B', '2', 'x-a', '3'])
     headers.delete('nope')
@@ -93,7 +102,8 @@ describe('headers', () => {
     ['DEL', 'x-a', 'a\u007Fb'],
     ['a letter above U+00FF', 'x-a', 'a☕'],
     ['a lone surrogate', 'x-a', '\uD800'],
-    ['a list', 'x-a', ['1', '2']],
+    ['a list within a list', 'x-a', [['1', '2']]],
+    ['a list with a line break', 'x-a', ['1', 'a\r\nb: c']],
     ['an object', 'x-a', {}],
     ['undefined', 'x-a', undefined],
     ['null', 'x-a', null],

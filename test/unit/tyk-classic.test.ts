@@ -223,7 +223,7 @@ describe('versions of Classic', () => {
   ])('%s: its paths are those of the API', (_, data, more) => {
     const { input, problems } = translated(versions(data))
     expect(problems).toEqual([])
-    expect(input).toEqual({ ...native, ...more, endpoints: { 'GET /x': [plugin('a')] } })
+    expect(input).toEqual({ ...native, ...more, endpointOrder: 'listed', endpoints: { 'GET /x': [plugin('a')] } })
   })
 
   it.each([

@@ -356,7 +356,7 @@ const ENDPOINT_ROWS: typeof ROWS = [
         { enabled: true, functionName: 'b', path: './b.so' },
       ],
     }),
-    { endpoints: { [KEY]: [plugin('a', 'x/a.so'), plugin('b', 'b.so')] } },
+    { endpointOrder: 'listed', endpoints: { [KEY]: [plugin('a', 'x/a.so'), plugin('b', 'b.so')] } },
   ],
   [
     'a virtual endpoint, before them',
@@ -376,13 +376,13 @@ const ENDPOINT_ROWS: typeof ROWS = [
       postPlugins: [{ enabled: true, functionName: 'a', path: '' }],
       virtualEndpoint: { enabled: true, functionName: 'v', path: 'v.js', requireSession: true },
     }),
-    { endpoints: { [KEY]: [plugin('v', 'v.js'), plugin('a')] } },
+    { endpointOrder: 'listed', endpoints: { [KEY]: [plugin('v', 'v.js'), plugin('a')] } },
   ],
   [
     'a rate limit of an endpoint',
     paths({ rate_limit: [{ ...at, rate: 5, per: 60 }] }),
     operation({ rateLimit: { enabled: true, rate: 5, per: '1m' } }),
-    { limits: { endpoints: { [KEY]: { rate: 5, per: 60 } } } },
+    { endpointOrder: 'listed', limits: { endpoints: { [KEY]: { rate: 5, per: 60 } } } },
   ],
   [
     'a rate limit of an endpoint, switched off',

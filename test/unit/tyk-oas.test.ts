@@ -250,6 +250,15 @@ describe('an OAS document', () => {
     expect(translated(oas(part)).active).toBe(active)
   })
 
+  it('is keyless without server.authentication, with a warning where OpenAPI asks for a key', () => {
+    const warnings = (security: unknown): readonly string[] =>
+      translated(oasDocument({ security }, { server: { authentication: undefined } })).warnings
+    expect(warnings([{ apiKey: [] }])).toEqual([
+      'security: ignored: without server.authentication the API is keyless, whatever "security" asks for',
+    ])
+    expect([warnings([]), warnings([{}]), warnings(undefined)]).toEqual([[], [], []])
+  })
+
   it('needs the part that a gateway reads', () => {
     expect(translated({ openapi: '3.0.3', paths: {} }).problems).toContain(
       `${X}: missing, expected the part of an OpenAPI document that a gateway reads`,

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type DefinitionSource, type GatewayOptions, isGatewayError, type Problem } from '@postern/core'
@@ -8,7 +8,11 @@ import type { Finding } from './finding.ts'
 
 /** Options that say where everything is, of every command that reads definitions. */
 export const SOURCE_OPTIONS = {
-  plugins: { type: 'string', value: 'DIR', says: 'where plugin files are; default: plugins beside the first FILE' },
+  plugins: {
+    type: 'string',
+    value: 'DIR',
+    says: 'where plugin files are; default: plugins in or beside the first FILE',
+  },
   options: { type: 'string', value: 'FILE', says: "a module whose default export is the gateway's options" },
 } as const
 
@@ -19,6 +23,8 @@ export interface Gathered {
   /** The directory of plugin files, where there is one. */
   readonly plugins: string | undefined
   readonly problems: readonly Finding[]
+  /** Where plugin files were looked for in vain. */
+  readonly looked: readonly string[]
 }
 
 export async function gather(files: readonly string[], given: Values<typeof SOURCE_OPTIONS>): Promise<Gathered> {
@@ -28,11 +34,12 @@ export async function gather(files: readonly string[], given: Values<typeof SOUR
     return []
   })
   const ofModule = given.options === undefined ? {} : await loadOptions(given.options, problems)
-  const plugins = given.plugins ?? defaultPlugins(files, ofModule)
+  const places = given.plugins === undefined && ofModule.pluginsDirectory === undefined ? defaultPlaces(files) : []
+  const plugins = given.plugins ?? places.find(isDirectory)
   if (given.plugins !== undefined && !isDirectory(given.plugins))
     problems.push(ofFile(given.plugins, 'found no such directory; --plugins is where plugin files are'))
   const options = plugins === undefined ? ofModule : { ...ofModule, pluginsDirectory: path.resolve(plugins) }
-  return { sources, options, plugins, problems }
+  return { sources, options, plugins, problems, looked: plugins === undefined ? places : [] }
 }
 
 /** What an error of a reader or of a gateway says, one by one. */
@@ -51,18 +58,36 @@ function isProblems(cause: unknown): cause is readonly Problem[] {
   return Array.isArray(cause) && cause.every((one: unknown) => typeof one === 'object' && one !== null && 'path' in one)
 }
 
-function defaultPlugins([first = '.']: readonly string[], options: GatewayOptions): string | undefined {
-  if (options.pluginsDirectory !== undefined) return undefined
-  const beside = path.join(isDirectory(first) ? first : path.dirname(first), 'plugins')
-  return isDirectory(beside) ? beside : undefined
+/** In a directory of definitions, or beside it; beside a file. */
+function defaultPlaces([first = '.']: readonly string[]): string[] {
+  const directories = isDirectory(first) ? [first, path.dirname(first)] : [path.dirname(first)]
+  return [...new Set(directories.map((directory) => path.join(directory, 'plugins')))]
+}
+
+/** In the words of the command line, what the gateway says in those of its options. */
+export function inOurWords(findings: readonly Finding[], { looked }: Pick<Gathered, 'looked'>): Finding[] {
+  const found = looked.length === 0 ? '' : `, there is no ${looked.join(' and no ')}`
+  return findings.map((finding) => ({
+    ...finding,
+    message: finding.message.replace('; set options.pluginsDirectory', `${found}; name it with --plugins DIR`),
+  }))
 }
 
 function isDirectory(name: string): boolean {
-  return statSync(name, { throwIfNoEntry: false })?.isDirectory() ?? false
+  return statusOf(name)?.isDirectory() ?? false
+}
+
+/** Undefined also for what nobody may look at: whoever opens it says why. */
+function statusOf(name: string): Stats | undefined {
+  try {
+    return statSync(name, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 async function loadOptions(file: string, problems: Finding[]): Promise<GatewayOptions> {
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
+  if (statusOf(file)?.isFile() !== true) {
     problems.push(
       ofFile(file, "found no such file; --options is a module whose default export is the gateway's options"),
     )

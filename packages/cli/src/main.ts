@@ -7,7 +7,8 @@ import { explain } from './commands/explain.ts'
 import { init } from './commands/init.ts'
 import { serve } from './commands/serve.ts'
 import { helpOf, overview } from './help.ts'
-import { Channel, type Output, printable } from './output.ts'
+import { Channel, onOneLine, type Output } from './output.ts'
+import { isSystemError, systemErrorText } from './system-error.ts'
 import { version } from './version.ts'
 import { Warnings } from './warnings.ts'
 
@@ -23,12 +24,16 @@ async function run([name, ...args]: readonly string[], output: Output): Promise<
   if (command !== undefined) {
     // It has a log to say them in.
     if (command !== serve)
-      output.warnings.sayTo((message) => err.line(`${err.paint('yellow', 'warning')} ${printable(message)}`))
+      output.warnings.sayTo((message) => err.line(`${err.paint('yellow', 'warning')} ${onOneLine(message)}`))
     try {
       return await command.run(args, output)
     } catch (error) {
+      if (isSystemError(error)) {
+        err.line(`${err.paint('red', 'error')} ${onOneLine(systemErrorText(error))}`)
+        return 1
+      }
       if (!(error instanceof UsageError)) throw error
-      err.line(`${err.paint('red', 'error')} ${error.message}\npostern ${command.name} --help says more.`)
+      err.line(`${err.paint('red', 'error')} ${onOneLine(error.message)}\npostern ${command.name} --help says more.`)
       return 2
     }
   }
@@ -38,7 +43,7 @@ async function run([name, ...args]: readonly string[], output: Output): Promise<
   }
   const asked = name === '--help' || name === '-h' || (name === 'help' && args.length === 0)
   if (!asked && name !== undefined)
-    err.line(`${err.paint('red', 'error')} ${unknown(name === 'help' ? (args[0] ?? '') : name)}\n`)
+    err.line(`${err.paint('red', 'error')} ${onOneLine(unknown(name === 'help' ? (args[0] ?? '') : name))}\n`)
   overview(asked ? out : err, COMMANDS)
   return asked ? 0 : 2
 }
@@ -57,10 +62,17 @@ function unknown(name: string): string {
   return `There is no command ${JSON.stringify(name)}${meant === undefined ? '' : `; did you mean ${meant}?`}`
 }
 
+/** Where nothing more can be said, the exit code still says so. */
+function unwritable(stream: NodeJS.WriteStream, error: NodeJS.ErrnoException): never {
+  const name = stream === process.stdout ? 'stdout' : 'stderr'
+  if (stream === process.stdout) process.stderr.write(`error: cannot write to ${name}: ${error.message}\n`)
+  process.exit(2)
+}
+
 // `postern check ... | head`: what nobody reads any more is no error, and changes no exit code.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE') unwritable(stream, error)
   })
 
 // oxlint-disable-next-line node/no-process-env -- NO_COLOR, FORCE_COLOR and TERM are for programs such as this

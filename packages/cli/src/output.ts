@@ -6,12 +6,14 @@ type Format = Parameters<typeof styleText>[0]
 /** One of the two streams a command writes to, and what may be written there. */
 export class Channel {
   readonly #stream: NodeJS.WriteStream
+  readonly #write: NodeJS.WriteStream['write']
   /** For people who look at it now: excerpts, colour, progress. */
   readonly terminal: boolean
   readonly #colour: boolean
 
   constructor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv) {
     this.#stream = stream
+    this.#write = stream.write.bind(stream)
     const forced = env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '' && env['FORCE_COLOR'] !== '0'
     const refused = (env['NO_COLOR'] ?? '') !== '' || env['FORCE_COLOR'] === '0'
     this.terminal = forced || (stream.isTTY && env['TERM'] !== 'dumb')
@@ -24,16 +26,21 @@ export class Channel {
   }
 
   line(text = ''): void {
-    this.#stream.write(`${text}\n`)
+    this.#write(`${text}\n`)
   }
 
   /** Without a new line. */
   write(text: string): void {
-    this.#stream.write(text)
+    this.#write(text)
   }
 
   json(value: unknown, indent?: number): void {
     this.line(JSON.stringify(value, undefined, indent))
+  }
+
+  /** From now on only what this channel writes is written there; what plugins print goes to the other stream. */
+  reserve(other: NodeJS.WriteStream): void {
+    this.#stream.write = other.write.bind(other)
   }
 
   /** The text in a colour, where there is colour. */
@@ -43,7 +50,7 @@ export class Channel {
 
   /** Resolves when everything is out. */
   flushed(): Promise<void> {
-    return new Promise((resolve) => this.#stream.write('', () => resolve()))
+    return new Promise((resolve) => this.#write('', () => resolve()))
   }
 }
 
@@ -57,6 +64,11 @@ export interface Output {
 /** Texts of definitions, errors and requests: a terminal would obey the control characters in them. */
 export function printable(text: string): string {
   return text.replaceAll(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** What was said by somebody else, in a log or behind an error: no line of it can pretend to be one of ours. */
+export function onOneLine(text: string): string {
+  return printable(text).replaceAll(/[\n\t]/g, (character) => (character === '\n' ? '\\n' : '\\t'))
 }
 
 // Line ends and tabs stay.

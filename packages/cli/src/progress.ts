@@ -1,3 +1,4 @@
+import { noticingExit } from './noticed-exit.ts'
 import type { Channel } from './output.ts'
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -7,7 +8,7 @@ const FRAME_MS = 80
 
 /** Does the work and says so while it lasts, on a terminal, once it takes long enough to be noticed. */
 export async function withProgress<T>(channel: Channel, what: string, work: () => Promise<T>): Promise<T> {
-  if (!channel.interactive) return work()
+  if (!channel.interactive) return noticingExit(work)
   let frame = 0
   const draw = (): void => {
     channel.write(`\r${channel.paint('cyan', FRAMES[frame % FRAMES.length]!)} ${what} `)
@@ -19,7 +20,7 @@ export async function withProgress<T>(channel: Channel, what: string, work: () =
     drawing = setInterval(draw, FRAME_MS)
   }, PATIENCE_MS)
   try {
-    return await work()
+    return await noticingExit(work)
   } finally {
     clearTimeout(starting)
     clearInterval(drawing)

@@ -25,8 +25,8 @@ function head(channel: Channel, { severity, rule, message, path, api, file, line
     ...(file === undefined && api !== undefined ? [printable(api)] : []),
     ...(path === '' ? [] : [printable(path)]),
   ]
-  const id = rule === 'definition' ? '' : channel.paint('dim', ` (${rule})`)
-  return `${where.join(' ')}: ${printable(message)}${id}`
+  const id = rule === 'definition' || rule === 'listen' ? '' : channel.paint('dim', ` (${rule})`)
+  return `${where.join(' ')}: ${printable(channel.terminal ? message : message.replaceAll(/\s*[\r\n]+\s*/g, ' '))}${id}`
 }
 
 /** `2 errors, 1 warning`; empty for none. */

@@ -239,6 +239,9 @@ export interface SecretsInput {
  */
 export type EndpointKey = `${Uppercase<string>} /${string}` | `${Uppercase<string>} ~${string}`
 
+/** Of several endpoints that meet a request: the most specific counts, or the first that is listed. */
+export type EndpointOrder = 'specific' | 'listed'
+
 /**
  * An API as its author writes it, plugins in place.
  *
@@ -266,6 +269,8 @@ export interface ApiDefinitionInput {
   /** Left out: the host application's own routes are the upstream. */
   readonly upstream?: string | UpstreamInput | undefined
   readonly hooks?: HooksInput | undefined
+  /** Which answers the response plugins see: those from behind the gateway (default), or also those it makes itself. */
+  readonly responseScope?: 'upstream' | 'all' | undefined
   /** Per-endpoint plugins. The most specific path wins, whatever the order. */
   readonly endpoints?: Readonly<Record<EndpointKey, readonly PluginEntry<EndpointPlugin>[]>> | undefined
   /** Who may call: by key, by plugin, by both. Without it and without `hooks.auth` the API is keyless. */
@@ -282,6 +287,8 @@ export interface ApiDefinitionInput {
   readonly keepUntilExpiry?: boolean | undefined
   /** Match endpoint paths without regard to case. Default false. */
   readonly ignoreCase?: boolean | undefined
+  /** Which of several endpoints that meet a request counts: the most specific (default), or the first that is listed. */
+  readonly endpointOrder?: EndpointOrder | undefined
   /** Free data for plugins: `context.config`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
   /** Milliseconds one plugin call may take. Default 5,000. */
@@ -415,8 +422,10 @@ export interface ApiDefinition {
     readonly response: readonly PluginSettings<ResponsePlugin>[]
     readonly analytics: readonly PluginSettings<AnalyticsPlugin>[]
   }
+  readonly responseScope: 'upstream' | 'all'
   readonly endpoints: Readonly<Record<string, readonly PluginSettings<EndpointPlugin>[]>>
   readonly ignoreCase: boolean
+  readonly endpointOrder: EndpointOrder
   readonly config: Readonly<Record<string, unknown>>
   readonly pluginTimeoutMs: number
   readonly maxBufferedBytes: number

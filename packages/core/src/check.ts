@@ -20,6 +20,8 @@ export interface CheckReport {
   readonly problems: readonly Problem[]
   /** What would be ignored. */
   readonly warnings: readonly Problem[]
+  /** What is not served because it says so itself. */
+  readonly inactive: readonly Problem[]
   /** What a request to them would meet; runs nothing. */
   explain(method: string, url: string, init?: RequestInput): Explanation
   /** A problem of one of the `apis` as its author knows it: where it stands in the document, and in the file. */
@@ -56,6 +58,7 @@ export async function checkDefinitions(
     apis: apis.map(({ info }) => info),
     problems,
     warnings,
+    inactive: reading.inactive,
     explain: (method, url, init) => explain(index, method, url, init),
     place: (api, problem) => places.get(api)?.place(problem) ?? problem,
   }

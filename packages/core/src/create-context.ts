@@ -22,6 +22,7 @@ export function createContext<C extends PluginContext = PluginContext>(
   const base: PluginContext = {
     api,
     config: api.definition.config,
+    requestId: 'test',
     log: SILENT,
     state: {},
     signal: new AbortController().signal,

@@ -1,3 +1,5 @@
+import { isClass } from './functions.ts'
+
 /** What the client of the API is told, and nothing else: never a path, a host or a stack. `status` is null for failures no client can meet. */
 interface ErrorRow {
   readonly status: number | null
@@ -55,6 +57,8 @@ export const ERRORS = {
   PSTN_CLIENT_STALLED: { status: null, answer: null },
   PSTN_RESPONSE_TOO_LARGE: { status: 500, answer: 'Middleware error' },
   PSTN_RESPONSE_ENCODING: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_INVALID: { status: 500, answer: 'Middleware error' },
+  PSTN_RESPONSE_PARTIAL: { status: 500, answer: 'Middleware error' },
   PSTN_UPSTREAM_UNREACHABLE: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_INVALID: { status: 502, answer: 'Bad Gateway' },
   PSTN_UPSTREAM_BROKE: { status: 502, answer: 'Bad Gateway' },
@@ -161,7 +165,7 @@ export function jsonProblem(error: unknown): string {
 }
 
 function describeFunction(value: { readonly name: string }): string {
-  const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'
+  const kind = isClass(value) ? 'class' : 'function'
   return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`
 }
 

@@ -13,6 +13,7 @@ import { type Acceptance, type HostCall, Intake } from './intake.ts'
 import { Generations } from './loading/generations.ts'
 import { Loader } from './loading/loader.ts'
 import { checkOptions, type GatewayOptions, parseContext, sinkSettings } from './options.ts'
+import { offerHostLog } from './plugins/host-log.ts'
 import { PluginModules } from './plugins/plugin-modules.ts'
 import { memoryStore } from './session/memory-store.ts'
 import { parsePolicies } from './session/policy.ts'
@@ -41,7 +42,8 @@ export interface Gateway {
   apis(): readonly ApiInfo[]
   /**
    * Answers new requests with 503, lets running ones finish for up to `timeoutMs` (default 10,000), then closes the
-   * upstream connections; sinks get the records that wait for them within the same time, and a second at least. Calling it again waits for the same end.
+   * upstream connections; sinks get the records that wait for them within the same time, and a second at least, and so does
+   * `close()` of plugin files. Calling it again waits for the same end.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
   /**
@@ -91,6 +93,7 @@ export function createCore(
     pluginsDirectory === undefined
       ? undefined
       : new PluginModules(pluginsDirectory, (message) => events.warn(message, message))
+  const withdrawLog = log && offerHostLog(log)
   const intake = new Intake()
   const generations = new Generations(
     input,
@@ -98,6 +101,7 @@ export function createCore(
     new Loader({ events, pools, log, forward, modules }),
     {
       events,
+      log,
       records,
       store,
       policies: parsePolicies(options.policies ?? {}),
@@ -118,10 +122,11 @@ export function createCore(
         generations.stop()
         const deadline = performance.now() + timeoutMs
         return intake.close(timeoutMs, async () => {
+          withdrawLog?.()
           // Also where running requests have taken all the time there was.
           const left = Math.max(deadline - performance.now(), Math.min(timeoutMs, FLUSHING_MS))
           const flushed = records.close(left)
-          await generations.close()
+          await generations.close(left)
           await Promise.all([pools.close(), use.end(), flushed])
         })
       },

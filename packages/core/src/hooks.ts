@@ -1,5 +1,6 @@
 import type { AnalyticsRecord } from './analytics/record.ts'
 import type { ApiInfo } from './api.ts'
+import type { GatewayErrorCode } from './errors.ts'
 import type { RequestInput } from './http/create.ts'
 import type { Decision } from './http/decision.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from './http/request.ts'
@@ -36,7 +37,7 @@ export type EndpointPlugin = (request: GatewayRequest, context: EndpointContext)
 /** The last look before the upstream, in order, on every request. */
 export type PostPlugin = (request: GatewayRequest, context: PostContext) => PassOrEnd
 
-/** On every response of the upstream, in order. */
+/** On every response of the upstream, in order; where `responseScope` is `all`, on those of the gateway too. */
 export type ResponsePlugin = (response: GatewayResponse, context: ResponseContext) => KeepOrReplace
 
 /** On every record, after the answer is out. A record whose plugin fails is not stored. */
@@ -68,7 +69,7 @@ export type PathParams = Readonly<Record<string, string>>
 
 type WriteLog = (message: string, fields?: Readonly<Record<string, unknown>>) => void
 
-/** Where a plugin logs. `fields` end up beside api, hook and plugin. */
+/** Where a plugin logs. `fields` end up beside api, hook, plugin and requestId. */
 export interface Log {
   readonly debug: WriteLog
   readonly info: WriteLog
@@ -84,6 +85,8 @@ export interface PluginContext {
   readonly api: ApiInfo
   /** The definition's `config`, frozen. */
   readonly config: Readonly<Record<string, unknown>>
+  /** The request's `x-request-id` as the client sent it, where that is one plain token; else a new one. */
+  readonly requestId: string
   readonly log: Log
   /** Shared by the plugins of one request. */
   readonly state: RequestState
@@ -121,6 +124,13 @@ export interface EndpointContext extends PostContext {
 export interface ResponseContext extends PostContext {
   /** The request as it was sent, to look at only. */
   readonly request: ReadonlyGatewayRequest
+  /**
+   * Who made the answer: the upstream or the host application, or the gateway itself (a plugin's decision, a check, a
+   * limit, a failure), whose answers are shown where `responseScope` is `all`.
+   */
+  readonly origin: 'upstream' | 'gateway'
+  /** Why the gateway answered; undefined where it did not, and where a plugin decided. */
+  readonly code?: GatewayErrorCode | undefined
 }
 
 export type AnalyticsContext = PluginContext

@@ -9,6 +9,7 @@ export type {
   CircuitBreakerInput,
   DefinitionInput,
   EndpointKey,
+  EndpointOrder,
   ForwardedPolicy,
   HealthCheckInput,
   HooksInput,
@@ -29,6 +30,7 @@ export type {
   Upstream,
   UpstreamInput,
 } from './api.ts'
+export { getLogger } from './chain/get-logger.ts'
 export { createContext } from './create-context.ts'
 export { jsonLines } from './analytics/json-lines.ts'
 export type { Secrets } from './analytics/masks.ts'
@@ -37,7 +39,7 @@ export type { LossReason, RecordQueueInput, RecordSink, RecordsLost, RecordWrite
 export type { GatewayEvent, GatewayEvents, Listener } from './chain/events.ts'
 export type { ExplainedHook, Explanation } from './chain/explain.ts'
 export type { ApiChange, ReloadReport } from './chain/reload-report.ts'
-export type { PluginTrace } from './chain/tracing.ts'
+export type { HookOutcome, HookTrace, PluginOutcome, PluginTrace, RequestTrace, UpstreamTrace } from './chain/traces.ts'
 export type { Problem } from './definition/problems.ts'
 export { ERRORS, GatewayError, isGatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'

@@ -3,6 +3,7 @@ import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/an
 import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
+import { requestChannel, traceRequest } from './chain/tracing.ts'
 import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, isGatewayError, publicMessage, publicStatus, stackOf } from './errors.ts'
 import { upgradeProblem } from './forward/upgrade-handshake.ts'
@@ -18,6 +19,7 @@ import { goesInCircles } from './http/loop.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
 import type { GatewayResponse } from './http/response.ts'
+import { withinTime } from './within-time.ts'
 
 /** A request as an adapter hands it over: the host's own values, nothing worked out. */
 export interface HostCall {
@@ -67,6 +69,8 @@ export interface Acceptance {
   hostHeaders(): readonly LimitHeader[]
   /** `host` is the application behind the gateway; undefined when nothing stands there. */
   answer(host?: HostForwarder): Maybe<ExchangeAnswer>
+  /** Runs what the host application does once the request is handed over; who listens to requests may have bound something to it. */
+  within<T>(work: () => T): T
   /** The answer to what went wrong on the way to the host; undefined for a bug, which is the host's own channel's. */
   failure(error: unknown): GatewayResponse | undefined
   /** The client hung up: everything done for it stops. */
@@ -142,14 +146,16 @@ export class Intake implements Life {
   }
 
   async #close(timeoutMs: number, release: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + timeoutMs
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
     for (const { cancellation } of this.#running)
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
     // What was cut has to be cut and recorded before anybody takes the process away.
-    await withinTime(idle, Math.min(timeoutMs, CUTTING_MS))
+    const cutting = Math.min(timeoutMs, CUTTING_MS)
+    await withinTime(idle, cutting)
     clearInterval(this.#sweep)
-    await withinTime(Promise.all(this.#concluding), timeoutMs)
+    await withinTime(Promise.all(this.#concluding), Math.max(deadline - performance.now(), cutting))
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
   }
@@ -200,18 +206,13 @@ export class Intake implements Life {
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
   finish(exchange: Exchange, status: number, cut: boolean): void {
     if (!this.#running.delete(exchange)) return
-    const leave = (): void => exchange.leave()
     try {
       const concluding = conclude(exchange, { status, cut })
-      if (concluding instanceof Promise)
-        this.#track(
-          concluding.catch((error: unknown) => this.#unrecorded(exchange, error)),
-          leave,
-        )
-      else leave()
+      if (concluding instanceof Promise) this.#track(concluding, exchange)
+      else exchange.leave()
     } catch (error) {
       this.#unrecorded(exchange, error)
-      leave()
+      exchange.leave()
     }
     if (this.#running.size === 0) this.#idle?.()
   }
@@ -222,14 +223,14 @@ export class Intake implements Life {
     services.events.warn(`conclude ${info.id}`, `A request of API "${info.name}" was not recorded: ${stackOf(error)}`)
   }
 
-  #track(concluding: Promise<void>, leave: () => void): void {
+  #track(concluding: Promise<void>, exchange: Exchange): void {
     this.#concluding.add(concluding)
     const done = (): void => {
       this.#concluding.delete(concluding)
-      leave()
+      exchange.leave()
     }
-    // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
-    concluding.then(done, done)
+    // A plugin's failure is its verdict's affair, and never rejects.
+    concluding.catch((error: unknown) => this.#unrecorded(exchange, error)).then(done, done)
   }
 }
 
@@ -304,8 +305,17 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
+    return requestChannel.hasSubscribers ? traceRequest(this.#exchange, () => this.#answer(host)) : this.#answer(host)
+  }
+
+  #answer(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
     if (this.#problem !== undefined) return errorAnswer(this.#problem, this.#exchange)
     return answer(this.#exchange, host)
+  }
+
+  within<T>(work: () => T): T {
+    const { observed } = this.#exchange
+    return observed === undefined ? work() : observed.inside(work)
   }
 
   failure(error: unknown): GatewayResponse | undefined {
@@ -354,16 +364,9 @@ function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     hostTarget: () => undefined,
     hostHeaders: () => [],
     answer: () => response,
+    within: (work) => work(),
     failure: () => undefined,
     cancel: () => undefined,
     conclude: () => undefined,
   }
-}
-
-/** Waits, but not longer than that: a timer cannot be set further than 2^31 - 1 ms ahead. */
-async function withinTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, 2_147_483_647))))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

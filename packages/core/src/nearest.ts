@@ -1,9 +1,14 @@
+/** Comparing takes the product of two lengths; nobody has misspelt a name as long as this. */
+const LONGEST = 100
+
 /** The known name a misspelt one most likely meant, if any is close enough. */
 export function nearest(found: string, known: readonly string[]): string | undefined {
+  if (found.length > LONGEST) return undefined
   const wanted = found.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1
   for (const name of known) {
+    if (Math.abs(name.length - wanted.length) >= bestDistance) continue
     const distance = editDistance(wanted, name.toLowerCase())
     if (distance < bestDistance) {
       best = name

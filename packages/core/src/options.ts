@@ -11,6 +11,7 @@ import type { NamedPlugins } from './definition/plugin-references.ts'
 import type { TykPathMatching } from './definition/translation.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
+import { nearest } from './nearest.ts'
 import type { LogTarget } from './plugins/log.ts'
 import type { PolicyInput } from './session/policy.ts'
 import type { Store } from './session/store.ts'
@@ -74,7 +75,7 @@ export function checkOptions(options: GatewayOptions): void {
   }
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
   if (unknown !== undefined) {
-    throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+    throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(unknown, KNOWN_OPTIONS))
   }
   const { log, forward, recordCapacity } = options
   const missing =
@@ -118,10 +119,7 @@ function checkSinkOptions({ sinks, recordQueue }: GatewayOptions): void {
     )
   for (const [name, value] of Object.entries(recordQueue) as [keyof RecordQueueInput, unknown][]) {
     if (!Object.hasOwn(QUEUE_DEFAULTS, name))
-      throw new GatewayError(
-        'PSTN_OPTIONS_INVALID',
-        `Unknown option recordQueue.${name}; known: ${Object.keys(QUEUE_DEFAULTS).join(', ')}.`,
-      )
+      throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(name, Object.keys(QUEUE_DEFAULTS), 'recordQueue'))
     const fits =
       name === 'overflow'
         ? value === 'drop-oldest' || value === 'drop-newest'
@@ -196,7 +194,7 @@ function checkStoreOptions({ store, policies, onStoreError }: GatewayOptions): v
     if (!Object.hasOwn(STORE_FAILURE_DEFAULTS, feature))
       throw new GatewayError(
         'PSTN_OPTIONS_INVALID',
-        `Unknown option onStoreError.${feature}; known: ${Object.keys(STORE_FAILURE_DEFAULTS).join(', ')}.`,
+        unknownOption(feature, Object.keys(STORE_FAILURE_DEFAULTS), 'onStoreError'),
       )
     if (found !== undefined && found !== 'refuse' && found !== 'pass')
       throw new GatewayError(
@@ -218,4 +216,11 @@ export function parseContext({ plugins, pluginsDirectory, bundles, tykPathMatchi
     bundles: bundles ?? {},
     pathMatching: tykPathMatching ?? 'whole',
   }
+}
+
+function unknownOption(found: string, known: readonly string[], inside?: string): string {
+  const meant = nearest(found, known)
+  const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+  const name = inside === undefined ? `"${found}"` : `${inside}.${found}`
+  return `Unknown option ${name}; ${hint}known: ${known.join(', ')}.`
 }

@@ -2,6 +2,7 @@ import type { CompiledApi } from './chain/compiled-api.ts'
 import { quotasOf } from './chain/key-quotas.ts'
 import { underPolicies } from './chain/let-in.ts'
 import { describe, GatewayError, isGatewayError } from './errors.ts'
+import { listing } from './listing.ts'
 import { policyIds } from './session/apply-policies.ts'
 import { maskKey } from './session/key-scheme.ts'
 import { KEPT_FOR_EVER, remainingLifetime } from './session/lifetime.ts'
@@ -228,7 +229,7 @@ class StoredSessions implements Sessions {
     const known = this.#policies()
     const unknown = policyIds(session).find((id) => !known.has(id))
     if (unknown !== undefined) {
-      const names = [...known.keys()].join(', ')
+      const names = listing([...known.keys()])
       throw new GatewayError(
         'PSTN_SESSION_INVALID',
         `The session names the policy ${describe(unknown)}, which nobody defined; known: ${names === '' ? 'none' : names}.`,

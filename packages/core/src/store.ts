@@ -1,4 +1,6 @@
-/** What a store is made of: for packages that keep sessions and counters somewhere. Application code has no use for it. */
+/** What a store is made of: for packages that keep sessions, counters and records somewhere. Application code has no use for it. */
+export type { AnalyticsRecord } from './analytics/record.ts'
+export type { RecordSink } from './analytics/sink.ts'
 export { describe, GatewayError } from './errors.ts'
 export { nearest } from './nearest.ts'
 export type { Charge, RateAlgorithm, Standing, Taken } from './limits/charge.ts'

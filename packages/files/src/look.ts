@@ -1,5 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { isPluginSource } from '@postern/core/host'
 import { namesDefinition } from './read-definitions.ts'
 
 /** What there is to watch, as it is now. */
@@ -8,6 +9,8 @@ export interface Look {
   readonly directories: ReadonlySet<string>
   /** Differs whenever one of the files does. */
   readonly state: string
+  /** The definition files that are there. */
+  readonly definitions: ReadonlySet<string>
 }
 
 /** Looks at definition files, at those of directories, and at the modules in and below the directory of plugins. */
@@ -15,30 +18,29 @@ export async function look(files: readonly string[], plugins: string | undefined
   const looking = new Looking()
   for (const file of files) await looking.at(path.resolve(file))
   if (plugins !== undefined) await looking.below(path.resolve(plugins))
-  return { directories: looking.directories, state: looking.marks.toSorted().join('\n') }
+  const { directories, marks, definitions } = looking
+  return { directories, state: marks.toSorted().join('\n'), definitions }
 }
-
-const MODULE = /\.(?:[cm]?[jt]s|json|wasm)$/i
-const namesModule = (name: string): boolean => !name.startsWith('.') && MODULE.test(name)
 
 class Looking {
   readonly directories = new Set<string>()
   readonly marks: string[] = []
+  readonly definitions = new Set<string>()
   readonly #visited = new Set<string>()
 
   async at(given: string): Promise<void> {
-    if (!(await isDirectory(given))) return this.#file(given)
+    if (!(await isDirectory(given))) return this.#definition(given)
     await this.#enter(given)
-    for (const name of await namesIn(given)) if (namesDefinition(name)) await this.#file(path.join(given, name))
+    for (const name of await namesIn(given)) if (namesDefinition(name)) await this.#definition(path.join(given, name))
   }
 
   async below(directory: string): Promise<void> {
-    if (!(await isDirectory(directory))) return this.#file(directory)
+    if (!(await isDirectory(directory))) return void (await this.#file(directory))
     if (!(await this.#enter(directory))) return
     for (const name of await namesIn(directory)) {
       if (name.startsWith('.') || name === 'node_modules') continue
       const inner = path.join(directory, name)
-      if (namesModule(name)) await this.#file(inner)
+      if (isPluginSource(name)) await this.#file(inner)
       else if (await isDirectory(inner)) await this.below(inner)
     }
   }
@@ -54,16 +56,24 @@ class Looking {
     return isNew
   }
 
-  async #file(file: string): Promise<void> {
+  async #definition(file: string): Promise<void> {
+    if (await this.#file(file)) this.definitions.add(file)
+  }
+
+  /** Whether it is there. */
+  async #file(file: string): Promise<boolean> {
+    let isThere = true
     try {
       const { ino, size, mtimeMs, ctimeMs } = await stat(file)
       this.marks.push([file, ino, size, mtimeMs, ctimeMs].join(' '))
       // A file that is written to behind a link is an event of the directory it is really in.
       this.directories.add(path.dirname(await realpath(file)))
     } catch (error) {
+      isThere = false
       this.marks.push(`${file} ${String((error as NodeJS.ErrnoException).code)}`)
     }
     this.directories.add(await nearestDirectory(path.dirname(file)))
+    return isThere
   }
 }
 

@@ -41,11 +41,11 @@ export function pathList(paths: DefinitionPaths): string[] {
   const list = typeof paths === 'string' || paths instanceof URL ? [paths] : paths
   if (!Array.isArray(list) || list.length === 0)
     throw new GatewayError('PSTN_OPTIONS_INVALID', `Found ${describe(paths)}, expected the path of a definition file.`)
-  return list.map(pathText)
+  return list.map(localPath)
 }
 
 /** @internal */
-export function pathText(one: unknown): string {
+export function localPath(one: unknown): string {
   if (typeof one === 'string' && one !== '') return one
   if (one instanceof URL && one.protocol === 'file:') return fileURLToPath(one)
   const found = one instanceof URL ? one.href : describe(one)

@@ -1,8 +1,10 @@
 import { type FSWatcher, watch as watchDirectory } from 'node:fs'
 import type { DefinitionSource } from '@postern/core'
 import { describe, GatewayError } from '@postern/core/host'
-import { look } from './look.ts'
-import { type DefinitionPaths, pathList, pathText, readDefinitions } from './read-definitions.ts'
+import { nearest } from '@postern/core/store'
+import { absentOf } from './absent.ts'
+import { look, type Look } from './look.ts'
+import { type DefinitionPaths, pathList, localPath, readDefinitions } from './read-definitions.ts'
 
 /** A gateway, as far as it is needed here. */
 export interface Reloadable {
@@ -57,17 +59,21 @@ function checked(gateway: unknown, options: WatchOptions): Paths & Pick<WatchOpt
   if (typeof options !== 'object' || options === null)
     refuse(`The options are ${describe(options)}; expected { files }.`)
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
-  if (unknown !== undefined) refuse(`Unknown option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`)
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, KNOWN_OPTIONS)
+    const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+    refuse(`Unknown option "${unknown}"; ${hint}known: ${KNOWN_OPTIONS.join(', ')}.`)
+  }
   const { files, plugins, onError } = options
   if (onError !== undefined && typeof onError !== 'function')
     refuse(`options.onError is ${describe(onError)}; expected a function.`)
-  return { files: pathList(files), plugins: plugins === undefined ? undefined : pathText(plugins), onError }
+  return { files: pathList(files), plugins: plugins === undefined ? undefined : localPath(plugins), onError }
 }
 
-/** Editors and copying programs write in several steps: nothing is read before they have been quiet for so long. */
+/** Editors and copying programs write in several steps: nothing is read before two looks, so far apart, have seen the same. */
 const SETTLED_MS = 100
-/** A directory in which something happens all the time is looked at all the same. */
-const PATIENCE_MS = 1_000
+/** Deploys move files: a definition that is away for a moment has not been removed, and what it guards stays guarded. */
+const GONE_MS = 2_000
 /** Directories that come and go while they are looked at come to rest. */
 const MAX_LOOKS = 10
 
@@ -77,10 +83,17 @@ class Watcher {
   readonly #report: (error: unknown) => void
   readonly #warned = new Set<string>()
   #watchers = new Map<string, FSWatcher>()
-  #state = ''
+  /** What was loaded last. */
+  #loaded: Pick<Look, 'state' | 'definitions'> = { state: '', definitions: new Set() }
+  /** The state at the last look. */
+  #seen = ''
+  /** Since when definition files are missing. */
+  #missing = new Map<string, number>()
+  /** That it cannot listen somewhere is told once. */
+  #deafness: string | undefined
   #timer: NodeJS.Timeout | undefined
-  /** When the first of the events came that nobody has looked into yet. */
-  #touched: number | undefined
+  /** When to look next. */
+  #due: number | undefined
   #running: Promise<void> | undefined
   #closed = false
 
@@ -104,12 +117,12 @@ class Watcher {
     this.#watchers.clear()
   }
 
-  #touch(): void {
-    this.#touched ??= performance.now()
+  #lookIn(ms: number): void {
+    const due = performance.now() + ms
+    this.#due = Math.min(this.#due ?? due, due)
     if (this.#closed || this.#running !== undefined) return
     clearTimeout(this.#timer)
-    const patience = this.#touched + PATIENCE_MS - performance.now()
-    this.#timer = setTimeout(() => void this.#alone(this.#reload()), Math.max(0, Math.min(SETTLED_MS, patience)))
+    this.#timer = setTimeout(() => void this.#alone(this.#reload()), this.#due - performance.now())
     this.#timer.unref()
   }
 
@@ -120,36 +133,60 @@ class Watcher {
     })
     await this.#running
     this.#running = undefined
-    if (this.#touched !== undefined) this.#touch()
+    const due = this.#due
+    if (due === undefined) return
+    this.#due = undefined
+    this.#lookIn(Math.max(SETTLED_MS, due - performance.now()))
   }
 
   async #begin(): Promise<void> {
-    const { state, deaf } = await this.#look()
-    this.#state = state
+    const { deaf, ...found } = await this.#look()
+    this.#loaded = found
+    this.#seen = found.state
+    const absent = await absentOf(this.#paths.files, this.#paths.plugins)
+    if (absent !== undefined && !this.#closed) this.#report(absent)
     if (deaf !== undefined) throw deaf
   }
 
   async #reload(): Promise<void> {
-    this.#touched = undefined
-    const { state, deaf } = await this.#look()
-    if (deaf !== undefined) this.#report(deaf)
-    if (state === this.#state || this.#closed) return
-    this.#state = state
-    const definitions = await readDefinitions(this.#paths.files)
+    this.#due = undefined
+    const { deaf, ...found } = await this.#look()
+    if (deaf !== undefined && deaf.message !== this.#deafness) this.#report(deaf)
+    this.#deafness = deaf?.message
+    const wait = this.#unsettled(found)
+    if (found.state === this.#loaded.state || this.#closed) return
+    if (wait > 0) return this.#lookIn(wait)
+    const [read] = await Promise.allSettled([readDefinitions(this.#paths.files)])
+    // What was written to while it was read may have been read in the middle.
+    const { state } = await look(this.#paths.files, this.#paths.plugins)
     if (this.#closed) return
-    await this.#gateway.reload(definitions)
+    if (state !== found.state) return this.#lookIn(SETTLED_MS)
+    this.#loaded = found
+    if (read.status === 'rejected') throw read.reason
+    await this.#gateway.reload(read.value)
     this.#warned.clear()
   }
 
+  /** How long it is until this may be read; 0 for now. */
+  #unsettled({ state, definitions }: Pick<Look, 'state' | 'definitions'>): number {
+    const now = performance.now()
+    const missing = [...this.#loaded.definitions].filter((file) => !definitions.has(file))
+    this.#missing = new Map(missing.map((file) => [file, this.#missing.get(file) ?? now]))
+    const changing = state !== this.#seen
+    this.#seen = state
+    const back = [...this.#missing.values()].map((since) => since + GONE_MS - now)
+    return Math.max(0, changing ? SETTLED_MS : 0, ...back)
+  }
+
   /** Looks at the files, and sees to it that every later change is an event. */
-  async #look(): Promise<{ readonly state: string; readonly deaf: GatewayError | undefined }> {
+  async #look(): Promise<Omit<Look, 'directories'> & { readonly deaf: GatewayError | undefined }> {
     for (let looks = 1; ; looks += 1) {
-      const { directories, state } = await look(this.#paths.files, this.#paths.plugins)
+      const { directories, ...found } = await look(this.#paths.files, this.#paths.plugins)
       const known = this.#watchers
       const deaf = this.#closed ? undefined : this.#listenTo(directories)
       // Whatever happened before somebody listened to a directory was no event.
       const heard = [...directories].every((directory) => known.has(directory) && this.#watchers.has(directory))
-      if (heard || deaf !== undefined || this.#closed || looks === MAX_LOOKS) return { state, deaf }
+      if (heard || deaf !== undefined || this.#closed || looks === MAX_LOOKS) return { ...found, deaf }
     }
   }
 
@@ -160,8 +197,8 @@ class Watcher {
     let deaf: GatewayError | undefined
     for (const directory of directories) {
       try {
-        const watcher = watchDirectory(directory, { persistent: false }, () => this.#touch())
-        watcher.on('error', () => this.#touch())
+        const watcher = watchDirectory(directory, { persistent: false }, () => this.#lookIn(SETTLED_MS))
+        watcher.on('error', () => this.#lookIn(SETTLED_MS))
         this.#watchers.set(directory, watcher)
       } catch (error) {
         // What has gone since it was looked at is looked for again.

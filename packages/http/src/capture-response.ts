@@ -1,6 +1,14 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse } from '@postern/core/host'
-import { headerNames, type OwnResponse, ownResponse, writerFor } from './own-response.ts'
+import { ByteStream, GatewayError, GatewayHeaders, GatewayResponse, type HeaderLine } from '@postern/core/host'
+import {
+  fieldsOf,
+  headerNames,
+  type HostFields,
+  type OwnResponse,
+  ownResponse,
+  resetFields,
+  writerFor,
+} from './own-response.ts'
 import type { ResponseWriter } from './write-response.ts'
 
 type Callback = (error?: Error | null) => void
@@ -12,10 +20,12 @@ type Callback = (error?: Error | null) => void
 export function captureResponse(res: ServerResponse, maxBufferedBytes: number): CapturedResponse {
   const own = ownResponse(res)
   let capture: Capture | undefined
+  let caught: GatewayResponse | undefined
   const response = new Promise<GatewayResponse>((resolve, reject) => {
-    capture = new Capture(res, own, (status, lines, body) =>
-      resolve(new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)),
-    )
+    capture = new Capture(res, own, (status, lines, body) => {
+      caught = new GatewayResponse(status, new GatewayHeaders(lines), body, maxBufferedBytes)
+      resolve(caught)
+    })
     res.once('close', () => {
       const error = new GatewayError(
         'PSTN_CLIENT_CLOSED',
@@ -27,14 +37,34 @@ export function captureResponse(res: ServerResponse, maxBufferedBytes: number): 
   })
   // A capture that is released is waited for by nobody.
   response.catch(() => undefined)
-  return { response, writer: writerFor(res, own), release: () => capture?.release() }
+  const above = fieldsOf(res)
+  return {
+    response,
+    above,
+    writerFor(answer) {
+      const isCaught = answer === caught
+      const prepare = (status: number, lines: readonly HeaderLine[]): void => {
+        // The host's own reason phrase is for the host's own status.
+        if (status !== res.statusCode) res.statusMessage = ''
+        const framed = lines.some((name, i) => i % 2 === 0 && String(name).toLowerCase() === 'content-length')
+        // All the host has set is among the lines, or has met no plugin.
+        resetFields(res, isCaught ? [] : above, framed)
+      }
+      return writerFor(own, prepare, () =>
+        isCaught && GatewayResponse.body(answer).untouched ? capture?.trailers : undefined,
+      )
+    },
+    release: () => capture?.release(),
+  }
 }
 
 export interface CapturedResponse {
   /** Settles when the host's head would have left. */
   readonly response: Promise<GatewayResponse>
+  /** What stood on `res` before the host application was asked. */
+  readonly above: HostFields
   /** Writes to the client, past what catches the host. */
-  readonly writer: ResponseWriter
+  writerFor(answer: GatewayResponse): ResponseWriter
   /** Gives the host its `res` back, as if nothing had been caught. */
   release(): void
 }
@@ -47,6 +77,8 @@ class Capture {
   #headTaken = false
   #ended = false
   #hostWaits = false
+  /** What the host says behind its body. */
+  #trailers: OutgoingHttpHeaders | undefined
   #released = false
 
   constructor(
@@ -70,6 +102,8 @@ class Capture {
       flushHeaders: () => (this.#released ? own.flushHeaders() : this.#takeHead()),
       write: (...args: WriteArguments) => (this.#released ? own.write(...args) : this.#write(...args)),
       end: (...args: WriteArguments) => (this.#released ? own.end(...args) : this.#end(...args)),
+      addTrailers: (trailers: OutgoingHttpHeaders) =>
+        this.#released ? own.addTrailers(trailers) : (this.#trailers = trailers),
     })
     // To the host its answer has left once it wrote it, also while plugins still look at it.
     defineGetter(res, 'headersSent', () => this.#headTaken || own.headersSent())
@@ -78,6 +112,10 @@ class Capture {
 
   release(): void {
     this.#released = true
+  }
+
+  get trailers(): OutgoingHttpHeaders | undefined {
+    return this.#trailers
   }
 
   abandon(error: Error): void {

@@ -10,11 +10,11 @@ import {
 } from '@postern/core/host'
 import { announceToClient } from './announce.ts'
 import { applyToHost } from './apply-to-host.ts'
-import { captureResponse } from './capture-response.ts'
+import { type CapturedResponse, captureResponse } from './capture-response.ts'
 import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { checkServer } from './server-settings.ts'
-import { causeOfBreak, isBrokenOff, type ResponseWriter, writeResponse } from './write-response.ts'
+import { causeOfBreak, isBrokenOff, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
 export interface HostContext {
@@ -69,15 +69,14 @@ class HostExchange {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #host: HostContext
-  /** Where the answer is written: past the capture, when the host application's own answer was caught. */
-  #writer: ResponseWriter
+  /** The host application's own answer, where it is caught. */
+  #capture: CapturedResponse | undefined
 
   constructor(accepted: Acceptance, req: IncomingMessage, res: ServerResponse, host: HostContext) {
     this.#accepted = accepted
     this.#req = req
     this.#res = res
     this.#host = host
-    this.#writer = res
   }
 
   run(): void {
@@ -95,7 +94,7 @@ class HostExchange {
   async #catchHost(): Promise<GatewayResponse> {
     await applyToHost(this.#accepted, this.#req, this.#host.onMoved)
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
-    this.#writer = capture.writer
+    this.#capture = capture
     try {
       this.#host.next()
     } catch (error) {
@@ -109,16 +108,21 @@ class HostExchange {
   #deliver(answer: ExchangeAnswer): void {
     if (this.#accepted.closes) endConnectionWith(this.#req, this.#res)
     if (answer === HANDED_OVER) this.#handOver()
-    else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+    else this.#write(answer)
+  }
+
+  /** Past the capture, where there is one. */
+  #write(answer: GatewayResponse): void {
+    writeResponse(this.#res, answer, this.#accepted.method, this.#capture?.writerFor(answer))
   }
 
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
-    if (changes === undefined) this.#host.next()
+    if (changes === undefined) this.#accepted.within(this.#host.next)
     else
       changes.then(
-        () => this.#host.next(),
+        () => this.#accepted.within(this.#host.next),
         (error: unknown) => this.#failed(error),
       )
   }
@@ -129,7 +133,7 @@ class HostExchange {
     if (answer === undefined) {
       announceToClient(this.#accepted, this.#res)
       this.#host.next(error ?? new Error('Rejected without an error.'))
-    } else writeResponse(this.#res, answer, this.#accepted.method, this.#writer)
+    } else this.#write(answer)
   }
 }
 

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { isFramingField } from '@postern/core/host'
 import type { ResponseWriter } from './write-response.ts'
 
 type Loose = (...args: readonly unknown[]) => unknown
@@ -9,38 +10,59 @@ export interface OwnResponse {
   readonly write: Loose
   readonly end: Loose
   readonly flushHeaders: Loose
+  readonly addTrailers: Loose
   headersSent(): boolean
   writableEnded(): boolean
 }
 
 export function ownResponse(res: ServerResponse): OwnResponse {
-  const bound = (name: 'writeHead' | 'write' | 'end' | 'flushHeaders'): Loose => (res[name] as Loose).bind(res)
+  const bound = (name: 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'addTrailers'): Loose =>
+    (res[name] as Loose).bind(res)
   return {
     writeHead: bound('writeHead'),
     write: bound('write'),
     end: bound('end'),
     flushHeaders: bound('flushHeaders'),
+    addTrailers: bound('addTrailers'),
     headersSent: getterOf(res, 'headersSent'),
     writableEnded: getterOf(res, 'writableEnded'),
   }
 }
 
-/** Writes an answer with those methods. */
-export function writerFor(res: ServerResponse, own: OwnResponse): ResponseWriter {
+/** Writes an answer with those methods, once `prepare` has made the headers of `res` ready for it. */
+export function writerFor(
+  own: OwnResponse,
+  prepare: NonNullable<ResponseWriter['prepare']>,
+  trailers: () => OutgoingHttpHeaders | undefined,
+): ResponseWriter {
   return {
-    writeHead: (status, headers) => {
-      // The host's own reason phrase is for the host's own status.
-      if (status !== res.statusCode) res.statusMessage = ''
-      const names = Array.isArray(headers) ? headers.filter((_, i) => i % 2 === 0) : Object.keys(headers)
-      const framed = names.some((name) => String(name).toLowerCase() === 'content-length')
-      // What the host set after its head has met no plugin; its chunking gives way to a length only.
-      for (const name of res.getHeaderNames()) if (framed || name !== 'transfer-encoding') res.removeHeader(name)
-      own.writeHead(status, headers)
-    },
+    prepare,
+    writeHead: (status, headers) => void own.writeHead(status, headers),
     write: (chunk) => own.write(chunk) as boolean,
-    end: (chunk) => void own.end(chunk),
+    end: (chunk) => {
+      const last = trailers()
+      if (last !== undefined) own.addTrailers(last)
+      own.end(chunk)
+    },
     flushHeaders: () => void own.flushHeaders(),
   }
+}
+
+/** Header fields of a `res`. */
+export type HostFields = readonly (readonly [name: string, value: number | string | readonly string[]])[]
+
+/** What middleware above has set by now, for whatever answer there will be. */
+export function fieldsOf(res: ServerResponse): HostFields {
+  return headerNames(res)
+    .filter((name) => !isFramingField(name.toLowerCase()))
+    .map((name) => [name, res.getHeader(name)!])
+}
+
+/** Takes off all there is but these; `framed`: the answer has a length. */
+export function resetFields(res: ServerResponse, fields: HostFields, framed = true): void {
+  // Chunking gives way to a length only: removed, Node would never frame the answer by chunks again.
+  for (const name of res.getHeaderNames()) if (framed || name !== 'transfer-encoding') res.removeHeader(name)
+  for (const [name, value] of fields) res.setHeader(name, value)
 }
 
 /** Header names with their spelling; Node has this on every outgoing message, its types only on requests. */

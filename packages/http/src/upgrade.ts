@@ -170,7 +170,7 @@ class UpgradeExchange {
       if (this.#socket.destroyed) return
       this.#handedOver = true
       this.#status = 101
-      next()
+      this.#accepted.within(next)
     }
     const changes = applyToHost(this.#accepted, this.#req)
     if (changes === undefined) goOn()

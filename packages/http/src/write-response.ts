@@ -7,9 +7,12 @@ import {
   refuse,
   takeOutgoing,
 } from '@postern/core/host'
+import { besideHost } from './beside-host.ts'
 
-/** The three calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
+/** The calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
+  /** Called before the head is written. */
+  prepare?(status: number, lines: readonly HeaderLine[]): void
   writeHead(status: number, headers: HeaderLine[] | OutgoingHttpHeaders): void
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
@@ -62,7 +65,9 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
-    writer.writeHead(status, isPatched(res) ? byName(lines) : lines)
+    writer.prepare?.(status, lines)
+    const all = besideHost(res, lines)
+    writer.writeHead(status, isPatched(res) ? byName(all) : all)
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')

@@ -1,12 +1,16 @@
 import { Readable } from 'node:stream'
 import { ByteStream, GatewayHeaders, GatewayResponse, isFramingField } from '@postern/core/host'
-import { captureResponse, headerNames, type ResponseWriter } from '@postern/http/bridge'
+import { type CapturedResponse, captureResponse, headerNames } from '@postern/http/bridge'
 import type { Context } from 'koa'
 
-/** What the host application answered. With a writer, it wrote to `res` itself, and so must whoever answers. */
+/** What the host application answered. */
 export interface HostAnswer {
   readonly response: GatewayResponse
-  readonly writer: ResponseWriter | undefined
+  /** It wrote to `res` itself, and so must whoever answers. */
+  readonly written: boolean
+  readonly capture: CapturedResponse
+  /** Its body is the text of its status, which Koa writes when nobody else does, and types itself. */
+  readonly ofStatus: boolean
 }
 
 /**
@@ -25,11 +29,20 @@ export async function answerOfHost(
     capture.release()
     throw error
   }
-  if (ctx.respond === false || ctx.res.headersSent) return { response: await capture.response, writer: capture.writer }
+  if (ctx.respond === false || ctx.res.headersSent) {
+    return { response: await capture.response, written: true, capture, ofStatus: false }
+  }
   capture.release()
-  const body = new ByteStream(new LazyBody(ctx.body))
-  const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx)), body, maxBufferedBytes)
-  return { response, writer: undefined }
+  const text = textOfStatus(ctx)
+  const body = text === undefined ? new ByteStream(new LazyBody(ctx.body)) : Buffer.from(text)
+  const response = new GatewayResponse(ctx.status, new GatewayHeaders(headerLines(ctx, text)), body, maxBufferedBytes)
+  return { response, written: false, capture, ofStatus: text !== undefined }
+}
+
+/** Whether all there is to do is on the head: Koa sends the body as the application left it. */
+export function isAsLeft(ctx: Context, { response, ofStatus }: HostAnswer, answer: GatewayResponse): boolean {
+  if (answer !== response || !GatewayResponse.body(answer).untouched) return false
+  return !ofStatus || (answer.status === ctx.status && GatewayHeaders.touched(answer.headers) === undefined)
 }
 
 /** Puts status and headers of an answer whose body nobody touched back on `ctx`; the body is still there, as the host left it. */
@@ -61,11 +74,14 @@ function isData(body: unknown): boolean {
   )
 }
 
-function headerLines(ctx: Context): string[] {
-  return headerNames(ctx.res).flatMap((name) => {
+/** The lines there are; of the text of a status Koa says the type, whatever was said before. */
+function headerLines(ctx: Context, textOfIt: string | undefined): string[] {
+  const lines = headerNames(ctx.res).flatMap((name) => {
+    if (textOfIt !== undefined && name.toLowerCase() === 'content-type') return []
     const value = ctx.res.getHeader(name)
     return (Array.isArray(value) ? value : [String(value)]).flatMap((line) => [name, line])
   })
+  return textOfIt === undefined ? lines : [...lines, 'Content-Type', 'text/plain; charset=utf-8']
 }
 
 /** `ctx.body` as bytes, worked out when a plugin reads it. */
@@ -97,6 +113,16 @@ class LazyBody {
     else if (this.#body instanceof Readable) this.#body.destroy()
   }
 }
+
+/** What Koa answers when the application says nothing; undefined when it does, also where it says that there is nothing. */
+function textOfStatus(ctx: Context): string | undefined {
+  const silent = ctx.body === undefined || ctx.body === null
+  const saidNothing = (ctx.response as { _explicitNullBody?: boolean })._explicitNullBody === true
+  if (!silent || saidNothing || NO_TEXT.has(ctx.status)) return undefined
+  return ctx.message === '' ? String(ctx.status) : ctx.message
+}
+
+const NO_TEXT = new Set([204, 205, 304])
 
 function readableOf(body: unknown): Readable {
   if (body instanceof Readable) return body

@@ -1,10 +1,11 @@
+import type { ServerResponse } from 'node:http'
 import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
+import type { GatewayResponse } from '@postern/core/host'
 import {
   type Acceptance,
   ByteStream,
   createCore,
   type ExchangeAnswer,
-  GatewayResponse,
   HANDED_OVER,
   takeOutgoing,
   withBasePath,
@@ -14,17 +15,19 @@ import {
   accept,
   announceToClient,
   applyToHost,
+  besideHost,
   DROPPED,
   endConnectionWith,
   hostCall,
   markBrokenOff,
+  resetFields,
   setParsedRequest,
   upgradeListener,
   writeResponse,
   type Targets,
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
-import { answerOfHost, applyHead, type HostAnswer, showBody } from './host-answer.ts'
+import { answerOfHost, applyHead, type HostAnswer, isAsLeft, showBody } from './host-answer.ts'
 import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
@@ -68,11 +71,14 @@ export function createGateway(
       announceToClient(accepted, ctx.res)
       return handOver(ctx, accepted, next)
     }
-    if (ofHost?.writer !== undefined) return writeResponse(ctx.res, answer, accepted.method, ofHost.writer)
-    const asLeft = answer === ofHost?.response && GatewayResponse.body(answer).untouched
+    if (ofHost?.written === true)
+      return writeResponse(ctx.res, answer, accepted.method, ofHost.capture.writerFor(answer))
     // A stream can be read once only: where it is recorded, what passes here has to be what is sent.
+    const asLeft = ofHost !== undefined && isAsLeft(ctx, ofHost, answer)
     if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
-    return deliver(ctx, answer, accepted.method, ofHost === undefined ? [] : ctx.res.getHeaderNames())
+    if (ofHost !== undefined && !ctx.headerSent)
+      resetFields(ctx.res, answer === ofHost.response ? [] : ofHost.capture.above)
+    return deliver(ctx, answer, accepted.method)
   }
   return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
 }
@@ -110,11 +116,11 @@ async function answering(
 /** The host application answers by itself; what keeps the request from it is the gateway's to answer. */
 async function handOver(ctx: Context, accepted: Acceptance, next: Next): Promise<void> {
   try {
-    await letHostAnswer(ctx, accepted, next)
+    await accepted.within(() => letHostAnswer(ctx, accepted, next))
   } catch (error) {
     const answer = accepted.failure(error)
     if (answer === undefined) throw error
-    await deliver(ctx, answer, accepted.method, [])
+    await deliver(ctx, answer, accepted.method)
   }
 }
 
@@ -127,23 +133,26 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
   else await next()
 }
 
-/** `stale` names the headers of an answer this one takes the place of. */
-async function deliver(
-  ctx: Context,
-  response: GatewayResponse,
-  method: string,
-  stale: readonly string[],
-): Promise<void> {
+async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
   const { status, lines, body } = await takeOutgoing(response, method)
-  for (const name of stale) ctx.remove(name)
+  const all = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)
   ctx.status = status
   for (const name of GUESSED) ctx.remove(name)
   // Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on.
-  if (!ctx.headerSent) for (let i = 0; i < lines.length; i += 2) ctx.res.setHeader(String(lines[i]), lines[i + 1]!)
+  if (!ctx.headerSent) for (let i = 0; i < all.length; i += 2) ctx.res.setHeader(String(all[i]), all[i + 1]!)
+  if (status === 205) keepLength(ctx.res)
   // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
   if (body instanceof ByteStream) ctx.res.once('pipe', () => ctx.res.flushHeaders())
+}
+
+/** Koa takes the length off a 205 as off a 204, and then it has no end (RFC 9110 15.3.6). */
+function keepLength(res: ServerResponse): void {
+  const remove = res.removeHeader.bind(res)
+  res.removeHeader = (name) => {
+    if (name.toLowerCase() !== 'content-length') remove(name)
+  }
 }
 
 const GUESSED = ['content-type', 'content-length']

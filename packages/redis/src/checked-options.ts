@@ -1,6 +1,6 @@
 import { describe, GatewayError } from '@postern/core/store'
 import type { OnCluster, RedisOptions, RedisStoreOptions, TykSettings } from './options.ts'
-import { type Given, isGiven, kindOf, placeProblems } from './place-problems.ts'
+import { type Given, isGiven, kindOf, placeProblems, PLACES } from './place-problems.ts'
 import { isCluster, isRedisClient, type RedisClient } from './redis-client.ts'
 import { KEY_HASHES, type KeyHash } from './tyk-keys.ts'
 import { unknownOption } from './unknown-option.ts'
@@ -30,18 +30,24 @@ interface CheckedTyk {
 
 /** Fills in what was left out. Wrong options throw `PSTN_OPTIONS_INVALID`, which tells everything that is wrong. */
 export function checked(given: RedisStoreOptions): CheckedOptions {
-  const problems = isGiven(given) && !isRedisClient(given) ? [...problemsOf(given)] : [notOptions(given)]
-  const [first, ...others] = problems
-  if (first !== undefined) {
-    const lines = problems.map((problem) => `\n  - ${problem}`).join('')
-    const all = others.length === 0 ? `redisStore: ${first}.` : `redisStore has ${problems.length} problems:${lines}`
-    throw new GatewayError('PSTN_OPTIONS_INVALID', all.replace(/\?\.$/, '?'))
-  }
+  const problems = isGiven(given) && !isRedisClient(given) ? [...problemsOf(given)] : [notOptions('redisStore', given)]
+  refuse('redisStore', problems)
   const { client, url, options, cluster, layout = 'postern', tyk = {}, prefix = 'postern' } = given
   const { commandTimeoutMs = 250, cacheMs = 0, required = false, onError, now } = given
   const place = { client, url, options, cluster }
   const settings = { prefix, layout, tyk: filledTyk(tyk), commandTimeoutMs, cacheMs, required, onError, now }
   return { ...place, ...settings }
+}
+
+type Maker = 'redisStore' | 'redisRecords'
+
+/** Throws one error that tells all problems, if there are any. */
+export function refuse(maker: Maker, problems: readonly string[]): void {
+  const [first, ...others] = problems
+  if (first === undefined) return
+  const lines = problems.map((problem) => `\n  - ${problem}`).join('')
+  const all = others.length === 0 ? `${maker}: ${first}.` : `${maker} has ${problems.length} problems:${lines}`
+  throw new GatewayError('PSTN_OPTIONS_INVALID', all.replace(/\?\.$/, '?'))
 }
 
 function filledTyk(tyk: TykSettings): CheckedTyk {
@@ -50,17 +56,28 @@ function filledTyk(tyk: TykSettings): CheckedTyk {
 }
 
 /** What was found is not repeated: a URL holds a password. */
-function notOptions(given: unknown): string {
-  if (typeof given === 'string') return 'found text; write redisStore({ url })'
-  if (isRedisClient(given)) return 'found a client; write redisStore({ client })'
+export function notOptions(maker: Maker, given: unknown): string {
+  if (typeof given === 'string') return `found text; write ${maker}({ url })`
+  if (isRedisClient(given)) return `found a client; write ${maker}({ client })`
   return `found ${kindOf(given)}; expected options, such as { url }`
 }
 
 /** How long a timer of Node can wait. */
-const LONGEST_MS = 2 ** 31 - 1
+export const LONGEST_MS = 2 ** 31 - 1
+
+const OPTIONS: readonly Exclude<keyof RedisStoreOptions, 'now'>[] = [
+  ...PLACES,
+  'prefix',
+  'layout',
+  'tyk',
+  'commandTimeoutMs',
+  'cacheMs',
+  'required',
+  'onError',
+]
 
 function* problemsOf(given: Given): Generator<string> {
-  yield* placeProblems(given)
+  yield* placeProblems(given, OPTIONS, 'names start with what prefix says')
   const { client, cluster, prefix, layout, tyk, commandTimeoutMs, cacheMs, required, onError, now } = given
   if (prefix !== undefined && !(typeof prefix === 'string' && /^[^{}]+$/.test(prefix)))
     yield wrong('prefix', prefix, 'text without { and }')
@@ -95,7 +112,7 @@ function* tykProblems(tyk: Given): Generator<string> {
   if (orgId !== undefined && typeof orgId !== 'string') yield wrong('tyk.orgId', orgId, 'text')
 }
 
-function wrong(what: string, found: unknown, expected: string): string {
+export function wrong(what: string, found: unknown, expected: string): string {
   return `${what}: found ${describe(found)}; expected ${expected}`
 }
 
@@ -103,7 +120,7 @@ function shown(found: unknown): string {
   return Array.isArray(found) ? `[${found.map(describe).join(', ')}]` : describe(found)
 }
 
-function isBetween(value: unknown, least: number, most: number): boolean {
+export function isBetween(value: unknown, least: number, most: number): boolean {
   return typeof value === 'number' && value >= least && value <= most
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { breaker } from './breaker.ts'
 import { withDeadline } from './deadline.ts'
-import { isAnswer, isNoScript, reasonOf, unavailable } from './failure.ts'
+import { isAnswer, reasonOf, unavailable } from './failure.ts'
 import type { RedisClient } from './redis-client.ts'
-import type { Script } from './script.ts'
+import { runScript, type Script } from './script.ts'
 
 /** How long `connected` tries, in milliseconds. */
 const START_MS = 1700
@@ -117,16 +117,7 @@ export function connection(client: RedisClient, { where, lastError }: Origin, ti
   return {
     client,
     command: (what, command, args, node = client) => guarded(what, () => node.call(command, ...args)),
-    run(what, { text, sha1 }, keys, args) {
-      const rest = [String(keys.length), ...keys, ...args]
-      return guarded(what, () =>
-        client.call('evalsha', sha1, ...rest).catch((error: unknown) => {
-          // A server that was restarted, or told to forget its scripts, has to be given the text once more.
-          if (isNoScript(error)) return client.call('eval', text, ...rest)
-          throw error
-        }),
-      )
-    },
+    run: (what, script, keys, args) => guarded(what, () => runScript(client, script, keys, args)),
     async connected() {
       const until = performance.now() + START_MS
       for (;;) {

@@ -25,8 +25,8 @@ export function reasonOf(error: unknown): string {
 
 const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/^NOAUTH/, 'NOAUTH: the server wants a password; write redis://:password@host'],
-  [/^MOVED/, 'MOVED: the server belongs to a Redis Cluster; write redisStore({ cluster })'],
-  [/cluster support disabled/, 'the server belongs to no Redis Cluster; write redisStore({ url })'],
+  [/^MOVED/, 'MOVED: the server belongs to a Redis Cluster; write cluster: { nodes }'],
+  [/cluster support disabled/, 'the server belongs to no Redis Cluster; write url instead of cluster'],
   [
     /^(self-signed certificate|unable to (verify|get))/,
     "self-signed certificate or unknown CA; write the CA's certificate in options: { tls: { ca } } (in redisOptions of a Cluster)",
@@ -34,9 +34,17 @@ const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/as reply type byte/, 'what answered is no Redis, or one that expects TLS; write rediss:// then'],
 ]
 
+/** What is out of order for want of Redis. */
+export type FailureCode = 'PSTN_STORE_UNAVAILABLE' | 'PSTN_SINK_FAILED'
+
 /** No `cause`: an ioredis error carries the command's arguments, which may be a session or a password. */
-export function unavailable(where: string, what: string, reason: string): GatewayError {
-  return new GatewayError('PSTN_STORE_UNAVAILABLE', `Redis at ${where} could not ${what}: ${reason}.`)
+export function unavailable(
+  where: string,
+  what: string,
+  reason: string,
+  code: FailureCode = 'PSTN_STORE_UNAVAILABLE',
+): GatewayError {
+  return new GatewayError(code, `Redis at ${where} could not ${what}: ${reason}.`)
 }
 
 /** Whether somebody keeps something else under that name. */

@@ -1,4 +1,6 @@
-export type { RedisStoreOptions, RedisStoreSettings, TykSettings } from './options.ts'
+export type { RedisPlace, RedisStoreOptions, RedisStoreSettings, TykSettings } from './options.ts'
+export type { RedisRecordsOptions, RedisRecordsSettings } from './record-options.ts'
 export type { RedisClient } from './redis-client.ts'
+export { type RedisRecords, redisRecords } from './redis-records.ts'
 export { redisStore } from './redis-store.ts'
 export type { KeyHash } from './tyk-keys.ts'

@@ -4,12 +4,15 @@ import type { RedisClient } from './redis-client.ts'
 import type { KeyHash } from './tyk-keys.ts'
 
 /** How sessions, limits and quotas are kept on Redis, and where: exactly one of `client`, `url` or `options`, and `cluster`. */
-export type RedisStoreOptions = OnClient | OnUrl | OnServer | OnCluster
+export type RedisStoreOptions = RedisPlace & RedisStoreSettings
+
+/** Where Redis is. */
+export type RedisPlace = OnClient | OnUrl | OnServer | OnCluster
 
 /** Options of ioredis, but for how replies look. */
 export type RedisOptions = Omit<IoredisOptions, 'replyMapping' | 'stringNumbers'>
 
-interface OnClient extends RedisStoreSettings {
+interface OnClient {
   /** A `Redis` or `Cluster` of ioredis 5 or 6. It stays yours: its errors, its settings, closing it. */
   readonly client: RedisClient
   readonly url?: undefined
@@ -17,7 +20,7 @@ interface OnClient extends RedisStoreSettings {
   readonly cluster?: undefined
 }
 
-interface OnUrl extends RedisStoreSettings {
+interface OnUrl {
   /** `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
   readonly url: string
   /** Options of ioredis; what the URL says goes first. */
@@ -26,7 +29,7 @@ interface OnUrl extends RedisStoreSettings {
   readonly cluster?: undefined
 }
 
-interface OnServer extends RedisStoreSettings {
+interface OnServer {
   /** Options of ioredis, Sentinel and TLS included. */
   readonly options: RedisOptions
   readonly url?: undefined
@@ -34,7 +37,7 @@ interface OnServer extends RedisStoreSettings {
   readonly cluster?: undefined
 }
 
-export interface OnCluster extends RedisStoreSettings {
+export interface OnCluster {
   /** A Redis Cluster: some of its nodes, and options of ioredis. */
   readonly cluster: {
     readonly nodes: readonly ClusterNode[]

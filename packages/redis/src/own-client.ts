@@ -2,10 +2,10 @@ import { Cluster, Redis } from 'ioredis'
 import { backoff } from './backoff.ts'
 import type { Origin } from './connection.ts'
 import type { CheckedOptions } from './checked-options.ts'
-import { isAnswer, reasonOf, unavailable } from './failure.ts'
+import { type FailureCode, isAnswer, reasonOf, unavailable } from './failure.ts'
 import type { RedisOptions } from './options.ts'
 import { addressOf, isCluster, type RedisClient, type SingleClient } from './redis-client.ts'
-import { type Outages, outageWarnings, type Report } from './reporter.ts'
+import type { Outages } from './reporter.ts'
 
 /** The client to use, and how to let go of it. */
 export interface Client extends Origin {
@@ -13,18 +13,20 @@ export interface Client extends Origin {
   close(): Promise<void>
 }
 
+/** Where Redis is, and how long it may take. */
+export type Place = Pick<CheckedOptions, 'client' | 'url' | 'options' | 'cluster' | 'commandTimeoutMs'>
+
 /** The client handed in, or one made from the options. */
-export function clientOf(options: CheckedOptions, report: Report): Client {
+export function clientOf(options: Place, outages: Outages, code?: FailureCode): Client {
   const { client } = options
-  if (client === undefined) return ownClient(options, report)
+  if (client === undefined) return ownClient(options, outages, code)
   const where = isCluster(client) ? 'the cluster handed in' : placeOf(client as SingleClient)
   return { client, where, lastError: () => undefined, close: () => Promise.resolve() }
 }
 
-function ownClient(options: CheckedOptions, report: Report): Client {
+function ownClient(options: Place, outages: Outages, code: FailureCode | undefined): Client {
   const client = options.cluster === undefined ? single(options) : cluster(options, options.cluster)
   const where = options.cluster === undefined ? placeOf(client as SingleClient) : nodesOf(options.cluster.nodes)
-  const outages: Outages = options.onError === undefined ? outageWarnings() : { failed: report, over: () => undefined }
   let lastError: string | undefined
   let closing = false
   // Of the connection there is, or that is being made.
@@ -33,7 +35,7 @@ function ownClient(options: CheckedOptions, report: Report): Client {
   const failed = (reason: string): void => {
     failing = true
     lastError = reason
-    if (!closing) outages.failed(unavailable(where, 'be reached', reason))
+    if (!closing) outages.failed(unavailable(where, 'be reached', reason, code))
   }
   client.on('error', (error: Error) => {
     // What follows a refusal only says that the connection was given up.
@@ -93,7 +95,7 @@ function closedEarly(client: Redis | Cluster): string {
   return isPlain ? `${reason} (it may expect TLS; write rediss:// then)` : reason
 }
 
-function single({ url, options, commandTimeoutMs }: CheckedOptions): Redis {
+function single({ url, options, commandTimeoutMs }: Place): Redis {
   const settings: RedisOptions = {
     ...tuned(commandTimeoutMs),
     enableAutoPipelining: true,
@@ -110,10 +112,7 @@ function single({ url, options, commandTimeoutMs }: CheckedOptions): Redis {
   return url === undefined ? new Redis(settings) : new Redis(url, settings)
 }
 
-function cluster(
-  { commandTimeoutMs }: CheckedOptions,
-  { nodes, options }: NonNullable<CheckedOptions['cluster']>,
-): Cluster {
+function cluster({ commandTimeoutMs }: Place, { nodes, options }: NonNullable<Place['cluster']>): Cluster {
   return new Cluster([...nodes], {
     enableAutoPipelining: true,
     clusterRetryStrategy: backoff,

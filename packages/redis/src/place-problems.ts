@@ -1,5 +1,4 @@
 import { describe } from '@postern/core/store'
-import type { RedisStoreOptions } from './options.ts'
 import { isRedisClient } from './redis-client.ts'
 import { meantBy, unknownOption } from './unknown-option.ts'
 
@@ -17,14 +16,18 @@ export function kindOf(value: unknown): string {
   return typeof value === 'string' ? 'text' : typeof value
 }
 
-/** Everything that keeps options from saying where Redis is: names nobody knows included, for they may have been meant to. */
-export function* placeProblems(given: Given): Generator<string> {
-  const unknown = Object.keys(given).filter((name) => name !== 'now' && !OPTIONS.some((known) => known === name))
-  for (const name of unknown) yield inner(name) ?? unknownOption(name, OPTIONS)
+/**
+ * Everything that keeps options from saying where Redis is: names nobody knows included, for they may have been meant to.
+ * `known` are the options there are; `names` says where names come from.
+ */
+export function* placeProblems(given: Given, known: readonly string[], names: string): Generator<string> {
+  const unknown = Object.keys(given).filter((name) => name !== 'now' && !known.includes(name))
+  for (const name of unknown) yield inner(name, known) ?? unknownOption(name, known)
   const { client, url, options, cluster } = given
   const said = PLACES.filter((place) => given[place] !== undefined)
   const isUrlMissing = 'url' in given && url === undefined
-  if (said.length === 0 && !isUrlMissing && !unknown.some(isPlace)) yield `found no place; expected ${ONE_PLACE}`
+  if (said.length === 0 && !isUrlMissing && !unknown.some((name) => isPlace(name, known)))
+    yield `found no place; expected ${ONE_PLACE}`
   if (said.length > 1 && said.join() !== 'url,options') yield `found ${said.join(' and ')}; expected ${ONE_PLACE}`
   // With nothing but settings the server would be sought on this machine.
   if (isUrlMissing && client === undefined && cluster === undefined && !saysWhere(options))
@@ -32,26 +35,14 @@ export function* placeProblems(given: Given): Generator<string> {
   if (client !== undefined && !isRedisClient(client))
     yield `client: found ${kindOf(client)}; expected a Redis or Cluster of ioredis`
   if (url !== undefined) yield* urlProblems(url)
-  if (options !== undefined) yield* serverProblems('options', options)
-  if (cluster !== undefined) yield* clusterProblems(cluster)
+  if (options !== undefined) yield* serverProblems('options', options, names)
+  if (cluster !== undefined) yield* clusterProblems(cluster, names)
   const keyPrefix = keyPrefixOf(client)
-  if (keyPrefix)
-    yield `client: found keyPrefix ${describe(keyPrefix)}; expected none: names start with what prefix says`
+  if (keyPrefix) yield `client: found keyPrefix ${describe(keyPrefix)}; expected none: ${names}`
 }
 
-const PLACES = ['client', 'url', 'options', 'cluster'] as const
+export const PLACES = ['client', 'url', 'options', 'cluster'] as const
 const ONE_PLACE = `one of ${PLACES.join(', ')}`
-
-const OPTIONS: readonly Exclude<keyof RedisStoreOptions, 'now'>[] = [
-  ...PLACES,
-  'prefix',
-  'layout',
-  'tyk',
-  'commandTimeoutMs',
-  'cacheMs',
-  'required',
-  'onError',
-]
 
 /** Names that are right, but one level deeper. */
 const INNER: Readonly<Record<string, readonly string[]>> = {
@@ -64,14 +55,16 @@ function outerOf(name: string): string | undefined {
   return Object.keys(INNER).find((outer) => INNER[outer]!.includes(name))
 }
 
-function inner(name: string): string | undefined {
+function inner(name: string, known: readonly string[]): string | undefined {
   const outer = outerOf(name)
-  return outer === undefined ? undefined : `unknown option "${name}"; write ${outer}: { ${name} }`
+  return outer === undefined || !known.includes(outer)
+    ? undefined
+    : `unknown option "${name}"; write ${outer}: { ${name} }`
 }
 
 /** Whether a name nobody knows was meant to say where: then that it is missing is no news. */
-function isPlace(name: string): boolean {
-  const meant = outerOf(name) ?? meantBy(name, OPTIONS)
+function isPlace(name: string, known: readonly string[]): boolean {
+  const meant = outerOf(name) ?? meantBy(name, known)
   return PLACES.some((place) => place === meant)
 }
 
@@ -107,14 +100,13 @@ function isEncoded({ username, password, pathname, search, hash }: URL): boolean
   }
 }
 
-function* serverProblems(where: string, options: unknown): Generator<string> {
+function* serverProblems(where: string, options: unknown, names: string): Generator<string> {
   if (!isGiven(options)) {
     yield `${where}: found ${kindOf(options)}; expected options of ioredis, such as { host, port }`
     return
   }
   const { keyPrefix, db, sentinels, name, tls, enableTLSForSentinelMode } = options
-  if (keyPrefix)
-    yield `${where}.keyPrefix: found ${describe(keyPrefix)}; expected none: names start with what prefix says`
+  if (keyPrefix) yield `${where}.keyPrefix: found ${describe(keyPrefix)}; expected none: ${names}`
   if (db !== undefined && !(typeof db === 'number' && Number.isInteger(db) && db >= 0))
     yield `${where}.db: found ${describe(db)}; expected a whole number, 0 or more`
   if (!sentinels) return
@@ -127,7 +119,7 @@ function* serverProblems(where: string, options: unknown): Generator<string> {
     yield `${where}.name: found ${describe(name)}; expected the name the sentinels know the master by`
 }
 
-function* clusterProblems(cluster: unknown): Generator<string> {
+function* clusterProblems(cluster: unknown, names: string): Generator<string> {
   if (!isGiven(cluster)) {
     yield `cluster: found ${kindOf(cluster)}; expected { nodes: [{ host, port }] }`
     return
@@ -138,10 +130,10 @@ function* clusterProblems(cluster: unknown): Generator<string> {
   if (!Array.isArray(nodes) || nodes.length === 0 || !nodes.every(isNode))
     yield `cluster.nodes: found ${Array.isArray(nodes) ? describe(nodes) : kindOf(nodes)}; expected one node or more, such as { host, port }`
   if (options === undefined) return
-  yield* serverProblems('cluster.options', options)
+  yield* serverProblems('cluster.options', options, names)
   const redisOptions = isGiven(options) ? options['redisOptions'] : undefined
   if (redisOptions === undefined) return
-  yield* serverProblems('cluster.options.redisOptions', redisOptions)
+  yield* serverProblems('cluster.options.redisOptions', redisOptions, names)
   if (isGiven(redisOptions) && redisOptions['db'])
     yield 'cluster.options.redisOptions.db: found a database; expected none: a Redis Cluster has only one'
 }

@@ -1,7 +1,7 @@
 /** What is used of an ioredis client, version 5 or 6. */
 export interface RedisClient {
   readonly status: string
-  call(command: string, ...args: string[]): Promise<unknown>
+  call(command: string, ...args: (string | Buffer)[]): Promise<unknown>
   on(event: 'ready' | 'close', listener: () => void): unknown
   off(event: 'ready' | 'close', listener: () => void): unknown
 }

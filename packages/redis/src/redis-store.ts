@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts'
 import type { RedisStoreOptions } from './options.ts'
 import { clientOf } from './own-client.ts'
 import { privateLayout } from './private-layout.ts'
-import { reporter } from './reporter.ts'
+import { type Outages, outageWarnings, reporter } from './reporter.ts'
 import { sessionPages } from './session-pages.ts'
 import { sessions } from './sessions.ts'
 import { tykLayout } from './tyk-layout.ts'
@@ -22,7 +22,8 @@ export function redisStore(options: RedisStoreOptions): Store {
   const settings = checked(options)
   const layout = layoutOf(settings)
   const report = reporter(settings.onError)
-  const own = clientOf(settings, report)
+  const outages: Outages = settings.onError === undefined ? outageWarnings() : { failed: report, over: () => undefined }
+  const own = clientOf(settings, outages)
   const redis = connection(own.client, own, settings.commandTimeoutMs)
   const process = processName()
   const channel = `${settings.prefix}:sessions`

@@ -23,7 +23,10 @@ export interface Outages {
 const WARNING_PAUSE_MS = 60_000
 
 /** One warning of the process for each outage, at most once a minute: for those who gave no `onError`. */
-export function outageWarnings(now: () => number = () => performance.now()): Outages {
+export function outageWarnings(
+  now: () => number = () => performance.now(),
+  maker: 'redisStore' | 'redisRecords' = 'redisStore',
+): Outages {
   let last = -Infinity
   let told = false
   return {
@@ -32,7 +35,7 @@ export function outageWarnings(now: () => number = () => performance.now()): Out
       if (told || now() - last < WARNING_PAUSE_MS) return
       told = true
       last = now()
-      const advice = 'Postern keeps trying; give redisStore an onError to be told instead.'
+      const advice = `Postern keeps trying; give ${maker} an onError to be told instead.`
       process.emitWarning(`${error.message} ${advice}`, 'PosternWarning')
     },
     over() {

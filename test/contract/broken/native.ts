@@ -1,7 +1,7 @@
 import type { Broken } from './document.ts'
 
 const KEYS =
-  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
+  'name, id, orgId, listenPath, stripListenPath, upstream, hooks, responseScope, endpoints, authentication, limits, policies, version, sessionLifetime, keepUntilExpiry, ignoreCase, endpointOrder, config, pluginTimeoutMs, maxBufferedBytes, maxBodyBytes, bodyTimeoutMs, requestTimeoutMs, sendTimeoutMs, upgradeIdleTimeoutMs, underscoreHeaders, trustedProxies, records, secrets, $schema'
 const UPSTREAM =
   'url, targets, preserveHost, forwarded, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, verifyTls, balance, retries, ejectAfter, ejectMs, health, circuitBreaker, maxConnections, maxQueued, queueTimeoutMs'
 const HOOKS = 'pre, auth, postAuth, post, response, analytics'
@@ -391,6 +391,7 @@ export const native: readonly Broken[] = [
           GET /:a/:a: ⑧[{ functionName: stamp }]
           GET /%zz: ⑨[{ functionName: stamp }]
           "": ⑩[{ functionName: stamp }]
+          "GET /admin/{id}": ⑪[{ functionName: stamp }]
       `,
     },
     report: [
@@ -416,6 +417,11 @@ export const native: readonly Broken[] = [
       ['⑧', 'endpoints["GET /:a/:a"]', 'uses the parameter "a" twice'],
       ['⑨', 'endpoints["GET /%zz"]', '"/%zz" has no canonical spelling'],
       ['⑩', 'endpoints[""]', 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'],
+      [
+        '⑪',
+        'endpoints["GET /admin/{id}"]',
+        'found "{id}", which is the word "id" or nothing; write "/:id" for a parameter, "{/id}" for an optional segment',
+      ],
     ],
   },
   {

@@ -1,4 +1,7 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type ApiDefinition, checkDefinitions, type GatewayOptions, type Problem } from '@postern/core'
+import { createGateway } from '@postern/http'
 import { describe, expect, it } from 'vitest'
 
 /* One API, written in both dialects, is the same API. */
@@ -492,10 +495,34 @@ describe('a document that is not to be served', () => {
   }
 
   it.each([
-    ['Tyk OAS', { openapi: '3.0.3', 'x-tyk-api-gateway': inactive }],
+    ['Tyk OAS', { openapi: '3.0.3', 'x-tyk-api-gateway': { ...inactive, upstream: { url: 'http://127.0.0.1:9000' } } }],
     ['Tyk Classic', classic({ active: false })],
   ])('in %s is left out', async (_, document) => {
     const { apis, problems } = await checkDefinitions([document as never, { name: 'other', listenPath: '/other/' }])
     expect([apis.map(({ name }) => name), problems]).toEqual([['other'], []])
+  })
+
+  const withoutUpstream = [
+    ['Tyk OAS', { openapi: '3.0.3', 'x-tyk-api-gateway': inactive }],
+    ['Tyk Classic', { name: 'orders', active: false, use_keyless: true, proxy: { listen_path: '/orders/' } }],
+  ] as const
+
+  it.each(withoutUpstream)('in %s does not open the routes of the host application', async (_, document) => {
+    const gateway = createGateway(document)
+    const server = createServer((req, res) => gateway(req, res, () => res.end('host')))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const statuses: number[] = []
+    for (const path of ['/orders/x', '/ORDERS', '/other'])
+      statuses.push((await fetch(`http://127.0.0.1:${port}${path}`)).status)
+    await gateway.close()
+    server.close()
+    expect(statuses).toEqual([404, 404, 200])
+    expect((await checkDefinitions(document)).warnings.map(({ message }) => message).join()).toContain('answers 404')
+  })
+
+  it.each(withoutUpstream)('in %s gives way to one that has its listen path', async (_, document) => {
+    const { apis, problems } = await checkDefinitions([document, { name: 'orders', listenPath: '/orders' }])
+    expect([apis.length, problems]).toEqual([1, []])
   })
 })

@@ -32,8 +32,8 @@ export const headerSafety: Group = {
       'The other side gets exactly these bytes, with their length in bytes or in chunks, never both.',
     ),
     B08: onHosts(
-      'A response plugin reads or changes a body under `gzip`, `br`, `deflate`, two codings, an unknown coding, `no-transform`, 206, `HEAD` or 304.',
-      'One known coding is undone within `maxBufferedBytes` and the headers that described the old bytes are corrected; reading a body under two codings or an unknown one is a failure of that plugin, 500; a plugin that reads no body changes no byte of it; `HEAD` and 304 never have one.',
+      'A response plugin reads or changes a body under `gzip` (of several members, too), `br`, `deflate` with and without its head, two codings, an unknown coding, `no-transform`, 206, `HEAD` or 304.',
+      'One known coding is undone within `maxBufferedBytes` and the headers that described the old bytes are corrected; reading a body under two codings or an unknown one, and editing a part, is a failure of that plugin, 500; a plugin that reads no body changes no byte of it; `HEAD` and 304 never have one.',
     ),
     B09: onHosts(
       'The upstream answers with a compression bomb of 10 MiB, 1 GiB or 10 GiB, and a plugin reads the body.',

@@ -144,6 +144,20 @@ describe('a change of a definition file', () => {
     expect(errors).toEqual([])
   })
 
+  it('is not read for as long as it is being written to, however long that is', async () => {
+    const file = path.join(folderWith({ 'a.yaml': 'name: a' }), 'a.yaml')
+    const { reloads, errors } = await watched({ files: file })
+    writeFileSync(file, 'name: half\n')
+    for (let i = 0; i < 50; i += 1) {
+      appendFileSync(file, `# ${i}\n`)
+      await wait(40)
+    }
+    expect(reloads).toEqual([])
+    appendFileSync(file, 'listenPath: /whole\n')
+    await eventually(() => expect(reloads).toEqual([['half']]))
+    expect(errors).toEqual([])
+  })
+
   it('is an error while it is half, and the reload of what comes after', async () => {
     const file = path.join(folderWith({ 'a.json': '{"name":"a"}' }), 'a.json')
     const { reloads, errors } = await watched({ files: file })
@@ -174,6 +188,20 @@ describe('what vanishes', () => {
     expect(String(errors[0])).toContain('a.json: does not exist')
     writeFileSync(file, '{"name":"a"}')
     await eventually(() => expect(reloads).toEqual([['a']]))
+  })
+
+  it('is not removed when it comes back soon, and nothing else is reloaded meanwhile', async () => {
+    const folder = folderWith({ 'a.json': '{"name":"a"}', 'b.json': '{"name":"b"}' })
+    const { reloads } = await watched({ files: folder })
+    unlinkSync(path.join(folder, 'a.json'))
+    await wait(600)
+    writeFileSync(path.join(folder, 'b.json'), '{"name":"c"}')
+    await wait(600)
+    expect(reloads).toEqual([])
+    writeFileSync(path.join(folder, 'a.json'), '{"name":"a"}')
+    await eventually(() => expect(reloads).toEqual([['a', 'c']]))
+    unlinkSync(path.join(folder, 'a.json'))
+    await eventually(() => expect(reloads).toEqual([['a', 'c'], ['c']]))
   })
 
   it('is an error when it is the directory and all above it, and a reload when they are back', async () => {
@@ -450,7 +478,7 @@ it.each([
   [
     { reload: () => undefined },
     { files: 'a', plugin: 'b' },
-    'Unknown option "plugin"; known: files, plugins, onError.',
+    'Unknown option "plugin"; did you mean "plugins"? known: files, plugins, onError.',
   ],
   [{ reload: () => undefined }, { files: 'a', plugins: 7 }, 'Found 7, expected a path or a file: URL.'],
   [{ reload: () => undefined }, { files: 'a', onError: 7 }, 'options.onError is 7; expected a function.'],
@@ -458,4 +486,18 @@ it.each([
   expect(() => watch(gateway as never, options as never)).toThrow(
     expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID', message }),
   )
+})
+
+describe('what does not exist at the start', () => {
+  it('is told once, and waited for', async () => {
+    const folder = folderWith({})
+    const [files, plugins] = [path.join(folder, 'apis'), path.join(folder, 'plugins')]
+    const { reloads, errors } = await watched({ files, plugins })
+    const message = `${files}, ${plugins} do not exist; reloads as soon as there is something.`
+    expect(errors).toEqual([expect.objectContaining({ message })])
+    mkdirSync(files)
+    writeFileSync(path.join(files, 'a.json'), '{ "name": "a" }')
+    await eventually(() => expect(reloads).toEqual([['a']]))
+    expect(errors.filter((error) => (error as Error).message === message)).toHaveLength(1)
+  })
 })

@@ -23,6 +23,7 @@ export const check: Command = {
   async run(args, output) {
     const { values, positionals: files } = parseArguments(args, OPTIONS)
     if (files.length === 0) throw new UsageError('Name the definitions to check: postern check FILE...')
+    if (values.json) output.out.reserve(process.stderr)
     const inspected = await withProgress(output.err, 'checking', async () => inspect(await gather(files, values)))
     const ok = passes(inspected.findings, values.strict)
     if (values.json) output.out.json(asJson(ok, inspected), 2)

@@ -26,6 +26,7 @@ export const explain: Command = {
     const { values, positionals } = parseArguments(args, OPTIONS)
     const { files, method, url } = readRequest(positionals)
     const headers = readHeaders(values.header)
+    if (values.json) out.reserve(process.stderr)
     const found = await withProgress(err, 'loading', async () => examine(await gather(files, values)))
     if (!('apis' in found)) {
       if (values.json) out.json({ findings: sorted(found) }, 2)

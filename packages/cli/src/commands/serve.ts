@@ -1,12 +1,14 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { watch } from '@postern/files'
+import { readDefinitions, watch } from '@postern/files'
+import { type DefinitionSource, isGatewayError } from '@postern/core'
 import { createGateway, createServer, type HttpGateway, stopOnSignals } from '@postern/http'
 import { nearest } from '@postern/core/store'
 import { parseArguments, UsageError } from '../arguments.ts'
 import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
 import { examine } from '../inspect.ts'
-import { findingOf, findingsOf, type Gathered, gather, SOURCE_OPTIONS } from '../loading.ts'
+import { findingOf, findingsOf, type Gathered, gather, inOurWords, SOURCE_OPTIONS } from '../loading.ts'
+import { noticingExit } from '../noticed-exit.ts'
 import type { Output } from '../output.ts'
 import { withProgress } from '../progress.ts'
 import { milliseconds } from '../serve/duration.ts'
@@ -39,6 +41,7 @@ export const serve: Command = {
   async run(args, output) {
     const { values, positionals: files } = parseArguments(args, OPTIONS)
     const settings = readSettings(values, files, output)
+    if (settings.log === 'json') output.out.reserve(process.stderr)
     const gathered = await withProgress(output.err, 'loading', () => gather(files, values))
     const log = settings.log === 'json' ? jsonLog(output) : textLog(output)
     const gateway = await start(gathered, log, output)
@@ -89,9 +92,10 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
   }
   try {
     const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
-    watchTroubles(gateway, (trouble) => log.trouble(trouble))
+    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => log.trouble(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
     warnings.sayTo((message) => log.warning(message))
+    for (const { message } of found.inactive) log.warning(message)
     return gateway
   } catch (error) {
     // The gateway has warned of the same.
@@ -123,13 +127,15 @@ class Serving {
     try {
       await listen(server, this.#settings)
     } catch (error) {
-      this.#log.failed([findingOf({ path: '', message: listenError(error, this.#settings) })])
+      this.#log.failed([findingOf({ path: '', message: listenError(error, this.#settings) }, 'error', 'listen')])
       await this.#gateway.close({ timeoutMs: 0 })
       return 1
     }
+    const deaf = this.#reloadOnSignal()
     const close = await this.#watch()
     this.#log.listening({ url: urlOf(server), apis: this.#gateway.apis(), watched: this.#watched() })
     const cut = await stopped
+    deaf()
     await close()
     this.#log.stopped(cut)
     return cut > 0 ? 1 : 0
@@ -168,18 +174,48 @@ class Serving {
     return plugins === undefined ? [...this.#files] : [...this.#files, plugins]
   }
 
+  /** Returns what ends that. */
+  #reloadOnSignal(): () => void {
+    this.#gateway.on('reload', (changes) => this.#log.reloaded(changes))
+    // Whoever asked for the reload tells the same, and what is wrong with files that could not be read.
+    this.#gateway.on('loadError', () => undefined)
+    const reload = async (): Promise<void> => {
+      try {
+        await this.#reload(await readDefinitions(this.#files))
+      } catch (error) {
+        this.#notReloaded(error)
+      }
+    }
+    const onSignal = (): void => void reload()
+    process.on('SIGHUP', onSignal)
+    return () => {
+      process.off('SIGHUP', onSignal)
+      // It is about to end; the terminal may go first.
+      process.on('SIGHUP', () => undefined)
+    }
+  }
+
+  #notReloaded(error: unknown): void {
+    if (isGatewayError(error) && error.code === 'PSTN_CLOSED') return
+    this.#log.notReloaded(inOurWords(findingsOf(error), this.#gathered))
+  }
+
+  #reload(definitions: DefinitionSource[]): Promise<unknown> {
+    return noticingExit(() => this.#gateway.reload(definitions))
+  }
+
   /** Reloads what changes; returns what ends that. */
   async #watch(): Promise<() => Promise<void>> {
     if (!this.#settings.watch) return async () => undefined
     const { pluginsDirectory } = this.#gathered.options
-    this.#gateway.on('reload', (changes) => this.#log.reloaded(changes))
-    // The watcher tells the same, and what is wrong with files that could not be read.
-    this.#gateway.on('loadError', () => undefined)
-    const watcher = watch(this.#gateway, {
-      files: this.#files,
-      ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
-      onError: (error: unknown) => this.#log.notReloaded(findingsOf(error)),
-    })
+    const watcher = watch(
+      { reload: (definitions) => this.#reload(definitions) },
+      {
+        files: this.#files,
+        ...(pluginsDirectory === undefined ? {} : { plugins: pluginsDirectory }),
+        onError: (error: unknown) => this.#notReloaded(error),
+      },
+    )
     // What keeps it from watching is told by `onError` as well.
     await watcher.ready.catch(() => undefined)
     return () => watcher.close()

@@ -39,6 +39,11 @@ export const FRESH = 'zq7x'
 /** What a wildcard may stand for, in every form that another key could tell apart. */
 const RESTS = [FRESH, `${FRESH}/${FRESH}`, `${FRESH}/${FRESH}/${FRESH}`, `${FRESH}//${FRESH}`]
 
+/** Whether a path meets only what it says. */
+export function isPlain(path: string): boolean {
+  return parse(path).tokens.every(({ type }) => type === 'text')
+}
+
 const MOST_EXAMPLES = 256
 
 /** Paths that a key is about, as different from each other as its syntax allows. */

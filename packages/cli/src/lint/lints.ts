@@ -1,5 +1,6 @@
 import { bodyReadOnEventStream, bodyReadUnasked } from './body-reads.ts'
 import type { Lint } from './lint.ts'
+import { optionalWord } from './optional-word.ts'
 import { quotaWithoutRenewal } from './quota-without-renewal.ts'
 import { riskyExpression } from './risky-expression.ts'
 import { shadowedExpression } from './shadowed-expression.ts'
@@ -12,6 +13,7 @@ export const LINTS: readonly Lint[] = [
   unreachableEndpoint,
   shadowedExpression,
   riskyExpression,
+  optionalWord,
   quotaWithoutRenewal,
   bodyReadOnEventStream,
   bodyReadUnasked,

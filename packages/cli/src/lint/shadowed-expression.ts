@@ -24,12 +24,12 @@ export const shadowedExpression: Lint = {
 
 function shadowedIn(api: ApiInfo, apis: readonly ApiInfo[], routes: Routes): Remark[] {
   const expressions = Object.keys(api.definition.endpoints).flatMap(expressionOf)
-  const byMethod = new Map(expressions.map(({ method }) => [method, behindPaths(api, routes, method)]))
+  const behind = behindPaths(api, routes)
   return expressions.flatMap((expression, i) => {
     const first = expressions.slice(0, i).find((other) => covers(other, expression))
     const reason =
       first === undefined
-        ? (byMethod.get(expression.method) ?? belowOther(api, apis, expression))
+        ? (behind(expression) ?? belowOther(api, apis, expression))
         : `${JSON.stringify(first.key)} comes first and takes all its requests`
     const message = `nothing reaches it: ${reason ?? ''}`
     return reason === undefined ? [] : [{ api, path: endpointAt('endpoints', expression.key), message }]
@@ -52,16 +52,30 @@ function covers(first: Expression, later: Expression): boolean {
 
 const ANY_PATHS = ['/', `/${FRESH}`, `/${FRESH}/${FRESH}`, `/${FRESH}/${FRESH}/${FRESH}`]
 
-function behindPaths(api: ApiInfo, routes: Routes, method: string): string | undefined {
+/** Where order counts, only by those that are listed before it. */
+function behindPaths(api: ApiInfo, routes: Routes): (expression: Expression) => string | undefined {
+  const taking = new Map<string, readonly string[] | undefined>()
+  const positions = new Map(Object.keys(api.definition.endpoints).map((key, i) => [key, i]))
+  return ({ method, key }) => {
+    if (!taking.has(method)) taking.set(method, pathsThatTakeAll(api, routes, method))
+    const keys = taking.get(method)
+    const listed = api.definition.endpointOrder === 'listed'
+    if (keys === undefined || (listed && keys.some((one) => positions.get(one)! > positions.get(key)!)))
+      return undefined
+    return `keys with paths come first and take every path: ${keys.map((one) => JSON.stringify(one)).join(', ')}`
+  }
+}
+
+function pathsThatTakeAll(api: ApiInfo, routes: Routes, method: string): string[] | undefined {
   const keys = new Set<string>()
   for (const path of ANY_PATHS) {
     for (const one of methodsOf(method)) {
       const route = routes.find(one, fullPath(api, path))
       if (route?.apiId !== api.id || route.key === undefined || partsOf(route.key).path === undefined) return undefined
-      keys.add(JSON.stringify(route.key))
+      keys.add(route.key)
     }
   }
-  return `keys with paths come first and take every path: ${[...keys].join(', ')}`
+  return [...keys]
 }
 
 function belowOther(api: ApiInfo, apis: readonly ApiInfo[], { atStart, start }: Expression): string | undefined {

@@ -28,6 +28,11 @@ export interface Trouble {
   /** `pre plugin "stamp"`, `upstream`. */
   readonly what: string
   readonly message: string
+  readonly code?: string
+  readonly hook?: string
+  readonly plugin?: string
+  /** Where in the plugins directory it was thrown: `plugins/orders.js:7`. */
+  readonly at?: string
 }
 
 /** What a plugin logs. */

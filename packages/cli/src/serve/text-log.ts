@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import type { ReloadReport } from '@postern/core'
-import { type Channel, type Output, printable } from '../output.ts'
+import { type Channel, type Output, onOneLine } from '../output.ts'
 import { report } from '../report.ts'
 import { describeApi } from './describe-api.ts'
 import type { Listening, PluginLine, Served, ServeLog } from './log.ts'
@@ -17,10 +17,11 @@ export function textLog({ out, err }: Output): ServeLog {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
       report(err, findings)
     },
-    trouble({ api, what, message }) {
-      err.line(`${stamp(err)} ${err.paint('red', 'error')} ${printable(`${what} of "${api}": ${message}`)}`)
+    trouble({ api, what, message, at }) {
+      const where = at === undefined ? '' : ` at ${at}`
+      err.line(`${stamp(err)} ${err.paint('red', 'error')} ${onOneLine(`${what} of "${api}": ${message}${where}`)}`)
     },
-    warning: (message) => err.line(`${stamp(err)} ${err.paint('yellow', 'warning')} ${printable(message)}`),
+    warning: (message) => err.line(`${stamp(err)} ${err.paint('yellow', 'warning')} ${onOneLine(message)}`),
     plugin: (line) => showPluginLine(line.level === 'info' ? out : err, line),
     stopping: () => out.line(`${stamp(out)} stopping; once more ends it at once`),
     stopped(cut) {
@@ -39,26 +40,27 @@ function showListening(out: Channel, { url, apis, watched }: Listening): void {
   for (const api of apis) {
     const { name, listenPath, upstream, hooks, endpoints } = describeApi(api)
     const target = upstream.length === 0 ? 'no upstream' : upstream.join(', ')
-    out.line(`  ${out.paint('cyan', printable(name.padEnd(width)))}  ${printable(`${listenPath} -> ${target}`)}`)
+    out.line(`  ${out.paint('cyan', onOneLine(name.padEnd(width)))}  ${onOneLine(`${listenPath} -> ${target}`)}`)
     for (const [what, plugins] of Object.entries({ ...hooks, ...endpoints }))
-      out.line(`  ${' '.repeat(width)}  ${out.paint('dim', printable(what))} ${printable(plugins.join(' > '))}`)
+      out.line(`  ${' '.repeat(width)}  ${out.paint('dim', onOneLine(what))} ${onOneLine(plugins.join(' > '))}`)
   }
-  if (watched.length > 0) out.line(out.paint('dim', printable(`watches ${watched.join(', ')}`)))
+  if (watched.length > 0) out.line(out.paint('dim', onOneLine(`watches ${watched.join(', ')}`)))
 }
 
 function showRequest(out: Channel, { method, path, status, ms, api }: Served): void {
   const code = out.paint(colourOf(status), status === undefined ? '---' : String(status))
-  const end = api === undefined ? '' : ` ${out.paint('cyan', printable(api))}`
-  out.line(`${stamp(out)} ${method.padEnd(6)} ${printable(path)} ${code} ${ms.toFixed(1)} ms${end}`)
+  const end = api === undefined ? '' : ` ${out.paint('cyan', onOneLine(api))}`
+  out.line(`${stamp(out)} ${method.padEnd(6)} ${onOneLine(path)} ${code} ${ms.toFixed(1)} ms${end}`)
 }
 
 const LEVELS = { info: 'green', warn: 'yellow', error: 'red' } as const
 
 function showPluginLine(channel: Channel, { level, fields, message }: PluginLine): void {
   const { api, hook: _, plugin, ...others } = fields
-  const more = Object.keys(others).length === 0 ? '' : ` ${inspect(others, { breakLength: Infinity, depth: 3 })}`
-  const who = channel.paint('cyan', printable(`${String(api)} ${String(plugin)}`))
-  channel.line(`${stamp(channel)} ${channel.paint(LEVELS[level], level)} ${who} ${printable(message + more)}`)
+  const more =
+    Object.keys(others).length === 0 ? '' : ` ${inspect(others, { breakLength: Infinity, compact: true, depth: 3 })}`
+  const who = channel.paint('cyan', onOneLine(`${String(api)} ${String(plugin)}`))
+  channel.line(`${stamp(channel)} ${channel.paint(LEVELS[level], level)} ${who} ${onOneLine(message + more)}`)
 }
 
 function colourOf(status: number | undefined): 'green' | 'cyan' | 'yellow' | 'red' {
@@ -74,5 +76,5 @@ function changesText({ added, removed, changed, unchanged }: ReloadReport): stri
     ['changed', changed.map(({ api, keys }) => `${api.name} (${keys.join(', ')})`)],
   ] as const
   const said = lists.filter(([, names]) => names.length > 0).map(([what, names]) => `${what} ${names.join(', ')}`)
-  return printable([...said, ...(unchanged > 0 ? [`${unchanged} unchanged`] : [])].join('; '))
+  return onOneLine([...said, ...(unchanged > 0 ? [`${unchanged} unchanged`] : [])].join('; '))
 }

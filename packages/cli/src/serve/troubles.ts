@@ -1,10 +1,24 @@
+import { thrownAt } from './thrown-at.ts'
 import type { Gateway } from '@postern/core'
 import { messageOf, type Trouble } from './log.ts'
 
 /** Tells of everything that goes wrong in a gateway, once for each time. */
-export function watchTroubles(gateway: Pick<Gateway, 'on'>, tell: (trouble: Trouble) => void): void {
+export function watchTroubles(
+  gateway: Pick<Gateway, 'on'>,
+  plugins: string | URL | undefined,
+  tell: (trouble: Trouble) => void,
+): void {
   gateway.on('pluginError', ({ api, hook, plugin, error }) =>
-    tell({ event: 'pluginError', api: api.name, what: `${hook} plugin "${plugin}"`, message: messageOf(error) }),
+    tell({
+      event: 'pluginError',
+      api: api.name,
+      what: `${hook} plugin "${plugin}"`,
+      message: messageOf(error),
+      code: error.code,
+      hook,
+      plugin,
+      ...thrownAt(error.cause, plugins),
+    }),
   )
   gateway.on('upstreamError', ({ api, error }) =>
     tell({ event: 'upstreamError', api: api.name, what: 'upstream', message: messageOf(error) }),

@@ -50,15 +50,13 @@ function statusOf(head: unknown): number | undefined {
   return status === undefined ? undefined : Number(status)
 }
 
-/** `/orders?key=secret&page` as `/orders?key&page`. */
+/** `/orders;id=7/lines?key=secret&SECRET` as `/orders/lines?key`: what is no `name=value` may be nothing but a value. */
 function withoutValues(target: string): string {
-  const at = target.indexOf('?')
-  if (at === -1) return target
-  const names = target
-    .slice(at + 1)
-    .split('&')
-    .map((pair) => pair.split('=', 1)[0])
-  return `${target.slice(0, at)}?${names.join('&')}`
+  const [, path = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(target) ?? []
+  // The equals signs at the end of a secret in base64 make it no name.
+  const names = query.split('&').flatMap((pair) => /^([^=]+)=[^=]/.exec(pair)?.[1] ?? [])
+  const plain = path.replaceAll(/(?:;|%3b)[^/]*/gi, '')
+  return names.length === 0 ? plain : `${plain}?${names.join('&')}`
 }
 
 function round(ms: number): number {

@@ -118,16 +118,21 @@ function decoderOf(coding: string): Transform | 'none' | undefined {
 /** The start of a body without its encoding; rejects where that is not what it says. */
 async function decoded(body: RawBody, decoder: Transform | 'none', limitBytes: number): Promise<RawBody> {
   if (decoder === 'none') return body
+  const whole = body.total === body.bytes.length
   const chunks: Buffer[] = []
   let length = 0
   decoder.end(body.bytes)
-  for await (const chunk of decoder as AsyncIterable<Buffer>) {
-    const room = limitBytes - length
-    chunks.push(chunk.subarray(0, room))
-    length += Math.min(chunk.length, room)
-    // Leaving the loop ends the decoder.
-    if (chunk.length > room) return { bytes: Buffer.concat(chunks), total: undefined }
+  try {
+    for await (const chunk of decoder as AsyncIterable<Buffer>) {
+      const room = limitBytes - length
+      chunks.push(chunk.subarray(0, room))
+      length += Math.min(chunk.length, room)
+      // Leaving the loop ends the decoder.
+      if (chunk.length > room) return { bytes: Buffer.concat(chunks), total: undefined }
+    }
+  } catch (error) {
+    // The beginning of one is no whole body of its encoding; what came of it so far is its beginning all the same.
+    if (whole || length === 0) throw error
   }
-  const whole = body.total === body.bytes.length
   return { bytes: Buffer.concat(chunks), total: whole ? length : undefined }
 }

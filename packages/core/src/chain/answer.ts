@@ -6,10 +6,13 @@ import { ByteStream } from '../http/byte-stream.ts'
 import { toAnswer } from '../http/decision.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
+import { BrokenTransform } from '../http/transforming.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
-import { runPlugin } from './run-plugin.ts'
+import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
+import { hookChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -22,47 +25,84 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
  * Synchronous as long as every step is. Rejects only with what is a bug: of the host application, or ours.
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
-  const ended = runSteps(exchange.api.chain.request, exchange)
+  const { request, requestByHook } = exchange.api.chain
+  const ended = runSteps(hookChannel.hasSubscribers ? requestByHook : request, exchange)
   return ended instanceof Promise
     ? ended.then((early) => afterRequest(exchange, early, host))
     : afterRequest(exchange, ended, host)
 }
 
-/** Answers of the gateway itself go out as they are; all others come from behind and meet the response plugins. */
 function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
   exchange.recordAsSessionSays()
-  if (early !== undefined) exchange.leaveHook()
-  if (early !== undefined) return sealed(exchange, withLimits(exchange, early))
+  if (early !== undefined) {
+    exchange.leaveHook()
+    return ofGateway(exchange, early)
+  }
   if (exchange.cancellation.cancelled) return cancelledAnswer(exchange)
   const { request, api, method } = exchange
-  GatewayRequest.seal(request, exchange)
-  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
-  exchange.upstreamStartedAt = performance.now()
-  exchange.leaveHook(exchange.upstreamStartedAt)
-  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder)
-    return fromBehind(exchange, forwarded(exchange))
-  if (host === undefined) return withLimits(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  if (GatewayRequest.upstreamUrl(request) !== undefined || api.customForwarder) return askBehind(exchange, forwarded)
+  if (host === undefined) {
+    leavesChain(exchange)
+    return ofGateway(exchange, errorAnswer('PSTN_NOT_FOUND', exchange))
+  }
   // A host frames its answer by the method it sees: one that differs in having a body has to be framed again here.
   const reframe = (request.method === 'HEAD') !== (method === 'HEAD')
   // What comes after an upgrade is no answer that could be caught.
   const upgrading = GatewayRequest.tunnel(request) !== undefined
   if (upgrading || (api.chain.response.length === 0 && !reframe && exchange.detail === undefined)) {
+    leavesChain(exchange)
     exchange.answered = true
     exchange.response = undefined
     if (upgrading) exchange.becomeTunnel()
     return HANDED_OVER
   }
-  return fromBehind(exchange, host(request))
+  return askBehind(exchange, () => host(request))
 }
 
+/** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
+function askBehind(
+  exchange: Exchange,
+  ask: (exchange: Exchange) => Promise<GatewayResponse>,
+): Promise<GatewayResponse> {
+  if (!upstreamChannel.hasSubscribers) {
+    leavesChain(exchange)
+    return fromBehind(exchange, ask(exchange))
+  }
+  const asked = traceUpstream(exchange, () => {
+    leavesChain(exchange)
+    return ask(exchange)
+  })
+  return fromBehind(exchange, asked)
+}
+
+/** From here on nothing that is done to the request has an effect. */
+function leavesChain(exchange: Exchange): void {
+  const { request } = exchange
+  GatewayRequest.seal(request, exchange)
+  if (GatewayRequest.upstreamUrl(request) !== undefined) warnOfIgnoredRequestFields(exchange)
+  exchange.upstreamStartedAt = performance.now()
+  exchange.leaveHook(exchange.upstreamStartedAt)
+}
+
+/** Answers of the gateway itself go out as they are, unless the definition shows them to the response plugins as well. */
+function ofGateway(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {
+  withLimits(exchange, response)
+  const { api, request, cancellation } = exchange
+  // Nobody is there to read it, or the time of the request is up: that is no time to begin something.
+  if (api.definition.responseScope === 'upstream' || cancellation.cancelled) return sealed(exchange, response)
+  exchange.origin = 'gateway'
+  GatewayRequest.seal(request, exchange)
+  return responseHook(exchange, response)
+}
+
+/** Answers from behind meet the response plugins. */
 function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promise<GatewayResponse> {
   return behind.then(
     (response) => {
       const now = performance.now()
       exchange.upstreamMs = now - exchange.upstreamStartedAt
-      const { chain, definition } = exchange.api
-      if (chain.response.length > 0 && definition.records !== undefined) exchange.enterHook('response', now)
-      return afterUpstream(exchange, withLimits(exchange, response), 0)
+      GatewayResponse.answers(response, exchange.request.method)
+      return responseHook(exchange, withLimits(exchange, response), now)
     },
     (error: unknown) => upstreamFailed(exchange, error),
   )
@@ -109,10 +149,24 @@ function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Aw
 
 const SMALL_BODY_BYTES = 65_536
 
+function responseHook(exchange: Exchange, response: GatewayResponse, now?: number): Maybe<GatewayResponse> {
+  const { chain, definition } = exchange.api
+  if (chain.response.length === 0) return throughPlugins(exchange, response, 0)
+  if (definition.records !== undefined) exchange.enterHook('response', now)
+  if (!hookChannel.hasSubscribers) return throughPlugins(exchange, response, 0)
+  return traceHook(
+    'response',
+    exchange,
+    () => throughPlugins(exchange, response, 0),
+    (answered) => (answered === response ? 'passed' : 'answered'),
+  )
+}
+
 /** Response plugins in order, from `from`; the first that replaces the answer, or breaks, has the last word. */
-function afterUpstream(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
+function throughPlugins(exchange: Exchange, response: GatewayResponse, from: number): Maybe<GatewayResponse> {
   const plugins = exchange.api.chain.response
   for (let i = from; i < plugins.length; i += 1) {
+    GatewayResponse.show(response, plugins[i])
     const outcome = runPlugin(plugins[i]!, response, exchange, passOrEnd)
     if (outcome instanceof Promise) return outcome.then((later) => replacedOr(exchange, response, later, i + 1))
     if (outcome !== undefined) return replacedOr(exchange, response, outcome, i + 1)
@@ -126,7 +180,7 @@ function replacedOr(
   replacement: Ended,
   next: number,
 ): Maybe<GatewayResponse> {
-  if (replacement === undefined) return afterUpstream(exchange, response, next)
+  if (replacement === undefined) return throughPlugins(exchange, response, next)
   GatewayResponse.seal(response, exchange)
   GatewayResponse.discard(response)
   return sealed(exchange, withLimits(exchange, replacement))
@@ -149,10 +203,10 @@ function sealed(exchange: Exchange, response: GatewayResponse): GatewayResponse 
   return response
 }
 
-function upstreamFailed(exchange: Exchange, error: unknown): GatewayResponse {
+function upstreamFailed(exchange: Exchange, error: unknown): Maybe<GatewayResponse> {
   exchange.upstreamMs = performance.now() - exchange.upstreamStartedAt
   const response = failureAnswer(exchange, error)
-  if (response !== undefined) return withLimits(exchange, response)
+  if (response !== undefined) return ofGateway(exchange, response)
   // Whoever catches it must see that something failed, also when nothing was thrown.
   throw error instanceof Error
     ? error
@@ -172,6 +226,7 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
 /** An answer broke off after its head was out: nobody can be told any more but those who run the gateway. */
 export function cutShort(exchange: Exchange, error: GatewayError): void {
   exchange.code ??= error.code
+  if (error instanceof BrokenTransform) reportFailure(error, error.plugin as LoadedPlugin, exchange)
   if (error.code.startsWith('PSTN_UPSTREAM_'))
     exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
 }

@@ -5,7 +5,7 @@ import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
 import { GatewayHeaders, sameName } from '../http/headers.ts'
-import { isBodyless } from '../http/outgoing.ts'
+import { isBodyless } from '../http/framing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { answer, HANDED_OVER } from './answer.ts'
@@ -13,6 +13,7 @@ import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import { Exchange } from './exchange.ts'
 import { conclude } from './recording.ts'
+import { endRequest, requestChannel, traceRequest } from './tracing.ts'
 import { errorAnswer } from './verdicts.ts'
 
 const MAX_DEPTH = 5
@@ -44,7 +45,9 @@ export async function callApi(
     inside = false
   }
   try {
-    const response = await answer(exchange)
+    const response = await (requestChannel.hasSubscribers
+      ? traceRequest(exchange, () => answer(exchange))
+      : answer(exchange))
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, () => {
       const concluding = conclude(exchange, { status: response.status, cut: false })
@@ -52,6 +55,7 @@ export async function callApi(
       else leave()
     })
   } catch (error) {
+    endRequest(exchange, 500)
     leave()
     throw error
   }
@@ -66,7 +70,9 @@ function createExchange(api: CompiledApi, from: Exchange, path: string, init: Ca
     cancellation,
     maxBufferedBytes: api.definition.maxBufferedBytes,
   })
-  return new Exchange(api, request, cancellation, from.depth + 1)
+  const exchange = new Exchange(api, request, cancellation, from.depth + 1)
+  exchange.calledBy = from
+  return exchange
 }
 
 /** Circles over a call and back over the network are circles as well. */

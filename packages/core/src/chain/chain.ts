@@ -8,7 +8,7 @@ import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
-import { bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
+import { asHook, bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
 import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 import { withinLimits } from './within-limits.ts'
 
@@ -18,6 +18,8 @@ export type Step = (exchange: Exchange) => Maybe<Ended>
 /** An API's plugins and checks, compiled once. */
 export interface Chain {
   readonly request: readonly Step[]
+  /** The same where somebody listens to hooks: each has a beginning and an end. */
+  readonly requestByHook: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
   /** Its analytics plugins are not there, and what they would have masked must not be stored. */
@@ -42,18 +44,24 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const again = reauthentication(authenticate)
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
+  const timed = definition.records !== undefined
+  const stages: readonly Stage[] = [
+    [undefined, bodyLimit(definition.maxBodyBytes)],
+    ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
+    [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
+    ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
+    [undefined, keyChecks],
+    [undefined, withinLimits(charging, [again, ...keyChecks])],
+    [undefined, withoutCredential(definition)],
+    [undefined, onEndpoint(endpoints, timed)],
+    ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
+  ]
   return {
-    request: inTime(definition.records !== undefined, [
-      [undefined, bodyLimit(definition.maxBodyBytes)],
-      ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
-      [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
-      ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
-      [undefined, keyChecks],
-      [undefined, withinLimits(charging, [again, ...keyChecks])],
-      [undefined, withoutCredential(definition)],
-      [undefined, onEndpoint(endpoints, definition.records !== undefined)],
-      ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
-    ]),
+    request: inTime(timed, stages),
+    requestByHook: inTime(
+      timed,
+      stages.map(([hook, steps]) => [hook, hook === undefined ? steps : asHook(hook, steps)]),
+    ),
     response: plugins.response,
     analytics: plugins.analytics,
     unmasked: false,
@@ -64,11 +72,11 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   }
 }
 
+/** Steps in order, and the hook they are. */
+type Stage = readonly [hook: Hook | undefined, steps: readonly Step[]]
+
 /** The steps of each hook, or of none, in order; where records are made, with a look at the clock where one hook ends. */
-function inTime(
-  timed: boolean,
-  stages: readonly (readonly [hook: Hook | undefined, steps: readonly Step[]])[],
-): Step[] {
+function inTime(timed: boolean, stages: readonly Stage[]): Step[] {
   let open: Hook | undefined
   return stages.flatMap(([hook, steps]) => {
     if (!timed || steps.length === 0 || hook === open) return steps
@@ -84,8 +92,10 @@ function inTime(
 /** What an API does whose plugins are not there: it lets nobody through. */
 export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   const charging = new Charging(info.definition)
+  const request: readonly Step[] = [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)]
   return {
-    request: [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)],
+    request,
+    requestByHook: request,
     response: [],
     analytics: [],
     unmasked,
@@ -96,9 +106,9 @@ export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   }
 }
 
-function recordedEndpoints({ records, ignoreCase }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
+function recordedEndpoints({ records, ignoreCase, endpointOrder }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
   const treeOf = (keys: readonly string[] = []): EndpointTree<string> => {
-    const tree = new EndpointTree<string>(ignoreCase)
+    const tree = new EndpointTree<string>(ignoreCase, endpointOrder)
     for (const key of keys) tree.add(key, key.slice(key.indexOf(' ') + 1))
     return tree
   }
@@ -120,8 +130,8 @@ function loadAll(info: ApiInfo, target: LogTarget | undefined): Chain['plugins']
 }
 
 function loadEndpoints(info: ApiInfo, target: LogTarget | undefined): Chain['endpoints'] {
-  const { endpoints, ignoreCase }: ApiDefinition = info.definition
-  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase)
+  const { endpoints, ignoreCase, endpointOrder }: ApiDefinition = info.definition
+  const tree = new EndpointTree<readonly LoadedPlugin<'endpoint'>[]>(ignoreCase, endpointOrder)
   for (const [key, list] of Object.entries(endpoints)) {
     tree.add(
       key,

@@ -26,7 +26,7 @@ export class Charging {
     this.#definition = definition
     const { api, endpoints } = definition.limits
     this.#api = api === undefined ? [] : [this.#apiCharge(api, '')]
-    this.#endpoints = new EndpointTree(ignoresCase(definition))
+    this.#endpoints = new EndpointTree(ignoresCase(definition), definition.endpointOrder)
     for (const [key, limit] of Object.entries(endpoints)) this.#endpoints.add(key, [this.#apiCharge(limit, key)])
   }
 

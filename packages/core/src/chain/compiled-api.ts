@@ -6,6 +6,7 @@ import type { Leases } from '../forward/leases.ts'
 import type { CallInit } from '../hooks.ts'
 import type { Trust } from '../http/client.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
+import type { LogTarget } from '../plugins/log.ts'
 import type { Policies } from '../session/policy.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../session/store.ts'
@@ -27,6 +28,8 @@ export interface Services {
   /** The APIs that were loaded together. */
   readonly generation: Lifetime
   readonly events: Events
+  /** Where plugins log; undefined: `debug`. */
+  readonly log: LogTarget | undefined
   readonly store: Store
   readonly onStoreError: StoreFailurePolicy
   /** Of the gateway's options. */

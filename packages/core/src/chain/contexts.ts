@@ -1,5 +1,5 @@
 import type { ApiInfo } from '../api.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, type GatewayErrorCode } from '../errors.ts'
 import type { CallInit, Context, Hook, Log, PathParams, PluginContext, RequestState } from '../hooks.ts'
 import { readonlyHeaders } from '../http/headers.ts'
 import type { GatewayRequest, ReadonlyGatewayRequest } from '../http/request.ts'
@@ -16,6 +16,7 @@ import { fingerprintOf, isVouched } from './fingerprint.ts'
 export class CallContext implements PluginContext {
   readonly #exchange: Exchange
   readonly #plugin: LoadedPlugin
+  #log: Log | undefined
   #controller: AbortController | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
@@ -31,8 +32,13 @@ export class CallContext implements PluginContext {
     return this.#exchange.api.definition.config
   }
 
+  get requestId(): string {
+    return this.#exchange.requestId
+  }
+
   get log(): Log {
-    return this.#plugin.log
+    this.#log ??= this.#plugin.log.of(this.#exchange)
+    return this.#log
   }
 
   get state(): RequestState {
@@ -136,17 +142,25 @@ class EndpointCall extends SessionCall {
 }
 
 class ResponseCall extends SessionCall {
-  readonly #request: GatewayRequest
+  readonly #exchange: Exchange
   #view: ReadonlyGatewayRequest | undefined
 
   constructor(exchange: Exchange, plugin: LoadedPlugin) {
     super(exchange, plugin)
-    this.#request = exchange.request
+    this.#exchange = exchange
   }
 
   get request(): ReadonlyGatewayRequest {
-    this.#view ??= readonlyRequest(this.#request)
+    this.#view ??= readonlyRequest(this.#exchange.request)
     return this.#view
+  }
+
+  get origin(): 'upstream' | 'gateway' {
+    return this.#exchange.origin
+  }
+
+  get code(): GatewayErrorCode | undefined {
+    return this.#exchange.code
   }
 }
 

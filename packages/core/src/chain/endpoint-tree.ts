@@ -1,8 +1,21 @@
 import { pathToRegexp } from 'path-to-regexp'
+import type { EndpointOrder } from '../api.ts'
 import { endpointExpression, type FlatToken, parseEndpointKey } from '../definition/endpoint-key.ts'
 import { GatewayError } from '../errors.ts'
 import type { PathParams } from '../hooks.ts'
-import type { Expression } from '../session/expression.ts'
+import { decodedForm, decodedText, formsOf, matchForm } from '../http/path.ts'
+import {
+  type Branch,
+  createNode,
+  isFor,
+  type Leaf,
+  leafFor,
+  type Methods,
+  type Node,
+  type Searched,
+  segmentsOf,
+} from './endpoint-node.ts'
+import { regexpOf, rivalsOf } from './endpoint-rivals.ts'
 
 /** What was found for a request. */
 export interface EndpointMatch<T> {
@@ -11,52 +24,26 @@ export interface EndpointMatch<T> {
   readonly params: PathParams
 }
 
-interface Leaf<T> {
-  readonly key: string
-  readonly value: T
-  /** The parameters, in the order the walk captures their values. */
-  readonly captures: readonly Exclude<FlatToken, { readonly type: 'text' }>[]
-}
-
-type Methods<T> = Map<string, Leaf<T>>
-
-interface Branch {
-  /** Source of the expression, to find the branch again while building. */
-  readonly id: string
-  readonly regexp: RegExp
-  readonly literalLength: number
-}
-
-interface Node<T> {
-  readonly literals: Map<string, Node<T>>
-  /** Segments with text and parameters mixed, such as `:name.json`. */
-  readonly mixed: (Branch & { readonly node: Node<T> })[]
-  parameter: Node<T> | undefined
-  /** From a segment with a wildcard on, the rest of the path is one expression. */
-  readonly rests: (Branch & { readonly methods: Methods<T> })[]
-  readonly methods: Methods<T>
-}
-
-/** An endpoint that is no path. */
-interface Searched<T> {
-  readonly expression: Expression
-  readonly methods: Methods<T>
-}
-
 /**
  * Finds the endpoint of a request in a time that does not depend on how many there are: a tree over path-to-regexp's
  * tokens, one level per segment. In every segment literal text beats mixed text, that a parameter, and that a wildcard;
  * a branch without the request's method gives way to the next one. Paths are compared whole, a trailing slash aside.
  * Expressions come after all paths, each in its turn: what they match cannot be known beforehand.
+ *
+ * Where order counts (`listed`), what was found that way gives way to the first before it that meets the request as well.
+ * Which those may be is known from building, so that it costs nothing where no paths overlap.
  */
 export class EndpointTree<T> implements Iterable<{ readonly key: string; readonly value: T }> {
   readonly #root: Node<T> = createNode()
   readonly #ignoreCase: boolean
+  readonly #listed: boolean
   readonly #entries: { readonly key: string; readonly value: T }[] = []
   readonly #searched: Searched<T>[] = []
+  readonly #regexps = new WeakMap<Leaf<T>, RegExp>()
 
-  constructor(ignoreCase = false) {
+  constructor(ignoreCase = false, order: EndpointOrder = 'specific') {
     this.#ignoreCase = ignoreCase
+    this.#listed = order === 'listed'
   }
 
   get size(): number {
@@ -72,16 +59,27 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
     const endpoint = parseEndpointKey(key)
     if (typeof endpoint === 'string')
       throw new GatewayError('PSTN_DEFINITION_INVALID', `endpoints[${JSON.stringify(key)}]: ${endpoint}`)
-    const { method, expression } = endpoint
+    const { method, expression, variants } = endpoint
+    const common = {
+      key,
+      value,
+      method,
+      position: this.#entries.length,
+      expressionsBefore: this.#listed ? this.#searched.length : 0,
+    }
     if (expression !== undefined) {
       const compiled = endpointExpression(expression, this.#ignoreCase)
       const captures = compiled.names.map((name) => ({ type: 'wildcard' as const, name }))
-      this.#searched.push({ expression: compiled, methods: new Map([[method, { key, value, captures }]]) })
+      const leaf: Leaf<T> = { ...common, tokens: [], captures, methods: new Map(), rivals: [] }
+      leaf.methods.set(method, leaf)
+      this.#searched.push({ expression: compiled, leaf })
     }
-    for (const tokens of endpoint.variants) {
+    for (const tokens of variants) {
       const captures = tokens.filter((token) => token.type !== 'text')
-      const methods = this.#grow(segmentsOf(tokens))
-      if (!methods.has(method)) methods.set(method, { key, value, captures })
+      const segments = segmentsOf(tokens)
+      const rivals = this.#listed ? rivalsOf(this.#root, { method, tokens, segments }, this.#ignoreCase) : []
+      const methods = this.#grow(segments)
+      if (!methods.has(method)) methods.set(method, { ...common, tokens, captures, methods, rivals })
     }
     this.#entries.push({ key, value })
   }
@@ -89,19 +87,45 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   /** `path` must be canonical. */
   find(method: string, path: string): EndpointMatch<T> | undefined {
     const values: string[] = []
-    const leaf = this.#walk(this.#root, method, path, 0, values) ?? this.#search(method, path, values)
-    return leaf === undefined
-      ? undefined
-      : { key: leaf.key, value: leaf.value, params: paramsOf(leaf.captures, values) }
+    const form = matchForm(path)
+    const leaf = this.#walk(this.#root, method, form, 0, values)
+    if (leaf === undefined) return this.#search(method, path, this.#searched.length)
+    return this.#earlier(leaf, method, path, form) ?? matchOf(leaf, paramsOf(leaf.captures, values))
   }
 
-  #search(method: string, path: string, values: string[]): Leaf<T> | undefined {
-    for (const { expression, methods } of this.#searched) {
-      const leaf = leafFor(methods, method)
-      const found = leaf === undefined ? undefined : expression.find(path)
-      if (found === undefined) continue
-      values.push(...found)
-      return leaf
+  /** The first that is listed before the leaf and meets the request as well. */
+  #earlier(leaf: Leaf<T>, method: string, path: string, form: string): EndpointMatch<T> | undefined {
+    const { rivals } = leaf
+    for (const rival of rivals) {
+      const found = isFor(rival, method) ? this.#regexpOf(rival).exec(form) : null
+      if (found === null) continue
+      const values = found.slice(1).map((value) => value ?? '')
+      return this.#search(method, path, rival.expressionsBefore) ?? matchOf(rival, paramsOf(rival.captures, values))
+    }
+    return this.#search(method, path, leaf.expressionsBefore)
+  }
+
+  #regexpOf(leaf: Leaf<T>): RegExp {
+    const known = this.#regexps.get(leaf)
+    if (known !== undefined) return known
+    const made = regexpOf(leaf.tokens, this.#ignoreCase)
+    this.#regexps.set(leaf, made)
+    return made
+  }
+
+  /** Among the first so many expressions. */
+  #search(method: string, path: string, count: number): EndpointMatch<T> | undefined {
+    if (count === 0) return undefined
+    const forms = formsOf(path)
+    const decoded = forms.length > 1 ? decodedForm(path) : undefined
+    for (let i = 0; i < count; i += 1) {
+      const { expression, leaf } = this.#searched[i]!
+      if (!isFor(leaf, method)) continue
+      for (const form of forms) {
+        const found = expression.find(form)
+        // Nothing is decoded twice.
+        if (found !== undefined) return matchOf(leaf, paramsOf(leaf.captures, found, form === decoded))
+      }
     }
     return undefined
   }
@@ -151,7 +175,7 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   #branch(tokens: readonly FlatToken[], trailing: boolean): Branch {
     const { regexp } = pathToRegexp({ tokens }, { sensitive: !this.#ignoreCase, trailing })
     const literalLength = tokens.reduce((length, token) => length + (token.type === 'text' ? token.value.length : 0), 0)
-    return { id: regexp.source, regexp, literalLength }
+    return { id: regexp.source, regexp, tokens, literalLength }
   }
 
   /** `at` is where the slash before the next segment stands, or the path's end. Each node is visited at most once. */
@@ -202,29 +226,8 @@ export class EndpointTree<T> implements Iterable<{ readonly key: string; readonl
   }
 }
 
-function createNode<T>(): Node<T> {
-  return { literals: new Map(), mixed: [], parameter: undefined, rests: [], methods: new Map() }
-}
-
-/** A HEAD request is a GET without the body: a rule for GET must not be avoided by asking for less. */
-function leafFor<T>(methods: Methods<T>, method: string): Leaf<T> | undefined {
-  return methods.get(method) ?? (method === 'HEAD' ? methods.get('GET') : undefined) ?? methods.get('*')
-}
-
-/** Cuts the tokens of a path at the slashes of its text. */
-function segmentsOf(tokens: readonly FlatToken[]): FlatToken[][] {
-  const segments: FlatToken[][] = []
-  for (const token of tokens) {
-    if (token.type !== 'text') {
-      segments.at(-1)?.push(token)
-      continue
-    }
-    for (const [i, text] of token.value.split('/').entries()) {
-      if (i > 0) segments.push([])
-      if (text !== '') segments.at(-1)?.push({ type: 'text', value: text })
-    }
-  }
-  return segments
+function matchOf<T>({ key, value }: Leaf<T>, params: PathParams): EndpointMatch<T> {
+  return { key, value, params }
 }
 
 /** More literal text first; equal ones stay in the order of the definition. */
@@ -233,23 +236,14 @@ function insertBySpecificity<B extends { readonly literalLength: number }>(branc
   branches.splice(at === -1 ? branches.length : at, 0, branch)
 }
 
-function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[]): PathParams {
+function paramsOf(captures: Leaf<unknown>['captures'], values: readonly string[], decoded = false): PathParams {
   const params = Object.create(null) as Record<string, string>
   for (let i = 0; i < captures.length; i += 1) {
     const { name, type } = captures[i]!
     const value = values[i] ?? ''
-    if (!value.includes('%')) params[name] = value
+    if (decoded || !value.includes('%')) params[name] = value
     // Within a wildcard an escaped slash is data, the others separate: it stays escaped.
-    else params[name] = type === 'wildcard' ? value.split('%2F').map(decoded).join('%2F') : decoded(value)
+    else params[name] = type === 'wildcard' ? decodedForm(value) : decodedText(value)
   }
   return params
-}
-
-/** Canonical paths are valid UTF-8; only an expression can cut an escape in two, and then has what it cut. */
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
 }

@@ -2,6 +2,7 @@ import { GatewayError, type GatewayErrorCode } from '../errors.ts'
 import type { HookTimes } from '../analytics/record.ts'
 import type { Hook, PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
+import { requestIdOf } from '../http/request-id.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LimitHeader } from '../limits/limit-headers.ts'
@@ -11,6 +12,7 @@ import type { Caller } from './caller.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import type { Credential } from './credential.ts'
 import { Detail } from './detail.ts'
+import type { PluginOutcome, RequestTrace } from './traces.ts'
 
 const NO_PARAMS: PathParams = Object.freeze(Object.create(null) as PathParams)
 
@@ -32,6 +34,13 @@ const NOTE: { readonly [H in Hook]: (times: HookTimes, ms: number) => void } = {
   analytics: (times, ms) => void (times.analytics = (times.analytics ?? 0) + ms),
 }
 
+/** A request somebody listens to. */
+export interface Observed {
+  readonly trace: RequestTrace
+  /** Runs what is done for the request elsewhere as if it were done within. */
+  readonly inside: <T>(work: () => T) => T
+}
+
 /** Everything known about one request on its way through one API. */
 export class Exchange {
   readonly api: CompiledApi
@@ -44,6 +53,12 @@ export class Exchange {
   /** As the client sent it, such as `1.1`. */
   readonly httpVersion: string
   readonly startedAt: number = performance.now()
+  /** The request whose plugin made this one with `context.call`. */
+  calledBy: Exchange | undefined
+  /** Undefined where nobody listened when it began. */
+  observed: Observed | undefined
+  /** What became of the plugin that was called last. */
+  pluginOutcome: PluginOutcome = 'passed'
   /** The head of the answer is decided, or the host application has the request: the rest has limits of its own. */
   answered = false
   /** Whose session counts; undefined before authentication and on a keyless API. */
@@ -56,6 +71,8 @@ export class Exchange {
   known: StoredSession | undefined
   /** True: authentication asks the store itself, no copy of this process will do. */
   reconfirming = false
+  /** Whose answer the response plugins meet. */
+  origin: 'upstream' | 'gateway' = 'upstream'
   /** Why the gateway itself answered; undefined when it did not. */
   code: GatewayErrorCode | undefined
   /** The answer that was decided on last; undefined where the host application writes its own. */
@@ -79,6 +96,7 @@ export class Exchange {
   #calls: Cancellation[] | undefined
   #over = false
   #lateReported = false
+  #requestId: string | undefined
 
   constructor(
     api: CompiledApi,
@@ -122,6 +140,12 @@ export class Exchange {
 
   get session(): SessionView | undefined {
     return this.caller?.view
+  }
+
+  /** Calls of plugins have that of the client's own request. */
+  get requestId(): string {
+    this.#requestId ??= this.calledBy?.requestId ?? requestIdOf(this.request)
+    return this.#requestId
   }
 
   get state(): RequestState {

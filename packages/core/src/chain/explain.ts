@@ -1,6 +1,6 @@
 import type { Hook } from '../hooks.ts'
 import { createRequest, type RequestInput } from '../http/create.ts'
-import { parseTarget } from '../http/path.ts'
+import { parseTarget, withoutAuthority } from '../http/path.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { ApiIndex } from './api-index.ts'
@@ -45,6 +45,8 @@ export function explain(
   const target = parseTarget(url)
   if (target === undefined) return noApi(method, undefined, unreadable(apis))
   const match = apis.find(target.path)
+  if (match === undefined && apis.find(withoutAuthority(url).split('?', 1)[0]!) !== undefined)
+    return noApi(method, undefined, unreadable(apis, 'dot segments lead out of an API'))
   if (match === undefined)
     return noApi(method, target.path, `none: no API listens there (${listening(apis)}); the host goes on, or 404`)
   const { api, path } = match
@@ -68,11 +70,9 @@ function noApi(method: string, path: string | undefined, upstream: string): Expl
   return explanation({ method, path, api: undefined, endpoint: undefined, hooks: [], limits: [], upstream })
 }
 
-function unreadable(apis: ApiIndex<ExplainedApi>): string {
+function unreadable(apis: ApiIndex<ExplainedApi>, why = 'the path has no canonical spelling'): string {
   const left = apis.all.every((api) => api.passive)
-  return left
-    ? 'none: the path has no canonical spelling; left to the host'
-    : 'none: answered 400, the path has no canonical spelling'
+  return left ? `none: ${why}; left to the host` : `none: answered 400, ${why}`
 }
 
 function listening(apis: ApiIndex<ExplainedApi>): string {

@@ -6,7 +6,7 @@ import { declaredLength } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { firstValue, GatewayHeaders } from '../http/headers.ts'
-import { isBodyless } from '../http/outgoing.ts'
+import { isBodyless } from '../http/framing.ts'
 import { withoutAuthority } from '../http/path.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -16,6 +16,7 @@ import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { saveSession } from './save-session.ts'
+import { endRequest, hookChannel, traceHook } from './tracing.ts'
 import { dropRecord, keepOrDrop } from './verdicts.ts'
 
 /** What became of the answer. */
@@ -30,6 +31,7 @@ export interface Outcome {
 export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
   const endedAt = performance.now()
   exchange.end(endedAt)
+  endRequest(exchange, outcome.status)
   const saved = saveSession(exchange)
   return saved instanceof Promise
     ? saved.then(() => recordRequest(exchange, outcome, endedAt))
@@ -57,7 +59,7 @@ function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
     return undefined
   }
   const startedAt = performance.now()
-  const kept = runAnalytics(exchange, record, 0)
+  const kept = meetPlugins(exchange, record)
   if (!(kept instanceof Promise)) return kept ? store(exchange, record, startedAt) : undefined
   return kept.then((keep) => (keep ? store(exchange, record, startedAt) : undefined))
 }
@@ -79,6 +81,16 @@ function store(exchange: Exchange, record: AnalyticsRecord, startedAt: number): 
     })
     dropRecord(error, exchange)
   }
+}
+
+function meetPlugins(exchange: Exchange, record: AnalyticsRecord): Maybe<boolean> {
+  if (!hookChannel.hasSubscribers) return runAnalytics(exchange, record, 0)
+  return traceHook(
+    'analytics',
+    exchange,
+    () => runAnalytics(exchange, record, 0),
+    (kept) => (kept ? 'passed' : 'dropped'),
+  )
 }
 
 /** Analytics plugins in order; none runs after one that dropped the record or broke. */

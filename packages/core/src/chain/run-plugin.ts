@@ -3,7 +3,7 @@ import type { Maybe } from '../hooks.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { CallContext, CONTEXTS } from './contexts.ts'
 import type { Exchange } from './exchange.ts'
-import { endTrace, startTrace } from './tracing.ts'
+import { pluginChannel, tracePlugin } from './tracing.ts'
 
 /** What a plugin's outcome means at its hook. `failed` must not throw; what `returned` throws goes to `failed`. */
 export interface Verdict<T> {
@@ -13,7 +13,12 @@ export interface Verdict<T> {
 
 /** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */
 export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
-  const trace = startTrace(plugin.api, plugin.hook, plugin.name, subject, exchange)
+  return pluginChannel.hasSubscribers
+    ? tracePlugin(plugin, subject, exchange, verdict, (watched) => callPlugin(plugin, subject, exchange, watched))
+    : callPlugin(plugin, subject, exchange, verdict)
+}
+
+function callPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
   let context: CallContext
   let value: unknown
   let pending: PromiseLike<unknown> | undefined
@@ -22,22 +27,12 @@ export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Ex
     value = (plugin.run as (subject: object, context: CallContext) => unknown)(subject, context)
     if (isThenable(value)) pending = value
   } catch (error) {
-    if (trace !== undefined) endTrace(trace, { error }, false)
     return verdict.failed(error, plugin, exchange)
   }
-  if (pending === undefined) {
-    if (trace !== undefined) endTrace(trace, { result: value }, false)
-    return conclude(value, plugin, exchange, verdict)
-  }
+  if (pending === undefined) return conclude(value, plugin, exchange, verdict)
   return withDeadline(pending, plugin, context, exchange).then(
-    (settled) => {
-      if (trace !== undefined) endTrace(trace, { result: settled }, true)
-      return conclude(settled, plugin, exchange, verdict)
-    },
-    (error: unknown) => {
-      if (trace !== undefined) endTrace(trace, { error }, true)
-      return verdict.failed(error, plugin, exchange)
-    },
+    (settled) => conclude(settled, plugin, exchange, verdict),
+    (error: unknown) => verdict.failed(error, plugin, exchange),
   )
 }
 

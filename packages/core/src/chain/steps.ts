@@ -1,6 +1,6 @@
 import type { ApiDefinition } from '../api.ts'
 import { declaredLength } from '../forward/request-head.ts'
-import type { Maybe } from '../hooks.ts'
+import type { Hook, Maybe } from '../hooks.ts'
 import { GatewayRequest } from '../http/request.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Step } from './chain.ts'
@@ -8,6 +8,7 @@ import { stripKey } from './credential.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin, type Verdict } from './run-plugin.ts'
+import { hookChannel, traceHook } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** Walks steps from `from` until one answers. It stays synchronous until a step returns a promise. */
@@ -30,6 +31,20 @@ export function plugged(plugin: LoadedPlugin, verdict: Verdict<Ended>): Step {
   return (exchange) => runPlugin(plugin, exchange.request, exchange, verdict)
 }
 
+/** The plugins of one hook, for those who listen to where it begins and ends. */
+export function asHook(hook: Hook, steps: readonly Step[]): Step[] {
+  return steps.length === 0 ? [] : [(exchange) => runHook(hook, steps, exchange)]
+}
+
+function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange): Maybe<Ended> {
+  return traceHook(
+    hook,
+    exchange,
+    () => runSteps(steps, exchange),
+    (ended) => (ended === undefined ? 'passed' : 'answered'),
+  )
+}
+
 /** The plugins of the one endpoint that matches method and path as they are by now, in order. */
 export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>, timed: boolean): Step[] {
   if (endpoints.size === 0) return []
@@ -45,7 +60,8 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
       if (match === undefined) return undefined
       exchange.params = match.params
       if (timed) exchange.enterHook('endpoint')
-      return runSteps(compiled.get(match.value) ?? [], exchange)
+      const plugins = compiled.get(match.value) ?? []
+      return hookChannel.hasSubscribers ? runHook('endpoint', plugins, exchange) : runSteps(plugins, exchange)
     },
   ]
 }

@@ -1,46 +1,183 @@
-import { tracingChannel } from 'node:diagnostics_channel'
-import type { ApiInfo } from '../api.ts'
-import type { Hook } from '../hooks.ts'
+import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Hook, Maybe } from '../hooks.ts'
+import { GatewayRequest } from '../http/request.ts'
+import type { GatewayResponse } from '../http/response.ts'
+import type { LoadedPlugin } from '../plugins/plugin.ts'
+import type { Exchange } from './exchange.ts'
+import type { Verdict } from './run-plugin.ts'
+import type { HookOutcome, HookTrace, PluginTrace, RequestTrace, UpstreamTrace } from './traces.ts'
 
-/** What a subscriber of `tracing:postern:plugin:*` gets; one object per plugin call, filled in as the call goes on. */
-export interface PluginTrace {
-  readonly api: ApiInfo
-  readonly hook: Hook
-  readonly plugin: string
-  /** What the plugin may change: the request, the response or the record. The same object for all plugins of a phase. */
-  readonly subject: object
-  /** Groups the plugin calls of one request. */
-  readonly exchange: object
-  /** What the plugin returned. */
-  result?: unknown
-  /** What it threw, or why its result does not count. */
-  error?: unknown
+type Channel<T extends object> = TracingChannel<unknown, T>
+
+/*
+ * Whoever is about to do something looks at `hasSubscribers` once and does it the plain way when nobody listens. What is
+ * bound to a `start` channel with `bindStore` is there for everything done within.
+ */
+export const requestChannel: Channel<RequestTrace> = tracingChannel('postern:request')
+export const hookChannel: Channel<HookTrace> = tracingChannel('postern:hook')
+export const pluginChannel: Channel<PluginTrace> = tracingChannel('postern:plugin')
+export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:upstream')
+
+/** Runs the chain of a request; `endRequest` says when its answer is out. */
+export function traceRequest<T>(exchange: Exchange, run: () => T): T {
+  const { api, request, startedAt } = exchange
+  const trace: RequestTrace = {
+    api: api.info,
+    exchange,
+    request,
+    startedAt,
+    parent: exchange.calledBy,
+    get requestId() {
+      return exchange.requestId
+    },
+  }
+  return requestChannel.start.runStores(trace, () => {
+    exchange.observed = { trace, inside: AsyncLocalStorage.snapshot() }
+    return run()
+  })
 }
 
-const channel = tracingChannel<string, PluginTrace>('postern:plugin')
+/** `status` is what the client got. */
+export function endRequest(exchange: Exchange, status: number): void {
+  const { observed, code } = exchange
+  if (observed === undefined) return
+  exchange.observed = undefined
+  const { trace } = observed
+  trace.status = status
+  trace.code = code
+  end(requestChannel, trace, true)
+}
 
-/** The trace of a call, or undefined when nobody listens: then tracing costs this one look. */
-export function startTrace(
-  api: ApiInfo,
+/** Runs the plugins of one hook; `told` says what their result means. */
+export function traceHook<T>(
   hook: Hook,
-  plugin: string,
-  subject: object,
-  exchange: object,
-): PluginTrace | undefined {
-  if (!channel.hasSubscribers) return undefined
-  const trace: PluginTrace = { api, hook, plugin, subject, exchange }
-  channel.start.publish(trace)
-  return trace
+  exchange: Exchange,
+  run: () => Maybe<T>,
+  told: (result: T) => HookOutcome,
+): Maybe<T> {
+  const trace: HookTrace = { api: exchange.api.info, exchange, hook, startedAt: performance.now() }
+  return watch(hookChannel, trace, run, (result) => {
+    trace.outcome = exchange.pluginOutcome === 'failed' ? 'failed' : told(result)
+  })
 }
 
-/** The plugin has returned (`end`), or its promise has settled (`asyncEnd`). */
-export function endTrace(
-  trace: PluginTrace,
-  outcome: { readonly result: unknown } | { readonly error: unknown },
-  async: boolean,
+/** Asks what is behind the gateway: `send` seals the request first. */
+export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayResponse>): Promise<GatewayResponse> {
+  const { api, request } = exchange
+  const url = GatewayRequest.upstreamUrl(request)
+  const open = url === api.upstream && (api.definition.upstream?.targets.length ?? 0) > 1
+  const trace: UpstreamTrace = {
+    api: api.info,
+    exchange,
+    request,
+    target: open ? undefined : url?.href,
+    startedAt: performance.now(),
+  }
+  const asked = (): void => {
+    const sent = GatewayRequest.sent(request)
+    trace.attempts = sent?.attempts ?? 1
+    trace.target = sent?.to.href ?? trace.target
+  }
+  return upstreamChannel.start.runStores(trace, send).then(
+    (response) => {
+      asked()
+      trace.status = response.status
+      end(upstreamChannel, trace, true)
+      return response
+    },
+    (error: unknown) => {
+      asked()
+      fail(upstreamChannel, trace, error, true)
+      throw error
+    },
+  )
+}
+
+/** Calls a plugin with a verdict that also tells what became of it. */
+export function tracePlugin<T>(
+  plugin: LoadedPlugin,
+  subject: object,
+  exchange: Exchange,
+  verdict: Verdict<T>,
+  call: (watched: Verdict<T>) => Maybe<T>,
+): Maybe<T> {
+  const { api, hook, name } = plugin
+  const trace: PluginTrace = { api, hook, plugin: name, subject, exchange, startedAt: performance.now() }
+  let later = false
+  const watched: Verdict<T> = {
+    returned(value, by, of) {
+      trace.result = value
+      const decision = verdict.returned(value, by, of)
+      over()
+      return decision
+    },
+    failed(error, by, of) {
+      trace.error = error
+      const decision = verdict.failed(error, by, of)
+      over()
+      return decision
+    },
+  }
+  const over = (): void => {
+    const outcome = exchange.pluginOutcome
+    trace.outcome = outcome
+    if (outcome === 'failed') fail(pluginChannel, trace, trace.error, later)
+    else end(pluginChannel, trace, later)
+  }
+  const result = pluginChannel.start.runStores(trace, () => call(watched))
+  later = true
+  return result
+}
+
+function watch<T, M extends HookTrace>(
+  channel: Channel<M>,
+  trace: M,
+  run: () => Maybe<T>,
+  ended: (result: T) => void,
+): Maybe<T> {
+  let result: Maybe<T>
+  try {
+    result = channel.start.runStores(trace, run)
+  } catch (error) {
+    fail(channel, trace, error, false)
+    throw error
+  }
+  if (!(result instanceof Promise)) {
+    ended(result)
+    end(channel, trace, false)
+    return result
+  }
+  return result.then(
+    (settled) => {
+      ended(settled)
+      end(channel, trace, true)
+      return settled
+    },
+    (error: unknown) => {
+      fail(channel, trace, error, true)
+      throw error
+    },
+  )
+}
+
+function fail<T extends RequestTrace | HookTrace | PluginTrace | UpstreamTrace>(
+  channel: Channel<T>,
+  trace: T,
+  error: unknown,
+  later: boolean,
 ): void {
-  Object.assign(trace, outcome)
-  if ('error' in outcome) channel.error.publish(trace)
-  const end = async ? channel.asyncEnd : channel.end
-  end.publish(trace)
+  trace.error = error
+  channel.error.publish(trace)
+  end(channel, trace, later)
+}
+
+function end<T extends { startedAt: number; durationMs?: number }>(
+  channel: Channel<T>,
+  trace: T,
+  later: boolean,
+): void {
+  trace.durationMs = performance.now() - trace.startedAt
+  if (later) channel.asyncEnd.publish(trace)
+  else channel.end.publish(trace)
 }

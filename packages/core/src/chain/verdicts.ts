@@ -25,7 +25,10 @@ export type Ended = GatewayResponse | undefined
  */
 export const passOrEnd: Verdict<Ended> = {
   returned(value, plugin, exchange) {
-    if (value === undefined) return undefined
+    if (value === undefined) {
+      exchange.pluginOutcome = 'passed'
+      return undefined
+    }
     return decided(value, plugin, exchange) ?? badReturn(value, plugin, 'nothing, or a decision')
   },
   failed: (error, plugin, exchange) => failedWith('PSTN_PLUGIN_THREW', error, plugin, exchange),
@@ -45,10 +48,15 @@ export function grantOrEnd(
       if (answer !== undefined) return answer
       if (value === undefined || value === null) {
         warnOfNothing(plugin, exchange)
+        exchange.pluginOutcome = 'denied'
         return refuseCaller('PSTN_SESSION_MISSING', exchange, plugin)
       }
       const session = grantedSession(value)
-      if (session.token !== '' || nameless) return granted(session, exchange)
+      if (session.token !== '' || nameless) {
+        exchange.pluginOutcome = 'granted'
+        return granted(session, exchange)
+      }
+      exchange.pluginOutcome = 'denied'
       const message = 'The session has no metadata.token; expected the unique id of the caller.'
       reportFailure(new GatewayError('PSTN_SESSION_MISSING', message), plugin, exchange)
       return refuseCaller('PSTN_SESSION_MISSING', exchange, plugin)
@@ -59,11 +67,13 @@ export function grantOrEnd(
 
 /** `analytics`: what becomes of the record. */
 export const keepOrDrop: Verdict<'keep' | 'drop' | 'failed'> = {
-  returned(value, plugin) {
-    if (value === undefined) return 'keep'
-    return value === false ? 'drop' : badReturn(value, plugin, 'nothing, or false to drop the record')
+  returned(value, plugin, exchange) {
+    if (value !== undefined && value !== false) return badReturn(value, plugin, 'nothing, or false to drop the record')
+    exchange.pluginOutcome = value === false ? 'dropped' : 'passed'
+    return value === false ? 'drop' : 'keep'
   },
   failed(error, plugin, exchange) {
+    exchange.pluginOutcome = 'failed'
     dropRecord(pluginFailure(error, plugin), exchange)
     return 'failed'
   },
@@ -99,6 +109,7 @@ function decided(value: unknown, plugin: LoadedPlugin, exchange: Exchange): Ende
   const { request, api } = exchange
   const answer = toAnswer(value, () => request.headers.get('content-type'), api.definition.maxBufferedBytes)
   if (answer === undefined) return undefined
+  exchange.pluginOutcome = answer.refusal === undefined ? 'answered' : 'denied'
   if (answer.refusal !== undefined) announceRefusal(answer, plugin, exchange)
   return answer.response
 }
@@ -115,6 +126,7 @@ function failedWith(
     if (isGatewayError(error)) exchange.code = error.code
     return exposed
   }
+  exchange.pluginOutcome = 'failed'
   reportFailure(pluginFailure(error, plugin), plugin, exchange)
   return errorAnswer(code, exchange)
 }

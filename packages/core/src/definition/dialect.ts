@@ -1,7 +1,7 @@
-import { isFields } from './tyk/document.ts'
+import { type Fields, isFields } from '../fields.ts'
 import { isResource, translateClassic } from './tyk/classic.ts'
 import { translateOas } from './tyk/oas.ts'
-import type { Fields, Translation, TranslationContext } from './translation.ts'
+import type { Translation, TranslationContext } from './translation.ts'
 
 export type Dialect = 'native' | 'oas' | 'classic'
 

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { parse, pathToRegexp, type Token } from 'path-to-regexp'
 import { isGatewayError } from '../errors.ts'
-import { canonicalPath, encodePath } from '../http/path.ts'
+import { canonicalPath, encodePath, matchForm } from '../http/path.ts'
 import { compileExpression, type Expression } from '../session/expression.ts'
 
 /** A token of a path without optional groups. */
@@ -22,6 +22,8 @@ export interface Endpoint {
 const MAX_VARIANTS = 256
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['*', ...METHODS])
 
+const MAX_LENGTH = 2_000
+
 /** Steps a character may take: a request may have a path of 16 KiB, and has to be answered soon all the same. */
 const MAX_STEPS = 500
 
@@ -39,13 +41,18 @@ export function parseEndpointKey(key: string): Endpoint | string {
       : 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'
   }
   if (path.startsWith('~')) return parseExpression(key, method, path.slice(1))
+  if (path.length > MAX_LENGTH) return `has ${path.length} characters, expected at most ${MAX_LENGTH}`
   if (!path.startsWith('/')) return `found the path "${path}", expected one that starts with "/"`
   try {
-    const variants = expand(parse(path).tokens).map(canonicalTokens)
+    const { tokens } = parse(path)
+    const word = wordBehindSlash(tokens)
+    if (word !== undefined)
+      return `found "{${word}}", which is the word "${word}" or nothing; write "/:${word}" for a parameter, "{/${word}}" for an optional segment`
+    const variants = expand(tokens).map(canonicalTokens)
     const twice = variants.map(repeatedName).find((name) => name !== undefined)
     if (twice !== undefined) return `uses the parameter "${twice}" twice`
     // Some mistakes (two parameters side by side) only show when the expression is built.
-    for (const tokens of variants) pathToRegexp({ tokens })
+    for (const variant of variants) pathToRegexp({ tokens: variant })
     return { key, method, variants, expression: undefined }
   } catch (error) {
     return (error as Error).message
@@ -93,6 +100,20 @@ function expand(tokens: readonly Token[]): FlatToken[][] {
   return variants
 }
 
+/** Meant for a parameter by whoever comes from OpenAPI; an endpoint that guards something would guard nothing of it. */
+function wordBehindSlash(tokens: readonly Token[]): string | undefined {
+  for (const [i, token] of tokens.entries()) {
+    if (token.type !== 'group') continue
+    const before = tokens[i - 1]
+    const [only, ...more] = token.tokens
+    const isWord = only?.type === 'text' && more.length === 0 && /^[a-z_]\w*$/i.test(only.value)
+    if (isWord && before?.type === 'text' && before.value.endsWith('/')) return only.value
+    const inner = wordBehindSlash(token.tokens)
+    if (inner !== undefined) return inner
+  }
+  return undefined
+}
+
 /** Text in the spelling that requests are compared in, so that `/café` and `/caf%c3%a9` are one pattern. */
 function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
   const merged: FlatToken[] = []
@@ -110,7 +131,8 @@ function canonicalTokens(tokens: readonly FlatToken[]): FlatToken[] {
 
 function repeatedName(tokens: readonly FlatToken[]): string | undefined {
   const names = tokens.flatMap((token) => (token.type === 'text' ? [] : [token.name]))
-  return names.find((name, i) => names.indexOf(name) !== i)
+  const seen = new Set<string>()
+  return names.find((name) => seen.size === seen.add(name).size)
 }
 
 /** A letter stands in for a neighbouring parameter: in `/:name.:type` the dot is text, not a dot segment. */
@@ -118,5 +140,5 @@ function canonicalText(text: string, after: boolean, before: boolean): string {
   const stood = `${after ? 'x' : ''}${text}${before ? 'x' : ''}`
   const canonical = canonicalPath(encodePath(after ? `/${stood}` : stood))
   if (canonical === undefined) throw new Error(`"${text}" has no canonical spelling`)
-  return canonical.slice(after ? 2 : 0, before ? -1 : undefined)
+  return matchForm(canonical.slice(after ? 2 : 0, before ? -1 : undefined))
 }

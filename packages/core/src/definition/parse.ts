@@ -1,10 +1,13 @@
 import type { ApiDefinitionInput } from '../api.ts'
 import { describe } from '../errors.ts'
+import { type Fields, isFields } from '../fields.ts'
 import { dialectOf, translate } from './dialect.ts'
+import { copyDocument } from './document-copy.ts'
 import type { Draft } from './draft.ts'
 import { ignoresCase } from './loose-case.ts'
-import { copyPlain, deepFreeze, normalise } from './normalise.ts'
-import { type PluginSources, referenceProblems } from './plugin-references.ts'
+import { otherThing } from './no-definition.ts'
+import { deepFreeze, normalise } from './normalise.ts'
+import { type ReferenceContext, referenceProblems } from './plugin-references.ts'
 import {
   definitionError,
   inOrder,
@@ -18,10 +21,10 @@ import {
 import { ruleProblems } from './rules.ts'
 import { definitionSchema } from './schema.ts'
 import type { DefinitionSource } from '../source.ts'
-import type { Fields, Translation, TranslationContext } from './translation.ts'
+import type { Translation, TranslationContext } from './translation.ts'
 
 /** What definitions are read with beside themselves. */
-export interface ParseContext extends Omit<TranslationContext, 'named'>, PluginSources {}
+export interface ParseContext extends Omit<TranslationContext, 'named'>, ReferenceContext {}
 
 /** Nothing is handed in. */
 const NOTHING_GIVEN: ParseContext = Object.freeze({
@@ -51,6 +54,8 @@ export interface Reading {
   readonly problems: readonly Problem[]
   /** What is ignored, in all of them. */
   readonly warnings: readonly Problem[]
+  /** Those that say themselves that they are not to be served. */
+  readonly inactive: readonly Problem[]
 }
 
 /** Validates one definition or several of any dialect; every problem of all of them is in the one `PSTN_DEFINITION_INVALID` it throws. */
@@ -66,16 +71,30 @@ export function readDefinitions(input: unknown, context: ParseContext): Reading 
   const inputs: readonly unknown[] = Array.isArray(input) ? Array.from<unknown>(input) : [input]
   if (inputs.length === 0) {
     const problems = [{ path: '', message: 'found an empty array, expected at least one definition' }]
-    return { title: 'The list of definitions', definitions: [], problems, warnings: [] }
+    return { title: 'The list of definitions', definitions: [], problems, warnings: [], inactive: [] }
   }
   const candidates = inputs.map((one, i) => new Candidate(one, i, inputs.length === 1, context))
   const title = titleOf(candidates)
   const wrong = candidates.map((candidate) => candidate.problems())
-  const served = candidates.filter(({ translation }, i) => wrong[i]!.length === 0 && translation.active)
-  const parsed = served.map((candidate) => candidate.parsed(context))
-  const problems = [...wrong.flat(), ...clashesOf(served, parsed)]
+  const right = candidates
+    .filter((_, i) => wrong[i]!.length === 0)
+    .map((candidate) => [candidate, candidate.parsed(context)] as const)
+  const active = right.filter(([{ translation }]) => translation.active)
+  const open = new Set(active.map(([, { draft }]) => draft.listenPath))
+  // Where another API has the listen path, nothing opens behind one that is switched off.
+  const served = right.filter(
+    ([{ translation }, { draft }]) =>
+      translation.active || (translation.closed !== undefined && !open.has(draft.listenPath)),
+  )
+  const parsed = served.map(([, definition]) => definition)
+  const clashes = clashesOf(
+    served.map(([candidate]) => candidate),
+    parsed,
+  )
+  const problems = [...wrong.flat(), ...clashes]
   const warnings = candidates.flatMap((candidate) => candidate.warnings())
-  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings }
+  const inactive = candidates.filter(({ translation }) => !translation.active).map((candidate) => candidate.inactive())
+  return { title, definitions: problems.length === 0 ? parsed : [], problems, warnings, inactive }
 }
 
 /** One of the things handed in as a definition. */
@@ -84,6 +103,7 @@ class Candidate {
   readonly source: DefinitionSource | undefined
   readonly translation: Translation
   readonly #document: Fields | undefined
+  readonly #isTyk: boolean
   readonly #alone: boolean
   readonly #context: ParseContext
 
@@ -91,20 +111,17 @@ class Candidate {
     this.index = index
     this.source = isSource(input) ? input : undefined
     const document = this.source === undefined ? input : this.source.document
-    const isTyk = isFields(document) && dialectOf(document) !== 'native'
-    this.#document = isTyk ? document : undefined
     this.#alone = alone
     this.#context = context
-    this.translation = isTyk
-      ? translate(document, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
-      : {
-          input: document as Fields,
-          origins: new Map(),
-          elsewhere: new Map(),
-          problems: [],
-          warnings: [],
-          active: true,
-        }
+    const read = readTyk(document)
+    this.#isTyk = read !== undefined
+    this.#document = read !== undefined && 'copy' in read ? read.copy : undefined
+    this.translation =
+      read === undefined
+        ? nothingTranslated(document as Fields)
+        : 'copy' in read
+          ? translate(read.copy, { ...context, named: (name) => Object.hasOwn(context.plugins, name) })
+          : { ...nothingTranslated(undefined), problems: [read] }
   }
 
   /** What it is called where others are told what it says there. */
@@ -116,7 +133,9 @@ class Candidate {
 
   problems(): Problem[] {
     const { input, problems } = this.translation
-    if (this.#document !== undefined && input === undefined) return this.#told(problems)
+    const instead = this.#isTyk ? undefined : otherThing(input)
+    if (instead !== undefined) return this.#told([{ path: '', message: instead }])
+    if (this.#isTyk && input === undefined) return this.#told(problems)
     const ofSchema = schemaProblems(definitionSchema.safeParse(input).error)
     const known = new Set(ofSchema.map(({ path }) => path))
     const others = [...ruleProblems(input), ...referenceProblems(input, this.#context)]
@@ -136,11 +155,16 @@ class Candidate {
     return this.translation.warnings.map((warning) => this.#inFile(warning))
   }
 
+  inactive(): Problem {
+    const message = `${describe(this.translation.input?.['name'])} is switched off: the document says that it is not active`
+    return this.#inFile({ path: '', message })
+  }
+
   /** Only for one without problems. */
   parsed({ plugins }: ParseContext): ParsedDefinition {
     return {
-      draft: normalise(this.translation.input as unknown as ApiDefinitionInput, plugins),
-      document: this.#document === undefined ? undefined : deepFreeze(copyPlain(this.#document) as Fields),
+      draft: normalise((this.translation.closed ?? this.translation.input) as unknown as ApiDefinitionInput, plugins),
+      document: this.#document === undefined ? undefined : deepFreeze(this.#document),
       warnings: this.warnings(),
       place: (problem) => this.place(problem),
     }
@@ -176,6 +200,24 @@ class Candidate {
     return this.#alone ? problem : { ...problem, path: joined(this.index, problem.path) }
   }
 }
+
+/** A copy of a Tyk document, or why there is none; undefined: it is a native definition. */
+function readTyk(document: unknown): { readonly copy: Fields } | Problem | undefined {
+  try {
+    return isFields(document) && dialectOf(document) !== 'native' ? copyDocument(document) : undefined
+  } catch (error) {
+    return { path: '', message: `cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+const nothingTranslated = (input: Fields | undefined): Translation => ({
+  input,
+  origins: new Map(),
+  elsewhere: new Map(),
+  problems: [],
+  warnings: [],
+  active: true,
+})
 
 /** Two APIs that answer to the same id, name or listen path: one of them would never be reached. */
 function clashesOf(candidates: readonly Candidate[], definitions: readonly ParsedDefinition[]): Problem[] {
@@ -216,8 +258,4 @@ function joined(index: number, path: string): string {
 
 function isSource(input: unknown): input is DefinitionSource {
   return isFields(input) && typeof input['locate'] === 'function' && 'document' in input
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

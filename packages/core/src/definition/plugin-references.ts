@@ -1,13 +1,16 @@
 import { describe } from '../errors.ts'
+import { type Fields, isFields } from '../fields.ts'
+import { isFunction } from '../functions.ts'
+import { leavesDirectory } from '../leaves-directory.ts'
+import { listing } from '../listing.ts'
 import { nearest } from '../nearest.ts'
 import type { Problem } from './problems.ts'
-import type { Fields } from './translation.ts'
 
 /** Functions by name: `options.plugins`, an object or a whole module namespace. */
 export type NamedPlugins = Readonly<Record<string, unknown>>
 
 /** Where plugins that do not stand in a definition come from. */
-export interface PluginSources {
+export interface ReferenceContext {
   readonly plugins: NamedPlugins
   /** Whether there is a directory for those in files. */
   readonly hasDirectory: boolean
@@ -15,13 +18,8 @@ export interface PluginSources {
 
 const LISTS = ['pre', 'postAuth', 'post', 'response', 'analytics']
 
-/** A class is a function that cannot be called: every request would end in a 500. */
-export function isFunction(value: unknown): value is (...args: never) => unknown {
-  return typeof value === 'function' && !/^class\b/.test(String(value))
-}
-
 /** What a definition names and nobody has. Files are looked for when they are loaded. */
-export function referenceProblems(input: unknown, sources: PluginSources): Problem[] {
+export function referenceProblems(input: unknown, sources: ReferenceContext): Problem[] {
   if (!isFields(input)) return []
   const { hooks, endpoints } = input
   return [
@@ -34,7 +32,7 @@ export function referenceProblems(input: unknown, sources: PluginSources): Probl
   ]
 }
 
-function hookProblems(hooks: Fields, sources: PluginSources): Problem[] {
+function hookProblems(hooks: Fields, sources: ReferenceContext): Problem[] {
   return [
     ...listProblems('hooks.pre', hooks['pre'], sources),
     ...problemOf('hooks.auth', hooks['auth'], sources),
@@ -42,11 +40,11 @@ function hookProblems(hooks: Fields, sources: PluginSources): Problem[] {
   ]
 }
 
-function listProblems(path: string, list: unknown, sources: PluginSources): Problem[] {
+function listProblems(path: string, list: unknown, sources: ReferenceContext): Problem[] {
   return Array.isArray(list) ? list.flatMap((entry, i) => problemOf(`${path}[${i}]`, entry, sources)) : []
 }
 
-function problemOf(at: string, entry: unknown, { plugins, hasDirectory }: PluginSources): Problem[] {
+function problemOf(at: string, entry: unknown, { plugins, hasDirectory }: ReferenceContext): Problem[] {
   if (!isFields(entry) || 'plugin' in entry) return []
   const { functionName, path } = entry
   if (typeof functionName !== 'string' || functionName === '') return []
@@ -71,17 +69,9 @@ function nameProblem(name: string, plugins: NamedPlugins): string | undefined {
     const hint =
       known.length === 0
         ? 'options.plugins has none'
-        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${known.join(', ')}`
+        : `${meant === undefined ? '' : `did you mean ${meant}? `}options.plugins has ${listing(known)}`
     return `found ${describe(name)}, which is no function of options.plugins; ${hint}`
   }
   const found = plugins[name]
   return isFunction(found) ? undefined : `found ${describe(name)}, but options.plugins.${name} is ${describe(found)}`
-}
-
-function leavesDirectory(path: string): boolean {
-  return path.split(/[\\/]/).includes('..')
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 import { describe, isGatewayError } from '../errors.ts'
+import { type Fields, isFields, isPlain } from '../fields.ts'
 import { compileTrust } from '../http/client.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
@@ -6,8 +7,6 @@ import { extractorProblems } from '../session/extract-id.ts'
 import { parsePolicies, type PolicyInput, readPolicy } from '../session/policy.ts'
 import { parseEndpointKey, signatures } from './endpoint-key.ts'
 import { pathText, type Problem, within } from './problems.ts'
-
-type Fields = Readonly<Record<string, unknown>>
 
 /**
  * What a schema cannot say: rules over several fields and over the inside of a text. They look at the input as it was
@@ -237,26 +236,25 @@ function underscoreProblems({ authentication, underscoreHeaders }: Fields): Prob
 }
 
 function configProblems({ config }: Fields): Problem[] {
-  const problem = endlessness(config, [])
+  const problem = endlessness(config, [], new Set())
   return problem === undefined ? [] : [{ path: 'config', message: problem }]
 }
 
 /** Deeper data would exhaust the stack of whoever walks it. */
 const MAX_DEPTH = 100
 
-function endlessness(value: unknown, above: readonly unknown[]): string | undefined {
+function endlessness(value: unknown, above: readonly unknown[], fine: Set<unknown>): string | undefined {
   // Only what is copied: instances (a client, a pool) are shared as they are.
-  const copied =
-    Array.isArray(value) ||
-    (isFields(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null))
-  if (!copied) return undefined
+  // What is shared is looked at once: within each other, shared parts would double the work every time.
+  if ((!Array.isArray(value) && !isPlain(value)) || fine.has(value)) return undefined
   if (above.includes(value)) return 'contains itself; expected data that ends somewhere'
   if (above.length === MAX_DEPTH) return `is more than ${MAX_DEPTH} levels deep`
   const inside = [...above, value]
   for (const inner of Object.values(value)) {
-    const problem = endlessness(inner, inside)
+    const problem = endlessness(inner, inside, fine)
     if (problem !== undefined) return problem
   }
+  fine.add(value)
   return undefined
 }
 
@@ -268,8 +266,4 @@ function attempt(path: string, parse: () => unknown): Problem[] {
     if (!isGatewayError(error)) throw error
     return [{ path, message: error.message }]
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,7 +4,7 @@ import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
-import { isFunction } from './plugin-references.ts'
+import { isFunction } from '../functions.ts'
 import { unknownKeysMessage } from './problems.ts'
 
 const MAX_TIMEOUT_MS = 2_147_483_647
@@ -283,6 +283,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
     response: plugins.optional(),
     analytics: plugins.optional(),
   }).optional(),
+  responseScope: oneOf('upstream', 'all').optional(),
   endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
   authentication: authentication.optional(),
   limits: limits.optional(),
@@ -294,6 +295,7 @@ export const definitionSchema = strict('an object: the definition of an API', {
   sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
   keepUntilExpiry: flag.optional(),
   ignoreCase: flag.optional(),
+  endpointOrder: oneOf('specific', 'listed').optional(),
   config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
     type: 'object',
   }).optional(),

@@ -1,7 +1,5 @@
+import type { Fields } from '../fields.ts'
 import type { Problem, Suspicion } from './problems.ts'
-
-/** An object of a document nobody has checked yet. */
-export type Fields = Readonly<Record<string, unknown>>
 
 /** How Tyk's endpoint paths are compared with a request's: `whole`, or as a gateway with other settings does. */
 export type TykPathMatching = 'whole' | 'prefix' | 'suffix' | 'contains'
@@ -29,6 +27,8 @@ export interface Translation {
   readonly warnings: readonly Problem[]
   /** False: the document says that it is not to be served. */
   readonly active: boolean
+  /** What is served instead of an API that is not, so that nothing opens behind it. */
+  readonly closed?: Fields
 }
 
 /** Takes a document of another dialect apart. Never throws. */

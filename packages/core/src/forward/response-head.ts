@@ -16,7 +16,22 @@ export function responseHeaders(status: number, lines: readonly string[]): Gatew
     throw new GatewayError('PSTN_UPSTREAM_INVALID', message)
   }
   checkCoding(lines)
+  checkLength(lines)
   return new GatewayHeaders(endToEnd(lines))
+}
+
+/** The parser counts bodies by it; where there is none, in answers to HEAD and in a 304, nobody has looked at it yet. */
+function checkLength(lines: readonly string[]): void {
+  let lengths = 0
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!sameName(lines[i]!, 'content-length')) continue
+    lengths += 1
+    if (lengths === 1 && /^\d{1,15}$/.test(lines[i + 1]!.trim())) continue
+    throw new GatewayError(
+      'PSTN_UPSTREAM_INVALID',
+      'The upstream answered with a Content-Length that is none, or with two.',
+    )
+  }
 }
 
 /** What the parser has undone is `chunked`; of any other transfer coding the client would get the bytes and not the name. */

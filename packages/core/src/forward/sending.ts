@@ -87,6 +87,7 @@ export class Sending implements ByteProducer {
       return
     }
     this.#lease = lease
+    GatewayRequest.sending(this.#request, lease.url)
     this.#started = false
     this.#judged = false
     const { pools, settings, pathPrefix } = this.#road
@@ -151,6 +152,8 @@ export class Sending implements ByteProducer {
   }
 
   onData(chunk: Buffer): boolean {
+    // Given again to look whether there is more, by when the connection may be at its end: no time to pause.
+    if (chunk.length === 0) return true
     return this.#body?.push(chunk) ?? true
   }
 

@@ -48,6 +48,7 @@ export function upgradeForwarder(leases: Leases, definition: ApiDefinition): For
   proxy.on('proxyReqWs', (outgoing, _, socket) => handshakes.get(socket)?.sending(outgoing))
 
   const attempt = async (request: GatewayRequest, tunnel: ByteStream, lease: Lease): Promise<Outcome> => {
+    GatewayRequest.sending(request, lease.url)
     const socket = new UpgradeSocket(tunnel)
     const free = once(() => lease.end())
     socket.once('close', free)

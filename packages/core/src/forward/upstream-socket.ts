@@ -16,6 +16,8 @@ type Done = (error?: Error | null) => void
  * - One whose request is not through when the answer comes is not used again: the next request would wait behind the rest.
  * - A reset is an error whatever was said before: undici takes one for the end of a body that has no length. One behind an
  *   interim answer is not taken for a connection that has brought nothing, after which a request may be sent again.
+ * - It ends when the library has asked for more, not while it is paused because a client is slow: then it would throw where
+ *   nobody can catch it (nodejs/undici#5360).
  */
 export function upstreamSocket(socket: Socket): Socket {
   const start = new AnswerStart()
@@ -26,7 +28,7 @@ export function upstreamSocket(socket: Socket): Socket {
   })
   const write = socket._write.bind(socket)
   const writeMany = socket._writev?.bind(socket)
-  const read = socket.read.bind(socket)
+  const readable = untilAskedFor(socket)
 
   const patient =
     (done: Done): Done =>
@@ -48,7 +50,7 @@ export function upstreamSocket(socket: Socket): Socket {
     }
   socket.read = (size?: number): unknown => {
     for (;;) {
-      const chunk: unknown = read(size)
+      const chunk: unknown = readable(size)
       if (!start.expected || !(chunk instanceof Buffer)) return chunk
       try {
         const rest = start.take(chunk, socket.writableLength > 0)
@@ -60,6 +62,24 @@ export function upstreamSocket(socket: Socket): Socket {
     }
   }
   return socket
+}
+
+/** Reads without ending the stream before somebody has found that there is no more. */
+function untilAskedFor(socket: Socket): (size?: number) => unknown {
+  const push = socket.push.bind(socket)
+  const read: (size?: number) => unknown = socket.read.bind(socket)
+  let over = false
+  socket.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null) over = true
+    return push(chunk, encoding)
+  }
+  return (size) => {
+    if (!over) return read(size)
+    // Node asks so by itself when the other side has ended.
+    if (size === 0) return null
+    // All there is, by its number: asked for without one, the end would come with the last bytes.
+    return socket.readableLength > 0 ? read(size ?? socket.readableLength) : read(size)
+  }
 }
 
 /** Bodies are bytes; text is a head, or the frame of a chunk. */

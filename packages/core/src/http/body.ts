@@ -27,6 +27,8 @@ export class Body {
   readonly #tooLarge: (limitBytes: number) => GatewayError
   /** Whether a plugin replaced the content. */
   replaced = false
+  /** Whether anybody has asked for the bytes. */
+  wasRead = false
 
   constructor(source: BodySource, limitBytes: number, tooLarge: (limitBytes: number) => GatewayError) {
     this.#source = source
@@ -73,6 +75,7 @@ export class Body {
 
   /** All bytes; the first call reads the stream, later ones share the result. */
   bytes(): Promise<Buffer> {
+    this.wasRead = true
     const content = this.#content
     if (this.#reading !== undefined) return this.#reading
     if (!(content instanceof ByteStream)) return Promise.resolve(content ?? NOTHING)

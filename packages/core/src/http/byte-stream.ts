@@ -240,6 +240,8 @@ interface ReadableSettings {
   readonly limitBytes?: number
   /** A longer pause while somebody waits for more fails the stream with `PSTN_BODY_TIMEOUT`. */
   readonly pauseTimeoutMs?: number
+  /** What the stream fails with when the readable breaks off; `PSTN_BODY_ABORTED` when left out. */
+  readonly broken?: (cause: Error | undefined) => GatewayError
 }
 
 class ReadableProducer implements ByteProducer {
@@ -247,6 +249,7 @@ class ReadableProducer implements ByteProducer {
   readonly #drain: boolean
   readonly #limitBytes: number
   readonly #pauseTimeoutMs: number | undefined
+  readonly #broken: (cause: Error | undefined) => GatewayError
   #stream: ByteStream | undefined
   #timer: NodeJS.Timeout | undefined
   #detach: () => void = () => undefined
@@ -254,8 +257,14 @@ class ReadableProducer implements ByteProducer {
 
   constructor(
     readable: Readable,
-    { release = 'destroy', limitBytes = Number.POSITIVE_INFINITY, pauseTimeoutMs }: ReadableSettings,
+    {
+      release = 'destroy',
+      limitBytes = Number.POSITIVE_INFINITY,
+      pauseTimeoutMs,
+      broken = (cause) => aborted('The body broke off.', cause),
+    }: ReadableSettings,
   ) {
+    this.#broken = broken
     this.#readable = readable
     this.#pauseTimeoutMs = pauseTimeoutMs
     this.#drain = release === 'drain'
@@ -267,7 +276,7 @@ class ReadableProducer implements ByteProducer {
   start(stream: ByteStream): void {
     const readable = this.#readable
     if (readable.destroyed || readable.readableEnded) {
-      stream.fail(aborted('The body was gone before anybody read it.', readable.errored ?? this.#early))
+      stream.fail(this.#gone(readable.errored ?? this.#early))
       return
     }
     this.#stream = stream
@@ -278,7 +287,9 @@ class ReadableProducer implements ByteProducer {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (!(chunk instanceof Uint8Array)) {
         stream.fail(
-          new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
+          this.#broken(
+            new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
+          ),
         )
         this.cancel()
         return
@@ -301,7 +312,7 @@ class ReadableProducer implements ByteProducer {
     }
     const onBroken = (cause?: Error): void => {
       this.#detach()
-      stream.fail(aborted('The body broke off.', cause))
+      stream.fail(this.#broken(cause))
     }
     const onClose = (): void => onBroken()
     this.#detach = () => {
@@ -310,6 +321,10 @@ class ReadableProducer implements ByteProducer {
     }
     // The error listener stays as a guard: an error after the end must not become an uncaught exception.
     readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
+  }
+
+  #gone(cause: Error | undefined): GatewayError {
+    return cause === undefined ? aborted('The body was gone before anybody read it.', cause) : this.#broken(cause)
   }
 
   resume(): void {

@@ -5,7 +5,7 @@ import { errorEnvelope } from './envelope.ts'
 import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
 import { endToEnd } from './hop-by-hop.ts'
 import { jsonText } from './json-text.ts'
-import { isBodyless } from './outgoing.ts'
+import { isBodyless } from './framing.ts'
 import { GatewayResponse, isFinalStatus } from './response.ts'
 
 /**

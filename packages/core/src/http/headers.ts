@@ -72,19 +72,19 @@ export class GatewayHeaders implements ReadonlyHeaders {
     return this.getAll('set-cookie')
   }
 
-  /** Replaces every line of that name by one. A name or value HTTP cannot carry throws `PSTN_HEADER_INVALID`. */
-  set(name: string, value: string): void {
-    const text = checked(name, value)
+  /**
+   * Replaces every line of that name by one, or by one for each value of a list. A name or value HTTP cannot carry throws
+   * `PSTN_HEADER_INVALID`.
+   */
+  set(name: string, value: string | readonly string[]): void {
+    const texts = Array.isArray(value) ? value.map((one) => checked(name, one)) : [checked(name, value)]
     const lines = this.#write(name)
     if (lines === undefined) return
     const wanted = name.toLowerCase()
     const first = lines.findIndex((line, i) => i % 2 === 0 && sameName(line, wanted))
-    if (first === -1) {
-      lines.push(name, text)
-      return
-    }
-    lines[first + 1] = text
-    removeFrom(lines, wanted, first + 2)
+    const spelling = first === -1 ? name : lines[first]!
+    if (first !== -1) removeFrom(lines, wanted, first)
+    lines.splice(first === -1 ? lines.length : first, 0, ...texts.flatMap((text) => [spelling, text]))
   }
 
   /** Adds a line and keeps the others of that name. Throws as `set` does. */
@@ -206,7 +206,7 @@ function checked(name: unknown, value: unknown): string {
   const text = typeof value === 'number' ? String(value) : value
   if (typeof text !== 'string' || !VALUE.test(text)) {
     const hint = Array.isArray(value)
-      ? 'call append() once per value'
+      ? 'set() takes a list, append() one value at a time'
       : 'expected one string without line breaks or characters above U+00FF'
     throw new GatewayError(
       'PSTN_HEADER_INVALID',

@@ -1,4 +1,5 @@
 import { ByteStream } from './byte-stream.ts'
+import { isBodyless } from './framing.ts'
 import { GatewayHeaders } from './headers.ts'
 import { GatewayResponse } from './response.ts'
 
@@ -26,11 +27,6 @@ export function isFramingField(lowerCaseName: string): boolean {
   )
 }
 
-/** Whether an answer carries no body whatever its headers say (RFC 9110 6.4.1). */
-export function isBodyless(method: string, status: number): boolean {
-  return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
-}
-
 /** What there is to write. A promise only while a plugin is still reading the body. */
 export function takeOutgoing(response: GatewayResponse, method: string): OutgoingMessage | Promise<OutgoingMessage> {
   const body = GatewayResponse.body(response)
@@ -47,21 +43,29 @@ function outgoing(
   method: string,
 ): OutgoingMessage {
   const { status, headers } = response
-  const streamUntouched = GatewayResponse.body(response).untouched
-  const bodyless = isBodyless(method, status)
-  const bytes = content instanceof ByteStream ? content.takeComplete() : (content ?? NOTHING)
-  if (bodyless && content instanceof ByteStream && bytes === undefined) content.cancel()
+  const { untouched, replaced } = GatewayResponse.body(response)
   const touched = GatewayHeaders.touched(headers)
-  // The declared length of a stream is the upstream's; one a plugin wrote is a guess.
-  const keepsLength = bodyless
-    ? method === 'HEAD' || status === 304
-    : bytes === undefined && streamUntouched && touched?.has('content-length') !== true
+  const bodyless = isBodyless(method, status)
+  // Of the host application only; whatever a plugin does, what follows its body is not for another one.
+  const trailed = !bodyless && untouched && headers.has('trailer') && touched?.has('trailer') !== true
+  const bytes = trailed ? undefined : content instanceof ByteStream ? content.takeComplete() : (content ?? NOTHING)
+  if (bodyless && content instanceof ByteStream && bytes === undefined) content.cancel()
+  const length = bodyless ? lengthBeside(response, content, method) : bytes?.length
+  // The declared length of a stream is its maker's; one a plugin wrote is a guess.
+  const keepsLength =
+    length === undefined &&
+    (bodyless ? !replaced && mayDeclare(method, status) : untouched) &&
+    touched?.has('content-length') !== true
+  // Where nobody can read the body nobody should be told a type that was guessed from it (RFC 9110 15.4.5).
+  const unsaidType = status === 304 ? GatewayResponse.madeUpType(response) : undefined
   const source = GatewayHeaders.lines(headers)
   const lines: HeaderLine[] = []
   const names: string[] = []
   for (let i = 0; i < source.length; i += 2) {
     const name = source[i]!.toLowerCase()
     if (name === 'transfer-encoding' || (name === 'content-length' && !keepsLength)) continue
+    if (name === 'trailer' && (!trailed || (keepsLength && headers.has('content-length')))) continue
+    if (name === 'content-type' && source[i + 1] === unsaidType) continue
     if (touched?.has(name) === true && OF_THE_CONNECTION.has(name)) continue
     const known = names.indexOf(name)
     if (known === -1) {
@@ -75,10 +79,24 @@ function outgoing(
   }
   // Unlike 204 and 304, a 205 is framed like any answer (RFC 9110 15.3.6): it has to say that nothing follows.
   if (status === 205 && method !== 'HEAD') lines.push('Content-Length', '0')
+  else if (length !== undefined) lines.push('Content-Length', String(length))
   if (bodyless) return { status, lines, body: undefined }
-  if (bytes === undefined) return { status, lines, body: content }
-  lines.push('Content-Length', String(bytes.length))
-  return { status, lines, body: bytes }
+  return { status, lines, body: bytes ?? content }
+}
+
+/** The length of the body there would be, where it is here although it will not be sent. */
+function lengthBeside(
+  response: GatewayResponse,
+  content: Buffer | ByteStream | undefined,
+  method: string,
+): number | undefined {
+  const isHere = method === 'HEAD' && content instanceof Buffer && !GatewayResponse.isHeadOnly(response)
+  return isHere && !isBodyless('GET', response.status) ? content.length : undefined
+}
+
+/** Whether there may be a length although there is no body: of the one there would be (RFC 9110 8.6). */
+function mayDeclare(method: string, status: number): boolean {
+  return status === 304 || (method === 'HEAD' && !isBodyless('GET', status))
 }
 
 const NOTHING = Buffer.alloc(0)

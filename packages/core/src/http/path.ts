@@ -70,6 +70,37 @@ function isUtf8(escaped: string): boolean {
   }
 }
 
+// The sub-delims of RFC 3986 2.2, ":" and "@": what a segment may have raw as well as escaped.
+const EITHER_WAY = /%(?:2[146-9A-C]|3[ABD]|40)/g
+
+/**
+ * The form of a canonical path that endpoints are compared in: what a segment may have either way is there as it is, so
+ * that `/orders/7%3Acancel` is not led past what guards `/orders/7:cancel`. For comparing only: what is forwarded stays
+ * escaped, because to the upstream `a%3Bb` is a name, and `a;b` a name with a path parameter.
+ */
+export function matchForm(path: string): string {
+  return path.includes('%') ? path.replaceAll(EITHER_WAY, decodeURIComponent) : path
+}
+
+/** The path as the real gateway compares it, decoded; an escaped slash is data and stays. */
+export function decodedForm(path: string): string {
+  return path.includes('%') ? path.split('%2F').map(decodedText).join('%2F') : path
+}
+
+/** Canonical paths are valid UTF-8; only an expression can cut an escape in two, and then has what it cut. */
+export function decodedText(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Every form in which somebody may have written a path down; just one where nothing is escaped in it. */
+export function formsOf(path: string): readonly string[] {
+  return path.includes('%') ? [...new Set([matchForm(path), decodedForm(path), path])] : [path]
+}
+
 /** Percent-encodes what a plugin or a definition may write plainly (spaces, letters beyond ASCII). */
 export function encodePath(path: string): string {
   return path.replaceAll(/[^\u0021-\u007E]+/g, (text) => encodeURIComponent(Buffer.from(text).toString()))

@@ -51,6 +51,8 @@ export class GatewayRequest {
   #upstream: UpstreamUrl | undefined
   #bodyValue: BodyInput | undefined
   #witness: LateWitness | undefined
+  #sentTo: UpstreamUrl | undefined
+  #attempts = 0
 
   /** @internal */
   constructor(init: GatewayRequestInit) {
@@ -235,6 +237,17 @@ export class GatewayRequest {
     return (
       request.#path !== request.#init.path || (request.#query !== undefined && GatewayQuery.touched(request.#query))
     )
+  }
+
+  /** @internal Who asks one target says so. */
+  static sending(request: GatewayRequest, to: UpstreamUrl): void {
+    request.#sentTo = to
+    request.#attempts += 1
+  }
+
+  /** @internal Where it was sent last, and how often it was; undefined where a forwarder of the host's own does not say. */
+  static sent(request: GatewayRequest): { readonly to: UpstreamUrl; readonly attempts: number } | undefined {
+    return request.#sentTo && { to: request.#sentTo, attempts: request.#attempts }
   }
 
   /** @internal From now on a change has no effect and is reported: the request has left. */

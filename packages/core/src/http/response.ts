@@ -1,13 +1,14 @@
-import { Duplex, pipeline, Readable, type Transform } from 'node:stream'
-import type { TransformStream } from 'node:stream/web'
+import type { Transform } from 'node:stream'
+import { TextDecoder } from 'node:util'
 import { describe, GatewayError, jsonProblem } from '../errors.ts'
 import { Body, type BodyInput, encodeBody, heard } from './body.ts'
-import { ByteStream } from './byte-stream.ts'
+import type { ByteStream } from './byte-stream.ts'
 import { contentDecoder, decodeContent } from './encoding.ts'
-import { describeReplacedBody, forgetBody } from './framing.ts'
+import { charsetOf, describeReplacedBody, forgetBody, isBodyless } from './framing.ts'
 import { GatewayHeaders, wholeHeaders } from './headers.ts'
-import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
+import { asStage, pipeThrough, type TransformPair } from './transforming.ts'
+import { refuseUnknownWrites } from './unknown-writes.ts'
 
 /**
  * The upstream's answer as a response plugin meets it. A plugin that looks only at status and headers never delays a
@@ -15,8 +16,8 @@ import type { LateWitness } from './late.ts'
  *
  * @example
  * export const stampTotal: ResponsePlugin = async (response) => {
- *   const order = await response.json<{ lines: number[] }>()
- *   response.setBody({ ...order, total: order.lines.length })
+ *   const order = response.hasBody ? await response.json<{ lines: number[] }>() : undefined
+ *   response.setBody({ ...order, total: order?.lines.length })
  * }
  */
 export class GatewayResponse {
@@ -24,6 +25,12 @@ export class GatewayResponse {
   readonly #body: Body
   readonly #maxBufferedBytes: number
   #status: number
+  /** It answers a HEAD: there is a head only. */
+  #headOnly = false
+  /** The plugin that is looking at it. */
+  #reader: unknown
+  #decoded: Decoded | undefined
+  #madeUpType: string | undefined
   #tunnel: ByteStream | undefined
   #witness: LateWitness | undefined
 
@@ -65,14 +72,22 @@ export class GatewayResponse {
     this.#status = value
   }
 
-  /** The body as UTF-8 text, decoded when compressed. Buffers it, up to `maxBufferedBytes`. */
-  text(): Promise<string> {
-    return heard(this.bytes().then(String))
+  /**
+   * False: there is nothing to read, as in every answer to HEAD, and in a 204, 205 or 304. What `setBody` and `transform`
+   * do there is put the headers right, so that they agree with those of the answer that has a body.
+   */
+  get hasBody(): boolean {
+    return !this.#headOnly && !isBodyless('GET', this.#status)
   }
 
-  /** The body parsed as JSON, decoded when compressed. */
+  /** The body as text, decoded when compressed, in the charset its type names or else UTF-8. Buffers it, up to `maxBufferedBytes`. */
+  text(): Promise<string> {
+    return heard(this.#text())
+  }
+
+  /** The body parsed as JSON, decoded when compressed. What is not JSON throws `PSTN_RESPONSE_INVALID`. */
   json<T = unknown>(): Promise<T> {
-    return heard(this.text().then((text) => parseJson(text) as T))
+    return heard(this.#text().then((text) => this.#parse(text) as T))
   }
 
   /** The body, decoded when compressed. What is sent stays as the upstream sent it until `setBody` is called. */
@@ -82,15 +97,38 @@ export class GatewayResponse {
 
   async #bytes(): Promise<Buffer> {
     const encoding = this.headers.get('content-encoding')
-    return decodeContent(await this.#body.bytes(), encoding, this.#maxBufferedBytes)
+    const raw = await this.#body.bytes()
+    // A promise, so that two plugins of which one does not wait decode it once.
+    if (this.#decoded?.raw !== raw || this.#decoded.encoding !== encoding)
+      this.#decoded = { raw, encoding, bytes: heard(decodeContent(raw, encoding, this.#maxBufferedBytes)) }
+    return this.#decoded.bytes
+  }
+
+  async #text(): Promise<string> {
+    const bytes = await this.#bytes()
+    const charset = charsetOf(this.headers.get('content-type'))
+    return charset === undefined || charset === 'utf-8' || charset === 'utf8'
+      ? bytes.toString()
+      : (decoderFor(charset)?.decode(bytes) ?? bytes.toString())
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
+    } catch (cause) {
+      // Without a piece of the body in it.
+      const why = this.hasBody ? `${jsonProblem(cause)}.` : 'it has no body; ask response.hasBody first.'
+      throw new GatewayError('PSTN_RESPONSE_INVALID', `The response is not JSON: ${why}`)
+    }
   }
 
   /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
   setBody(body: BodyInput): void {
     if (this.#refused()) return
     const { content, type } = encodeBody(body)
+    if (this.#status === 206) this.#becomeWhole()
     this.#body.replace(content)
-    describeReplacedBody(this.headers, content, type)
+    this.#madeUpType = describeReplacedBody(this.headers, content, type) ?? this.#madeUpType
     this.#weakenValidators()
   }
 
@@ -98,14 +136,23 @@ export class GatewayResponse {
    * Edits the body as it flows, decoded when compressed: chunk by chunk, with backpressure, without buffering.
    * Takes a Node `Transform` or a WHATWG `TransformStream`; it must be a new one for every response.
    */
-  transform(edit: Transform | TransformStream<Uint8Array, Uint8Array>): void {
+  transform(edit: Transform | TransformPair): void {
     if (this.#refused()) return
-    const through = edit instanceof Duplex ? edit : Duplex.fromWeb(edit)
+    if (this.#status === 206) throw ofAPart()
     const decoder = contentDecoder(this.headers.get('content-encoding'))
-    this.#body.derive((content) => pipeThrough(content, decoder === undefined ? [through] : [decoder, through]))
+    const stage = asStage(edit)
+    const plugin = this.#reader
+    this.#body.derive((content) => pipeThrough(content, decoder, stage, plugin))
     forgetBody(this.headers)
     this.headers.delete('content-length')
     this.#weakenValidators()
+  }
+
+  /** A new body is all there is; one that was made from a part would be part of nothing. */
+  #becomeWhole(): void {
+    if (this.#body.wasRead) throw ofAPart()
+    this.#status = 200
+    this.headers.delete('content-range')
   }
 
   /** A strong validator promises the very bytes of the upstream, and ranges of them (RFC 9110 8.8.1). */
@@ -130,6 +177,26 @@ export class GatewayResponse {
   /** @internal What comes behind a 101; a plugin may have given it another status, and then nothing does. */
   static tunnel(response: GatewayResponse): ByteStream | undefined {
     return response.#tunnel
+  }
+
+  /** @internal What comes of asking with that method. */
+  static answers(response: GatewayResponse, method: string): void {
+    response.#headOnly = method === 'HEAD'
+  }
+
+  /** @internal Whether it came without the body its headers speak of. */
+  static isHeadOnly(response: GatewayResponse): boolean {
+    return response.#headOnly
+  }
+
+  /** @internal From now on a `transform` that breaks is that plugin's. */
+  static show(response: GatewayResponse, plugin: unknown): void {
+    response.#reader = plugin
+  }
+
+  /** @internal The content type nobody has named: `setBody` found none. */
+  static madeUpType(response: GatewayResponse): string | undefined {
+    return response.#madeUpType
   }
 
   /** @internal */
@@ -162,28 +229,26 @@ refuseUnknownWrites(
   'context.state for data of your own',
 )
 
-function parseJson(text: string): unknown {
+interface Decoded {
+  readonly raw: Buffer
+  readonly encoding: string | null
+  readonly bytes: Promise<Buffer>
+}
+
+/** Undefined for a charset nobody knows. */
+function decoderFor(charset: string): TextDecoder | undefined {
   try {
-    return JSON.parse(text)
-  } catch (error) {
-    // Of the same kind, without a piece of the body in it.
-    throw new SyntaxError(`The response body is not JSON: ${jsonProblem(error)}.`)
+    return new TextDecoder(charset)
+  } catch {
+    return undefined
   }
 }
 
-function pipeThrough(
-  content: Buffer | ByteStream | undefined | Promise<Buffer>,
-  stages: readonly Duplex[],
-): ByteStream {
-  const source = content instanceof ByteStream ? content.toReadable() : Readable.from(chunksOf(content))
-  // A stage that fails destroys the last one, and that is where the error is read.
-  const last = pipeline([source, ...stages], () => undefined)
-  return ByteStream.from(last as Duplex)
-}
-
-async function* chunksOf(content: Buffer | undefined | Promise<Buffer>): AsyncGenerator<Buffer> {
-  const bytes = await content
-  if (bytes !== undefined && bytes.length > 0) yield bytes
+function ofAPart(): GatewayError {
+  return new GatewayError(
+    'PSTN_RESPONSE_PARTIAL',
+    "A plugin edits a 206, and what comes of a part is part of nothing; take the range off in a pre plugin: request.headers.delete('range').",
+  )
 }
 
 export function isFinalStatus(value: unknown): boolean {

@@ -7,6 +7,7 @@ import { reportOf } from './compare.ts'
 import { Generation, type SharedServices } from './generation.ts'
 import type { LoadedApi } from './loaded-api.ts'
 import type { Loader } from './loader.ts'
+import { withinTime } from '../within-time.ts'
 
 /** A reload that waits for the one under way; whoever asks meanwhile waits for the same, with the input of the last. */
 interface Waiting {
@@ -27,6 +28,9 @@ export class Generations {
   /** Why some APIs of the current generation do not answer. */
   #failure: GatewayError | undefined
   #closed = false
+  /** Settles with `stop`. */
+  readonly #stopped: Promise<void>
+  #tellStopped: () => void = () => undefined
 
   /** Throws `PSTN_DEFINITION_INVALID`. What needs files is loaded from then on. */
   constructor(
@@ -40,6 +44,7 @@ export class Generations {
     this.#loader = loader
     this.#shared = shared
     this.#swap = swap
+    this.#stopped = new Promise((resolve) => (this.#tellStopped = resolve))
     const reading = parse(input)
     warnOfIgnored(reading, shared.events)
     const apis = loader.start(reading.definitions)
@@ -53,11 +58,20 @@ export class Generations {
 
   /** Resolves when every API can answer. */
   async ready(): Promise<void> {
-    await this.#quiet()
+    await Promise.race([this.#quiet(), this.#stopped])
+    if (this.#closed) throw closed()
     if (this.#failure !== undefined) throw this.#failure
   }
 
+  /** Rejects at the end of the gateway, however long a plugin file takes. */
   reload(input: unknown): Promise<ReloadReport> {
+    const ended = this.#stopped.then(() => {
+      throw closed()
+    })
+    return Promise.race([this.#reload(input), ended])
+  }
+
+  #reload(input: unknown): Promise<ReloadReport> {
     if (this.#closed) return Promise.reject(closed())
     if (this.#waiting !== undefined) {
       this.#waiting.input = input
@@ -76,13 +90,13 @@ export class Generations {
   /** What serves now is the last; what is being loaded is not taken over any more. */
   stop(): void {
     this.#closed = true
+    this.#tellStopped()
   }
 
-  /** Ends everything. */
-  async close(): Promise<void> {
+  /** Ends everything. What a plugin file is still busy with after that time ends behind our back. */
+  async close(timeoutMs: number): Promise<void> {
     this.stop()
-    await this.#loader.close()
-    await this.#quiet()
+    await withinTime(Promise.all([this.#loader.close(timeoutMs), this.#quiet()]), timeoutMs)
   }
 
   /** Resolves when nothing is being loaded, and nothing waits to be. */
@@ -104,10 +118,7 @@ export class Generations {
   /** At the start: what can be loaded serves, whatever becomes of the others. */
   async #complete(definitions: readonly ParsedDefinition[]): Promise<void> {
     const { apis, error } = await this.#loader.load(definitions, this.#current.apis, { all: false })
-    if (this.#closed) {
-      this.#failure = closed()
-      return this.#discard(apis)
-    }
+    if (this.#closed) return this.#discard(apis)
     this.#failure = error
     this.#takeOver(new Generation(apis, this.#shared))
     if (error === undefined) return
@@ -132,6 +143,7 @@ export class Generations {
       this.#failure = undefined
       this.#takeOver(new Generation(apis, this.#shared))
       const report = reportOf(before, apis)
+      warnOfOpened(before, apis, events)
       events.emit('reload', report)
       return report
     } catch (error) {
@@ -154,6 +166,20 @@ export class Generations {
 
 function closed(): GatewayError {
   return new GatewayError('PSTN_CLOSED', 'The gateway was closed.')
+}
+
+/** The routes of an API without an upstream are the host application's, and go on without it. */
+function warnOfOpened(before: readonly LoadedApi[], after: readonly LoadedApi[], events: Events): void {
+  const ids = new Set(after.map(({ id }) => id))
+  for (const { id, api } of before) {
+    const guarded = api.upstream === undefined && !api.customForwarder && !api.passive
+    if (ids.has(id) || !guarded) continue
+    const { name, definition } = api.info
+    events.warn(
+      `removed ${id}`,
+      `A reload has removed API "${name}", which has no upstream: what the host application serves at ${definition.listenPath} is not guarded by it any more.`,
+    )
+  }
 }
 
 /** Once, so that nobody takes what has no effect for a guard. */

@@ -42,39 +42,36 @@ export function inPlace(draft: Draft): ApiDefinition {
 /** Reads the files. All that is wrong with them is the one list of problems this gives instead; then nothing stays in use. */
 export async function fromFiles(draft: Draft, modules: PluginModules): Promise<WithPlugins | readonly Problem[]> {
   const problems: Problem[] = []
-  const uses = new Map<string, ModuleUse>()
-  const failures = new Map<string, unknown>()
   const functions = new Map<FilePlugin, unknown>()
-  for (const { at, plugin } of filePlugins(draft)) {
+  const placed = filePlugins(draft)
+  const paths = [...new Set(placed.map(({ plugin }) => plugin.path))]
+  const opening = await Promise.allSettled(paths.map((path) => modules.open(path, draft.id)))
+  const files = new Map(paths.map((path, i) => [path, opening[i]!]))
+  const told = new Set<string>()
+  for (const { at, plugin } of placed) {
     const { path, functionName } = plugin
-    try {
-      if (!uses.has(path) && !failures.has(path)) uses.set(path, await modules.open(path, draft.id))
-    } catch (error) {
-      failures.set(path, error)
-      problems.push(problemOf(`${at}.path`, error))
-      continue
-    }
-    if (failures.has(path)) {
-      const error = failures.get(path)
+    const file = files.get(path)!
+    if (file.status === 'rejected') {
       // A path is to be mended wherever it stands, a file once.
-      if (isNotFound(error)) problems.push(problemOf(`${at}.path`, error))
+      if (!told.has(path) || isNotFound(file.reason)) problems.push(problemOf(`${at}.path`, file.reason))
+      told.add(path)
       continue
     }
     try {
-      functions.set(plugin, uses.get(path)!.function(functionName))
+      functions.set(plugin, file.value.function(functionName))
     } catch (error) {
       problems.push(problemOf(`${at}.functionName`, error))
     }
   }
-  const opened = [...uses.values()]
+  const opened = opening.flatMap((file) => (file.status === 'fulfilled' ? [file.value] : []))
   if (problems.length === 0) return { definition: complete(draft, functions), uses: opened }
   await releaseAll(opened)
   return problems
 }
 
-/** Tells the modules that they are not needed any more; what they throw then is returned. */
-export async function releaseAll(uses: readonly ModuleUse[]): Promise<readonly unknown[]> {
-  const released = await Promise.allSettled(uses.map((use) => use.release()))
+/** Tells the modules that they are not needed any more; what they throw then is returned, or that they took longer. */
+export async function releaseAll(uses: readonly ModuleUse[], timeoutMs?: number): Promise<readonly unknown[]> {
+  const released = await Promise.allSettled(uses.map((use) => use.release(timeoutMs)))
   return released.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
 }
 

@@ -58,6 +58,7 @@ export class LoadedApi {
     this.#holders += 1
     if (this.#begun) return
     this.#begun = true
+    for (const use of this.#uses) use.begin()
     this.#life.begin()
   }
 
@@ -66,9 +67,9 @@ export class LoadedApi {
     if (this.#holders === 0) void this.end()
   }
 
-  /** Ends it whoever holds it. Never rejects. */
-  end(): Promise<void> {
-    this.#ended ??= releaseAll(this.#uses).then((errors) => this.#life.end(errors))
+  /** Ends it whoever holds it; its modules may take that long. Never rejects. */
+  end(timeoutMs?: number): Promise<void> {
+    this.#ended ??= releaseAll(this.#uses, timeoutMs).then((errors) => this.#life.end(errors))
     return this.#ended
   }
 }

@@ -57,6 +57,7 @@ function incomplete(parsed: ParsedDefinition, problems: readonly Problem[]): Inc
 export class Loader {
   readonly #shop: Workshop
   readonly #alive = new Set<LoadedApi>()
+  #closed = false
 
   constructor(shop: Workshop) {
     this.#shop = shop
@@ -90,9 +91,10 @@ export class Loader {
       }),
     )
     const missing = found.flatMap((one) => ('problems' in one ? one.problems : []))
-    if (all && missing.length > 0) {
+    // What arrives after the end is not begun.
+    if (this.#closed || (all && missing.length > 0)) {
       await Promise.all(found.map(async (one) => ('uses' in one ? releaseAll(one.uses) : [])))
-      return { apis: [], error: pluginsError(missing) }
+      return { apis: [], error: missing.length > 0 ? pluginsError(missing) : undefined }
     }
     const made = await Promise.all(
       found.map(async (one) => ('uses' in one ? this.#make(one, sources, known.get(one.parsed.draft.id)) : one)),
@@ -119,9 +121,10 @@ export class Loader {
     await Promise.all(apis.filter((api) => !kept.includes(api)).map((api) => api.end()))
   }
 
-  /** Ends whatever is left. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#alive].map((api) => api.end()))
+  /** Ends whatever is left; plugin files may take that long. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#alive].map((api) => api.end(timeoutMs)))
   }
 
   get #modules(): PluginModules {

@@ -1,3 +1,5 @@
+import { isPlain } from '../fields.ts'
+
 /**
  * Whether two values of definitions are the same: data by what is in it, everything else (functions, and instances such as a
  * client or a pool, which may be alike outside and not inside) only when it is the very same.
@@ -10,10 +12,4 @@ export function isSame(one: unknown, other: unknown): boolean {
   const [keys, others] = [Object.keys(one), Object.keys(other)]
   // In order: expressions of endpoints are tried as they are written.
   return keys.length === others.length && keys.every((key, i) => key === others[i] && isSame(one[key], other[key]))
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

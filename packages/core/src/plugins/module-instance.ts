@@ -7,6 +7,7 @@ import { moduleUrl, requiredExports } from './fresh-modules.ts'
 
 /** What importing a file and its `init` may take together; `close` has as much again. */
 const LOAD_TIMEOUT_MS = 30_000
+const LOAD_TIME = '30 seconds'
 
 type Exports = Readonly<Record<string, unknown>>
 type Call = (...args: readonly unknown[]) => unknown
@@ -20,6 +21,7 @@ export class ModuleInstance {
   readonly #initialisedFor = new Set<string>()
   #loadTimeLeft = LOAD_TIMEOUT_MS
   #uses = 0
+  #serves = false
   /** Broken or closed: nobody gets it any more. */
   #spent = false
 
@@ -60,15 +62,20 @@ export class ModuleInstance {
     await done
   }
 
-  /** The last one out calls `close`. */
-  async release(): Promise<void> {
+  /** An API that uses it serves from now on. */
+  begin(): void {
+    this.#serves = true
+  }
+
+  /** The last one out calls `close`, which may take that long. */
+  async release(timeoutMs: number): Promise<void> {
     this.#uses -= 1
-    const { init, close } = await this.#loading
+    const { close } = await this.#loading
     if (this.#uses > 0 || this.#spent || close === undefined) return
-    // What was only looked at has nothing to end.
-    if (init !== undefined && this.#initialisedFor.size === 0) return
+    // What was only looked at has nothing to end, and may still serve.
+    if (!this.#serves && this.#initialisedFor.size === 0) return
     this.#spent = true
-    await this.#call('close', close, LOAD_TIMEOUT_MS)
+    await this.#call('close', close, Math.min(timeoutMs, LOAD_TIMEOUT_MS))
   }
 
   async #load(number: number | undefined): Promise<Exports> {
@@ -77,7 +84,7 @@ export class ModuleInstance {
       refuseTypeScript(this.#file)
       const url = moduleUrl(this.#file, number)
       const importing = withoutEcho(import(/* @vite-ignore */ url) as Promise<Exports>)
-      const exports = exportsOf(this.#file, await this.#within(LOAD_TIMEOUT_MS, 'Importing', importing))
+      const exports = exportsOf(this.#file, await this.#within(LOAD_TIMEOUT_MS, LOAD_TIME, 'Importing', importing))
       for (const name of ['init', 'close'] as const) {
         if (exports[name] !== undefined && typeof exports[name] !== 'function') {
           throw unloadable(`${this.#file} exports "${name}", which is no function but ${describe(exports[name])}.`)
@@ -99,18 +106,19 @@ export class ModuleInstance {
 
   async #call(name: 'init' | 'close', run: unknown, timeoutMs: number, ...args: readonly unknown[]): Promise<void> {
     try {
-      await this.#within(timeoutMs, `${name}() of`, (async () => (run as Call)(...args))())
+      const limit = name === 'init' ? LOAD_TIME : `${Math.round(timeoutMs)} ms`
+      await this.#within(timeoutMs, limit, `${name}() of`, (async () => (run as Call)(...args))())
     } catch (cause) {
       if (cause instanceof GatewayError && cause.code === 'PSTN_PLUGIN_UNLOADABLE') throw cause
       throw unloadable(`${name}() of the plugin file ${this.#file} failed: ${describe(cause)}`, cause)
     }
   }
 
-  async #within<T>(timeoutMs: number, what: string, work: Promise<T>): Promise<T> {
+  async #within<T>(timeoutMs: number, limit: string, what: string, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(unloadable(`${what} the plugin file ${this.#file} took more than ${LOAD_TIMEOUT_MS / 1000} seconds.`))
+        reject(unloadable(`${what} the plugin file ${this.#file} took more than ${limit}.`))
       }, timeoutMs)
     })
     try {

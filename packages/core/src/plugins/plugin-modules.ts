@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError } from '../errors.ts'
+import { isFunction } from '../functions.ts'
+import { listing } from '../listing.ts'
 import { nearest } from '../nearest.ts'
 import { requiredEsModules, startFresh } from './fresh-modules.ts'
 import { ModuleInstance } from './module-instance.ts'
@@ -19,8 +21,13 @@ export interface ModuleUse {
   function(functionName: string): PluginFunction
   /** Calls the module's exported `init(api)`, if there is one; rejects with `PSTN_PLUGIN_UNLOADABLE`. */
   init(api: ApiInfo): Promise<void>
-  /** Once; the module's exported `close()` is called after its last use. Rejects with `PSTN_PLUGIN_UNLOADABLE` when that fails: the use is over all the same. */
-  release(): Promise<void>
+  /** The API serves: from now on the module has something to end. */
+  begin(): void
+  /**
+   * Once; the module's exported `close()` is called after its last use, where `init` ran or an API began to serve. Rejects with
+   * `PSTN_PLUGIN_UNLOADABLE` when that fails, or takes longer than `timeoutMs`: the use is over all the same.
+   */
+  release(timeoutMs?: number): Promise<void>
 }
 
 /** From as many modules loaded afresh on, what Node keeps of them is worth a warning. */
@@ -42,6 +49,12 @@ interface Claim extends FoundPluginFile {
   readonly round: number
 }
 
+interface Finding {
+  readonly folder: PluginFolder
+  readonly claim: Claim
+  readonly instance: ModuleInstance
+}
+
 /**
  * Plugins from the files of one directory. The first load of a file is the module anybody else gets who imports it.
  * After a change of any source below the directory modules are loaded anew, under other URLs; Node keeps the old ones
@@ -53,6 +66,7 @@ export class PluginModules {
   /** Told once each. */
   readonly #stale = new Set<string>()
   readonly #claims = new Set<Claim>()
+  #finding: Promise<unknown> = Promise.resolve()
   #folder: PluginFolder | undefined
   #number: number | undefined
   #trouble: unknown
@@ -86,12 +100,7 @@ export class PluginModules {
 
   /** One API's use of one file. Throws `PSTN_PLUGIN_NOT_FOUND` or `PSTN_PLUGIN_UNLOADABLE`. */
   async open(written: string, apiId: string): Promise<ModuleUse> {
-    if (this.#folder === undefined) await this.refresh()
-    const folder = this.#folder
-    if (folder === undefined) throw this.#noDirectory(written)
-    const found = await findPluginFile(folder.sources, written)
-    const claim = this.#claim(found, written, apiId)
-    const instance = this.#instance(folder, found.file, apiId)
+    const { folder, claim, instance } = await this.#inTurn(() => this.#find(written, apiId))
     let exports: Readonly<Record<string, unknown>>
     try {
       exports = await instance.use()
@@ -105,13 +114,30 @@ export class PluginModules {
       path: written,
       function: (functionName) => functionOf(exports, functionName, written),
       init: (api) => instance.init(api),
-      release: async () => {
+      begin: () => instance.begin(),
+      release: async (timeoutMs = Infinity) => {
         if (released) return
         released = true
         this.#claims.delete(claim)
-        await instance.release()
+        await instance.release(timeoutMs)
       },
     }
+  }
+
+  async #find(written: string, apiId: string): Promise<Finding> {
+    if (this.#folder === undefined) await this.refresh()
+    const folder = this.#folder
+    if (folder === undefined) throw this.#noDirectory(written)
+    const found = await findPluginFile(folder.sources, written)
+    const claim = this.#claim(found, written, apiId)
+    return { folder, claim, instance: this.#instance(folder, found.file, apiId) }
+  }
+
+  /** Files are loaded side by side, but found one after the other: which of two claims is refused is no accident. */
+  #inTurn<T>(find: () => Promise<T>): Promise<T> {
+    const found = this.#finding.then(find)
+    this.#finding = found.catch(() => undefined)
+    return found
   }
 
   #instance(folder: PluginFolder, file: string, apiId: string): ModuleInstance {
@@ -201,21 +227,15 @@ const OF_THE_MODULE = new Set(['init', 'close', 'module.exports'])
 
 function functionOf(exports: Readonly<Record<string, unknown>>, name: string, written: string): PluginFunction {
   const value = Object.hasOwn(exports, name) ? exports[name] : undefined
-  if (typeof value === 'function' && !isClass(value)) return value as PluginFunction
-  const known = Object.keys(exports).filter(
-    (key) => typeof exports[key] === 'function' && !isClass(exports[key]) && !OF_THE_MODULE.has(key),
-  )
+  if (isFunction(value)) return value
+  const known = Object.keys(exports).filter((key) => isFunction(exports[key]) && !OF_THE_MODULE.has(key))
   const meant = nearest(name, known)
   const found = Object.hasOwn(exports, name)
     ? `${quoted(name)} of the plugin file ${quoted(written)} is no function but ${describe(value)}.`
     : `The plugin file ${quoted(written)} does not export ${quoted(name)}.`
-  const offer = known.length === 0 ? ' It exports no functions.' : ` The functions it exports: ${known.join(', ')}.`
+  const offer = known.length === 0 ? ' It exports no functions.' : ` The functions it exports: ${listing(known)}.`
   throw new GatewayError(
     'PSTN_PLUGIN_NOT_FOUND',
     found + (meant === undefined ? '' : ` Did you mean ${quoted(meant)}?`) + offer,
   )
-}
-
-function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }

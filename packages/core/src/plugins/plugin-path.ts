@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, GatewayError } from '../errors.ts'
+import { leavesDirectory } from '../leaves-directory.ts'
 import { nearest } from '../nearest.ts'
 import { isBelow, isInNodeModules, PLUGIN_EXTENSIONS, type PluginSources } from './plugin-sources.ts'
 
@@ -66,7 +67,7 @@ function refusal(written: string, segments: readonly string[]): string | undefin
   if (written.includes('\\')) return 'it contains a backslash; directories are separated by "/"'
   if (/^[a-z][a-z\d+.-]*:/i.test(written)) return 'it is a URL, or names a drive'
   if (/%[\da-f]{2}/i.test(written)) return 'it contains percent-encoding, which nothing here decodes'
-  if (segments.includes('..')) return 'it contains "..", and plugins are never loaded from outside their directory'
+  if (leavesDirectory(written)) return 'it contains "..", and plugins are never loaded from outside their directory'
   if (segments.includes('node_modules')) return 'packages in node_modules are no plugins'
   if (segments.length === 0 || written.endsWith('/')) return 'it names a directory'
   const hidden = segments.slice(0, -1).find((segment) => segment.startsWith('.'))

@@ -4,7 +4,12 @@ import path from 'node:path'
 
 /** The endings of plugin files, in the order they are tried. */
 export const PLUGIN_EXTENSIONS: readonly string[] = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
-const SOURCE_EXTENSIONS = new Set([...PLUGIN_EXTENSIONS, '.json'])
+const SOURCE_EXTENSIONS = new Set([...PLUGIN_EXTENSIONS, '.json', '.wasm'])
+
+/** Whether a change of a file of this name, below a plugins directory, is one of the plugins. */
+export function isPluginSource(name: string): boolean {
+  return SOURCE_EXTENSIONS.has(path.extname(name).toLowerCase())
+}
 
 /** What is below a plugins directory. */
 export interface PluginSources {
@@ -54,7 +59,7 @@ async function collect(root: string, below: string, seen: Set<string>, into: str
       if (target === undefined || !isBelow(root, target.real)) continue
       ;({ kind, real } = target)
     }
-    if (kind === 'file' && SOURCE_EXTENSIONS.has(path.extname(name))) into.push(name)
+    if (kind === 'file' && isPluginSource(entry.name)) into.push(name)
     if (kind !== 'directory' || entry.name === 'node_modules' || entry.name.startsWith('.') || seen.has(real)) continue
     seen.add(real)
     await collect(root, `${name}/`, seen, into, full).catch(() => undefined)

@@ -1,6 +1,6 @@
 import type { ApiInfo, PluginSettings } from '../api.ts'
-import type { Hook, Log, Plugins } from '../hooks.ts'
-import { type LogTarget, pluginLog } from './log.ts'
+import type { Hook, Plugins } from '../hooks.ts'
+import { type LogTarget, type PluginLog, pluginLog } from './log.ts'
 
 /** A plugin ready to be called: everything that can be named or made at boot is in here. */
 export interface LoadedPlugin<H extends Hook = Hook> {
@@ -9,7 +9,7 @@ export interface LoadedPlugin<H extends Hook = Hook> {
   readonly api: ApiInfo
   readonly run: Plugins[H]
   readonly timeoutMs: number
-  readonly log: Log
+  readonly log: PluginLog
 }
 
 /** Makes a plugin of a definition's entry. `position` names a function that has no name. */

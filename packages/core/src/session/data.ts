@@ -1,4 +1,5 @@
 import { describe } from '../errors.ts'
+import { isPlain } from '../fields.ts'
 import { ShapeError } from './shape-error.ts'
 
 /** A copy of JSON data that shares nothing. What JSON cannot say (a function, a bigint, a cycle) throws with its path. */
@@ -27,11 +28,6 @@ function copy(value: unknown, path: string, above: readonly unknown[]): unknown 
 }
 
 const MAX_DEPTH = 64
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
 
 /** Freezes plain data all the way down. */
 export function freezeData<T>(value: T): T {

@@ -1,3 +1,4 @@
+import { formsOf } from '../http/path.ts'
 import { rightFor } from './access.ts'
 import type { AccessLimit, EndpointLimit, EndpointMethodLimit } from './access-right.ts'
 import type { Session } from './session.ts'
@@ -50,8 +51,9 @@ export function limitsOf(
   const { anywhere, endpoints } = prepared(session, apiId, ignoreCase)
   if (endpoints.length === 0) return anywhere
   const wanted = method.toUpperCase()
+  const forms = formsOf(path)
   const found = (name: string): EffectiveLimits | undefined =>
-    endpoints.find(({ method: of, pattern }) => of === name && meets(pattern, path))?.limits
+    endpoints.find(({ method: of, pattern }) => of === name && forms.some((form) => meets(pattern, form)))?.limits
   // HEAD does the work of GET: without a limit of its own it has GET's, and its counter.
   return found(wanted) ?? (wanted === 'HEAD' ? found('GET') : undefined) ?? anywhere
 }

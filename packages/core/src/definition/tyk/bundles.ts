@@ -1,12 +1,14 @@
+import { isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
 import type { TranslationContext } from '../translation.ts'
 import type { TykPlugin, TykPlugins } from './api.ts'
-import { isFields, Place } from './document.ts'
+import { Place } from './document.ts'
 import { readMiddleware } from './plugins.ts'
 import { compileVocabulary } from './vocabulary.ts'
 import { MIDDLEWARE_FIELDS } from './classic-fields.ts'
 
 const checkManifest = compileVocabulary({
+  off: 'disabled',
   read: MIDDLEWARE_FIELDS,
   silent: 'file_list checksum signature',
   ignored: {},
@@ -24,6 +26,13 @@ export function readBundles(names: Place, context: TranslationContext): TykPlugi
     .filter((name) => name !== '')
   const sections = listed.map((name) => readBundle(names, name, listed.length > 1, context))
   return sections.every((section) => section !== undefined) ? sections.reduce(concatenated) : undefined
+}
+
+/** What a bundle takes the place of. */
+export function warnOfHidden({ pre, auth, postAuth, post, response, analytics }: TykPlugins): void {
+  const hidden = [...pre, ...(typeof auth === 'object' ? [auth] : []), ...postAuth, ...post, ...response, ...analytics]
+  for (const { place } of hidden)
+    place.warn('without effect: the bundle takes the place of all plugins of the document but those of endpoints')
 }
 
 function readBundle(

@@ -1,6 +1,5 @@
+import { type Fields, isFields } from '../../fields.ts'
 import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
-import type { Fields } from '../translation.ts'
-import { isFields } from './document.ts'
 
 /** Of documents and of bundles. */
 export const MIDDLEWARE_FIELDS = `
@@ -34,7 +33,7 @@ const unless =
 const addresses =
   (list: string): When =>
   (_, around) =>
-    own(around[0], 'ip_access_control_disabled') !== true && isOn(own(around[0], list))
+    own(around[0], 'ip_access_control_disabled') !== true && isOn(own(around[0], list), 'disabled')
 
 /** Paths beside `use_extended_paths`: those of a version count only where it says so, those of the document always. */
 const ofVersion: When = (_, around) =>
@@ -43,7 +42,7 @@ const ofVersion: When = (_, around) =>
 const adjustsHeaders = (entry: unknown): boolean =>
   isFields(entry) &&
   own(entry, 'disabled') !== true &&
-  (isOn(own(entry, 'add_headers')) || isOn(own(entry, 'delete_headers')))
+  (isOn(own(entry, 'add_headers'), 'disabled') || isOn(own(entry, 'delete_headers'), 'disabled'))
 
 const somebodyAdjustsHeaders: When = (entries, around) =>
   Array.isArray(entries) && entries.some(adjustsHeaders) && ofVersion(entries, around)
@@ -57,9 +56,11 @@ const expires: When = (value) => value !== '-1'
 const aboveTls12: When = (value) => typeof value !== 'number' || value > 771
 
 const processesSomething: When = (processors) =>
-  !Array.isArray(processors) || processors.some((processor) => isFields(processor) && isOn(own(processor, 'options')))
+  !Array.isArray(processors) ||
+  processors.some((processor) => isFields(processor) && isOn(own(processor, 'options'), 'disabled'))
 
-const signsIn: When = (value) => isFields(value) && (isOn(own(value, 'basic_auth')) || isOn(own(value, 'oauth')))
+const signsIn: When = (value) =>
+  isFields(value) && (isOn(own(value, 'basic_auth'), 'disabled') || isOn(own(value, 'oauth'), 'disabled'))
 
 const alternatives: When = (value) => !Array.isArray(value) || value.length > 1
 
@@ -67,6 +68,7 @@ const oldPaths: When = (_, around: readonly Fields[]) => own(around[0], 'use_ext
 
 /** Every field of a Classic document: what becomes of it. */
 export const CLASSIC: Vocabulary = {
+  off: 'disabled',
   read: `
     name api_id org_id active use_keyless use_standard_auth
     custom_plugin_auth_enabled use_go_plugin_auth enable_coprocess_auth base_identity_provided_by strip_auth_data

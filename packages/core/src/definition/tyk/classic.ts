@@ -1,9 +1,11 @@
+import { isFields } from '../../fields.ts'
 import { METHODS } from 'node:http'
 import { describe } from '../../errors.ts'
+import { listing } from '../../listing.ts'
 import type { TykAuthentication, TykEndpoint, TykKeySource, TykPlugins, TykRateLimit } from './api.ts'
-import { readBundles } from './bundles.ts'
+import { readBundles, warnOfHidden } from './bundles.ts'
 import { CLASSIC } from './classic-fields.ts'
-import { type Found, isFields, Place, Report, untranslated } from './document.ts'
+import { type Found, Place, Report, untranslated } from './document.ts'
 import { toNative } from './native.ts'
 import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './plugins.ts'
 import { compileVocabulary, isOn } from './vocabulary.ts'
@@ -125,7 +127,7 @@ function readAuthentication(document: Place): TykAuthentication {
     keyless: document.at('use_keyless').flag(),
     custom: flags.find(({ value }) => value) ?? flags[0]!,
     token: document.at('use_standard_auth').flag(),
-    other: OTHER_METHODS.some((name) => isOn(document.at(name).value)),
+    other: OTHER_METHODS.some((name) => isOn(document.at(name).value, 'disabled')),
     tokenSource: keySourceOf(document, 'authToken'),
     customSource: keySourceOf(document, 'coprocess'),
     strip: document.at('strip_auth_data').flag(),
@@ -165,7 +167,9 @@ function placeOfKey(source: Place, flag: string, name: string, fallback: string)
 function readAllPlugins(document: Place, context: TranslationContext): TykPlugins | undefined {
   const bundle = document.at('custom_middleware_bundle')
   const bundled = bundle.text().value !== undefined && !document.at('custom_middleware_bundle_disabled').flag().value
-  const plugins = bundled ? readBundles(bundle, context) : readMiddleware(document.at('custom_middleware'))
+  const own = readMiddleware(document.at('custom_middleware'))
+  if (bundled) warnOfHidden(own)
+  const plugins = bundled ? readBundles(bundle, context) : own
   const analytics = document.at('analytics_plugin')
   if (plugins === undefined || plugins.analytics.length > 0 || !ANALYTICS.isOn(analytics)) return plugins
   return { ...plugins, analytics: [readPlugin(analytics, ANALYTICS)] }
@@ -178,7 +182,10 @@ function readVersion(document: Place): Place | undefined {
   const chosen = !data.at('not_versioned').flag().value && data.present
   const key = document.at('definition', 'key').text()
   if (versions.length > 1) {
-    const names = versions.map(([name]) => describe(name)).join(', ')
+    const names = listing(
+      versions.map(([name]) => name),
+      describe,
+    )
     data
       .at('versions')
       .problem(`choosing a version is not supported: found ${names}; make each version an API of its own`)
@@ -205,7 +212,7 @@ function versionEndpoints(version: Place): TykEndpoint[] {
       paths
         .at(list)
         .list()
-        .some((entry) => isOn(entry.value))
+        .some((entry) => isOn(entry.value, 'disabled'))
     )
       paths.at(list).warn('without effect, as in the real gateway: use_extended_paths is false')
   }

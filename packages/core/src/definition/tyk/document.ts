@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { parseGoDuration } from './go-duration.ts'
 import { isPart, pathText, type Problem, type Suspicion } from '../problems.ts'
 import { expected } from '../schema.ts'
-import type { Fields, Translation } from '../translation.ts'
+import { type Fields, isFields } from '../../fields.ts'
+import type { Translation } from '../translation.ts'
 
 /** A value, and where it stands in the document. */
 export interface Found<T> {
@@ -191,10 +192,6 @@ export class Place {
     if (!parsed.success) this.problem(parsed.error.issues[0]!.message)
     return parsed.data
   }
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** What becomes of a document nothing can be made of. */

@@ -1,4 +1,7 @@
 import { pathText } from '../problems.ts'
+import type { PrePlugin } from '../../hooks.ts'
+import { deny } from '../../http/decision.ts'
+import type { Fields } from '../../fields.ts'
 import type { Translation } from '../translation.ts'
 import type { TykApi, TykEndpoint, TykPlugin, TykRateLimit } from './api.ts'
 import type { Found, Report } from './document.ts'
@@ -36,10 +39,17 @@ export function toNative(api: TykApi, settings: Settings): Translation {
     problems: report.problems,
     warnings: report.warnings,
     active: api.active,
+    ...(!api.active && form.input['upstream'] === undefined && { closed: closedApi(form.input) }),
   }
 }
 
-function putUpstream(form: NativeForm, { upstream }: TykApi, report: Report): void {
+/** Switched off, and all the same in front of the routes of the host application. */
+function closedApi({ name, id, orgId, listenPath, ignoreCase }: NativeForm['input']): Fields {
+  const notFound: PrePlugin = () => deny(404, 'Not Found')
+  return { name, id, orgId, listenPath, ignoreCase, records: false, hooks: { pre: [notFound] } }
+}
+
+function putUpstream(form: NativeForm, { upstream, active }: TykApi, report: Report): void {
   const { url, targets, preserveHost, skipVerify } = upstream
   if (targets.length > 0) {
     for (const [i, target] of targets.entries()) {
@@ -49,7 +59,10 @@ function putUpstream(form: NativeForm, { upstream }: TykApi, report: Report): vo
   } else form.put(['upstream', 'url'], url)
   form.origins.set('upstream', url.path)
   if (form.input['upstream'] === undefined) {
-    report.warn(url.path, 'missing: requests go to the routes of the host application')
+    const consequence = active
+      ? 'requests go to the routes of the host application'
+      : 'the API is switched off, and answers 404, so that its requests do not go to the routes of the host application'
+    report.warn(url.path, `missing: ${consequence}`)
     return
   }
   putIfSet(form, ['upstream', 'preserveHost'], preserveHost)
@@ -104,6 +117,8 @@ function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
     if (endpoint.plugins.length === 0 && !limited && recorded === undefined) continue
     const key = keyOf(endpoint, keys, api, settings)
     if (key === undefined) continue
+    // As the real gateway goes through them.
+    form.put(['endpointOrder'], { value: 'listed', path: endpoint.path.path })
     if (endpoint.plugins.length > 0) {
       if (!plugins.has(key)) form.origins.set(pathText(['endpoints', key]), endpoint.path.path)
       plugins.set(key, [...(plugins.get(key) ?? []), ...endpoint.plugins])

@@ -6,6 +6,9 @@ import { isOn } from './vocabulary.ts'
 
 export function readAuthentication(document: Place, block: Place): TykAuthentication {
   const enabled = isEnabled(block)
+  const security = document.at('security')
+  if (!block.present && security.list().some((one) => one.entries().length > 0))
+    security.warn('ignored: without server.authentication the API is keyless, whatever "security" asks for')
   const schemes = enabled ? readSchemes(document, block) : NO_SCHEMES
   const custom = block.at('custom')
   return {
@@ -68,6 +71,13 @@ function readSchemes(document: Place, block: Place): Schemes {
       scheme.problem(isAsked ? unsupported(type) : notAskedFor(asked))
     }
   }
+  const keys = asked.filter((name) => document.at('components', 'securitySchemes', name, 'type').value === 'apiKey')
+  if (token !== undefined && keys.length > 1)
+    document
+      .at('security', 0)
+      .problem(
+        `asks for ${keys.length} keys of one request, ${keys.map((name) => describe(name)).join(' and ')}, and only one would be asked for; name one, and let a plugin check the others`,
+      )
   return { token, tokenSource: token && apiKeyOf(document, token), other }
 }
 

@@ -1,4 +1,4 @@
-import { isFields } from './document.ts'
+import { isFields } from '../../fields.ts'
 import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
 
 const AUTH = 'let a plugin at server.authentication.custom check it'

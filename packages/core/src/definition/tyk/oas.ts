@@ -1,8 +1,10 @@
+import { isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
+import { listing } from '../../listing.ts'
 import { nearest } from '../../nearest.ts'
 import type { TykApi, TykEndpoint, TykIdExtractor, TykPlugin, TykPlugins, TykRateLimit } from './api.ts'
-import { readBundles } from './bundles.ts'
-import { type Found, isFields, Place, Report, untranslated } from './document.ts'
+import { readBundles, warnOfHidden } from './bundles.ts'
+import { type Found, Place, Report, untranslated } from './document.ts'
 import { toNative } from './native.ts'
 import { OAS } from './oas-fields.ts'
 import { isEnabled, whereEnabled, wholeSeconds } from './oas-values.ts'
@@ -97,12 +99,8 @@ function readRecords(server: Place, logs: Place): TykApi['records'] {
 function readAllPlugins(global: Place, custom: Place, context: TranslationContext): TykPlugins | undefined {
   const bundle = global.at('pluginConfig', 'bundle')
   const logs = readPlugins(global.at('trafficLogs', 'plugins'), { ...PLUGIN, source: () => undefined })
-  if (isEnabled(bundle) && bundle.at('path').text().value !== undefined) {
-    const bundled = readBundles(bundle.at('path'), context)
-    return bundled?.analytics.length === 0 ? { ...bundled, analytics: logs } : bundled
-  }
   const config = custom.at('config')
-  return {
+  const own: TykPlugins = {
     place: global.at('pluginConfig'),
     authPlace: config,
     driver: global.at('pluginConfig', 'driver').text(),
@@ -114,6 +112,11 @@ function readAllPlugins(global: Place, custom: Place, context: TranslationContex
     analytics: logs,
     idExtractor: readIdExtractor(config.at('idExtractor')),
   }
+  if (!isEnabled(bundle) || bundle.at('path').text().value === undefined) return own
+  const bundled = readBundles(bundle.at('path'), context)
+  const keepsLogs = bundled?.analytics.length === 0
+  warnOfHidden({ ...own, analytics: keepsLogs ? [] : logs })
+  return keepsLogs ? { ...bundled, analytics: logs } : bundled
 }
 
 /** The older form is `prePlugin.plugins`, the newer one `prePlugins`: that one wins where it stands. */
@@ -174,6 +177,8 @@ function operationsOf(document: Place): Map<string, Operation[]> {
 
 function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
   const operations = operationsOf(document)
+  const ids = [...operations.keys()]
+  let misnamedOnes = 0
   const endpoints = extension.entries().flatMap(([id, place]) => {
     const virtual = place.at('virtualEndpoint')
     const plugins = [
@@ -184,7 +189,9 @@ function endpointsOf(document: Place, extension: Place): TykEndpoint[] {
       virtual.at('proxyOnError').warn('a plugin that fails answers 500, whatever the upstream would have said')
     const found = operations.get(id) ?? []
     if (found.length !== 1) {
-      if (isOn(place.value)) place.problem(misnamed(id, found, [...operations.keys()]))
+      if (!isOn(place.value)) return []
+      misnamedOnes += 1
+      place.problem(misnamed(id, found, ids, misnamedOnes <= MOST_COMPARED))
       return []
     }
     const { method, path, place: item } = found[0]!
@@ -199,11 +206,14 @@ function recordedAs(place: Place): TykEndpoint['recorded'] {
   return isEnabled(place.at('trackEndpoint')) ? 'track' : undefined
 }
 
-function misnamed(id: string, found: readonly Operation[], known: readonly string[]): string {
+/** Comparing a name with all others takes its time, and whoever has misspelt this many does not need the hint. */
+const MOST_COMPARED = 20
+
+function misnamed(id: string, found: readonly Operation[], known: readonly string[], compare: boolean): string {
   if (found.length === 0) {
-    const meant = nearest(id, known)
+    const meant = compare ? nearest(id, known) : undefined
     const hint = meant === undefined ? '' : `did you mean ${describe(meant)}? `
-    const ids = known.map((one) => describe(one)).join(', ')
+    const ids = listing(known, describe)
     return `names an operation that no path of the document has; ${hint}its operationIds are ${ids || 'none'}`
   }
   const places = found.map(({ method, path }) => `${method} ${path}`).join(' and ')

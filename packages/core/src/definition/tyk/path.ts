@@ -21,6 +21,7 @@ export interface TykPath {
 
 /** Translates a path; on failure says in one sentence what is wrong with it. */
 export function translatePath(path: string, options: TykPathOptions): TykPath | string {
+  if (path.length > MAX_LENGTH) return `found a path of ${path.length} characters, expected at most ${MAX_LENGTH}`
   const wrong = misuse(path)
   if (wrong !== undefined) return wrong
   if (options.matching !== 'whole') return expressionOf(path, unanchored(path, options.matching))
@@ -31,6 +32,8 @@ export function translatePath(path: string, options: TykPathOptions): TykPath | 
     return `found ${describe(path)}, where "*" is not the start of a segment; "/*" meets any rest`
   return template(path, options)
 }
+
+const MAX_LENGTH = 2_000
 
 const PARAMETER = /\{([^}]*)\}/g
 
@@ -96,9 +99,12 @@ function template(path: string, { ignoreCase, expressions }: TykPathOptions): Ty
   const tokens: Token[] = []
   const warnings: string[] = []
   const names = new Set<string>()
+  const counts = new Map<string, number>()
   const unique = (wanted: string): string => {
     let name = wanted
-    for (let n = 2; names.has(name); n += 1) name = `${wanted}${n}`
+    let n = counts.get(wanted) ?? 1
+    while (names.has(name)) name = `${wanted}${(n += 1)}`
+    counts.set(wanted, n)
     names.add(name)
     return name
   }

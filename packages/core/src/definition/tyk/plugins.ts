@@ -1,8 +1,10 @@
+import { leavesDirectory } from '../../leaves-directory.ts'
+import { isFields } from '../../fields.ts'
 import { posix } from 'node:path'
 import { describe } from '../../errors.ts'
 import type { AuthPlugin } from '../../hooks.ts'
 import type { TykIdExtractor, TykPlugin, TykPlugins } from './api.ts'
-import { isFields, type Place } from './document.ts'
+import type { Place } from './document.ts'
 import type { NativeForm } from './native-form.ts'
 import type { TranslationContext } from '../translation.ts'
 
@@ -130,7 +132,7 @@ export function referenceTo(
     return undefined
   }
   const path = posix.normalize((file.value ?? '').replaceAll('\\', '/').replace(/^\/+/, ''))
-  if (path === '..' || path.startsWith('../')) {
+  if (leavesDirectory(path)) {
     const found = `found ${describe(file.value)}, which leads out of the plugins directory`
     filePlace.problem(`${found}; expected a path below it, or a function ${describe(functionName)} of options.plugins`)
     return undefined

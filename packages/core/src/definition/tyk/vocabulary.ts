@@ -1,10 +1,12 @@
+import { type Fields, isFields } from '../../fields.ts'
 import { describe } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
-import { isFields, type Place } from './document.ts'
-import type { Fields } from '../translation.ts'
+import type { Place } from './document.ts'
 
 /** True: it holds. A text: it does not hold although it is switched on, and why. The innermost of the objects around it is first. */
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
+
+export type Off = 'disabled' | undefined
 
 /** What something is, what would do instead, and when it holds if switching it on is not enough. */
 type Refusal = readonly [what: string, hint: string, when?: When]
@@ -14,6 +16,8 @@ type Refusal = readonly [what: string, hint: string, when?: When]
  * `{b,c}` for each of several. What is below an ignored or a refused field belongs to it.
  */
 export interface Vocabulary {
+  /** The field that switches an object off, whatever else it says; the other dialect knows only `enabled`. */
+  readonly off?: Off
   /** What the translation reads: paths with spaces between. */
   readonly read: string
   /** What says nothing by itself: names, and settings of what is switched on elsewhere. */
@@ -44,7 +48,24 @@ export function compileVocabulary(vocabulary: Vocabulary): (document: Place) => 
   for (const [paths, what] of Object.entries(vocabulary.ignored)) for (const node of leaves(paths)) node.ignored = what
   for (const [paths, refusal] of Object.entries(vocabulary.refused))
     for (const node of leaves(paths)) node.refused = refusal
-  return (document) => checkObject(document, root, [])
+  const rules: Rules = { off: vocabulary.off, homes: homesOf(vocabulary) }
+  return (document) => checkObject(document, root, [], rules)
+}
+
+interface Rules {
+  readonly off: Off
+  /** Names of fields that mean something, and where. */
+  readonly homes: ReadonlyMap<string, string>
+}
+
+function homesOf({ read, refused }: Vocabulary): Map<string, string> {
+  const homes = new Map<string, string>()
+  for (const path of [...Object.keys(refused), read].flatMap(expandPaths)) {
+    const keys = path.replaceAll('[]', '').split('.')
+    for (const [i, key] of keys.entries())
+      if (key !== '*' && key !== '' && !homes.has(key)) homes.set(key, keys.slice(0, i + 1).join('.'))
+  }
+  return homes
 }
 
 /** `a.{b,c} d` is `a.b`, `a.c` and `d`. */
@@ -70,7 +91,7 @@ function step(node: Node, name: string): Node {
   return child.items
 }
 
-function checkObject(place: Place, node: Node, around: readonly Fields[]): void {
+function checkObject(place: Place, node: Node, around: readonly Fields[], rules: Rules): void {
   const { value } = place
   if (!isFields(value)) {
     place.problem(`found ${describe(value)}, expected an object`)
@@ -78,37 +99,41 @@ function checkObject(place: Place, node: Node, around: readonly Fields[]): void 
   }
   for (const [key, field] of place.entries()) {
     const known = node.fields.get(key) ?? node.any
-    if (known !== undefined) checkField(field, known, [value, ...around])
-    else if (field.present && !/^(?:\$|_|x-)/.test(key)) unknownField(field, key, [...node.fields.keys()])
+    if (known !== undefined) checkField(field, known, [value, ...around], rules)
+    else if (field.present && !/^(?:\$|_|x-)/.test(key)) unknownField(field, key, [...node.fields.keys()], rules)
   }
 }
 
-function checkField(place: Place, node: Node, around: readonly Fields[]): void {
+function checkField(place: Place, node: Node, around: readonly Fields[], rules: Rules): void {
   const { refused, ignored, items } = node
   if (!place.present || node.silent === true) return
-  if (refused !== undefined) refuse(place, refused, around)
+  if (refused !== undefined) refuse(place, refused, around, rules)
   else if (ignored !== undefined) {
-    if (isOn(place.value)) place.warn(`ignored: ${ignored}`)
+    if (isOn(place.value, rules.off)) place.warn(`ignored: ${ignored}`)
   } else if (items !== undefined) {
     if (!Array.isArray(place.value)) place.problem(`found ${describe(place.value)}, expected an array`)
-    else if (items.fields.size > 0) for (const item of place.list()) checkObject(item, items, around)
-  } else if (node.fields.size > 0 || node.any !== undefined) checkObject(place, node, around)
+    else if (items.fields.size > 0) for (const item of place.list()) checkObject(item, items, around, rules)
+  } else if (node.fields.size > 0 || node.any !== undefined) checkObject(place, node, around, rules)
 }
 
-function refuse(place: Place, [what, hint, when]: Refusal, around: readonly Fields[]): void {
-  if (!isOn(place.value)) return
+function refuse(place: Place, [what, hint, when]: Refusal, around: readonly Fields[], { off }: Rules): void {
+  if (!isOn(place.value, off)) return
   const holds = when === undefined || when(place.value, around)
   if (typeof holds === 'string') place.warn(`${what}: ${holds}`)
   else if (holds) place.problem(`${what} is not supported; ${hint}`)
 }
 
 /** What a guard nobody here has heard of may be called. */
-const GUARD = /auth|jwt|oidc|certificat|allow|block|white_?list|black_?list|signature|validat|firewall/i
+const GUARD =
+  /auth|jwt|oidc|certificat|allow|block|white_?list|black_?list|signature|validat|firewall|hmac|mtls|mutual|restriction|acl|deny|limit|csrf|waf|rbac|threat/i
 
-function unknownField(place: Place, key: string, known: readonly string[]): void {
+function unknownField(place: Place, key: string, known: readonly string[], { off, homes }: Rules): void {
   const meant = nearest(key, known)
+  const home = homes.get(key)
   if (meant !== undefined) place.problem(`unknown key; did you mean "${meant}"?`, meant)
-  else if (GUARD.test(key) && isOn(place.value))
+  else if (home !== undefined && isOn(place.value, off))
+    place.problem(`unknown key, which belongs elsewhere: ${home} means something`)
+  else if (GUARD.test(key) && isOn(place.value, off))
     place.problem('unknown key, which reads as if it protected something; take it out if it does not')
   else place.warn('ignored: unknown key')
 }
@@ -116,24 +141,25 @@ function unknownField(place: Place, key: string, known: readonly string[]): void
 /** Deeper data is on, whatever it is. */
 const MAX_DEPTH = 8
 
-/** Whether somebody has switched it on: zero values are off, and so is what says that it is disabled. */
-export function isOn(value: unknown): boolean {
-  return isOnBelow(value, 0, new Set())
+/** Whether somebody has switched it on: zero values are off, and so is what says so in the words of its dialect. */
+export function isOn(value: unknown, off?: Off): boolean {
+  return isOnBelow(value, 0, new Set(), off)
 }
 
 /** What has been seen is being looked at already, or was off: shared data and cycles are walked once. */
-function isOnBelow(value: unknown, depth: number, seen: Set<unknown>): boolean {
+function isOnBelow(value: unknown, depth: number, seen: Set<unknown>, off: Off): boolean {
   if (value === undefined || value === null || value === false || value === 0 || value === '') return false
   if (typeof value !== 'object') return true
   if (seen.has(value)) return false
   if (depth === MAX_DEPTH) return true
   seen.add(value)
-  const anyOn = (values: readonly unknown[]): boolean => values.some((inner) => isOnBelow(inner, depth + 1, seen))
+  const anyOn = (values: readonly unknown[]): boolean => values.some((inner) => isOnBelow(inner, depth + 1, seen, off))
   if (Array.isArray(value)) return anyOn(value)
   const fields = value as Fields
-  if (own(fields, 'disabled') === true) return false
+  if (off !== undefined && own(fields, off) === true) return false
   const flag = ['enabled', 'enable', 'is_enabled'].find((name) => Object.hasOwn(fields, name))
-  return flag === undefined ? anyOn(Object.values(fields)) : isOn(fields[flag])
+  if (flag !== undefined) return isOn(fields[flag], off)
+  return anyOn(Object.entries(fields).flatMap(([key, inner]) => (key === 'disabled' ? [] : [inner])))
 }
 
 /** A field of the document itself, never of a prototype. */
