@@ -100,7 +100,7 @@ attack(pathMatching, 'I07', () => {
   const TEMPLATES = [
     '/:a-:b-:c',
     '/:a.:b.:c.:d.:e',
-    '/{a}-{b}-{c}',
+    '/x{a}-{b}-{c}',
     '/*"a"x*b',
     '/{*a}x{*b}',
     '/*a-*b-*c',
@@ -162,7 +162,7 @@ attack(pathMatching, 'I07', () => {
   it.each([
     '.*.*.*.*.*x',
     '/*/*/*/*/x',
-    '/{a}-{b}-{c}x',
+    '/x{a}-{b}-{c}x',
     '((a{1,9}){1,9}){1,9}',
     'a?a?a?a?a?a?a?a?aaaaaaaa',
     '(a|b|ab)*c',

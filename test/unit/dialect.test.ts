@@ -62,6 +62,7 @@ describe('the documents that people copy from', () => {
       listenPath: '/example-endpoint-plugin/',
       stripListenPath: true,
       upstream: { url: 'http://httpbin.org/' },
+      endpointOrder: 'listed',
       records: false,
     }
     expect(translated(document, context)).toMatchObject({
