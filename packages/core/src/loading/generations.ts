@@ -28,9 +28,8 @@ export class Generations {
   /** Why some APIs of the current generation do not answer. */
   #failure: GatewayError | undefined
   #closed = false
-  /** Settles with `stop`. */
-  readonly #stopped: Promise<void>
-  #tellStopped: () => void = () => undefined
+  /** Who waits, and is to hear of `stop` first. */
+  readonly #waiters = new Set<() => void>()
 
   /** Throws `PSTN_DEFINITION_INVALID`. What needs files is loaded from then on. */
   constructor(
@@ -44,7 +43,6 @@ export class Generations {
     this.#loader = loader
     this.#shared = shared
     this.#swap = swap
-    this.#stopped = new Promise((resolve) => (this.#tellStopped = resolve))
     const reading = parse(input)
     warnOfIgnored(reading, shared.events)
     const apis = loader.start(reading.definitions)
@@ -58,17 +56,23 @@ export class Generations {
 
   /** Resolves when every API can answer. */
   async ready(): Promise<void> {
-    await Promise.race([this.#quiet(), this.#stopped])
-    if (this.#closed) throw closed()
+    await this.#unlessStopped(this.#quiet())
     if (this.#failure !== undefined) throw this.#failure
   }
 
   /** Rejects at the end of the gateway, however long a plugin file takes. */
   reload(input: unknown): Promise<ReloadReport> {
-    const ended = this.#stopped.then(() => {
-      throw closed()
+    return this.#unlessStopped(this.#reload(input))
+  }
+
+  /** Not a race with a promise that lives as long as the gateway: it would hold the outcome of each for as long. */
+  #unlessStopped<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const stopped = (): void => reject(closed())
+      if (this.#closed) stopped()
+      else this.#waiters.add(stopped)
+      work.then(resolve, reject).finally(() => this.#waiters.delete(stopped))
     })
-    return Promise.race([this.#reload(input), ended])
   }
 
   #reload(input: unknown): Promise<ReloadReport> {
@@ -90,7 +94,7 @@ export class Generations {
   /** What serves now is the last; what is being loaded is not taken over any more. */
   stop(): void {
     this.#closed = true
-    this.#tellStopped()
+    for (const tell of this.#waiters) tell()
   }
 
   /** Ends everything. What a plugin file is still busy with after that time ends behind our back. */
