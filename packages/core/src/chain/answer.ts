@@ -71,7 +71,7 @@ function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<Gatew
 }
 
 function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
-  return traceUpstream(exchange, () => ask(exchange, host))
+  return traceUpstream(exchange, host !== undefined, () => ask(exchange, host))
 }
 
 /** From here on nothing that is done to the request has an effect. */

@@ -36,12 +36,13 @@ export function asHook(hook: Hook, steps: readonly Step[]): Step[] {
   return steps.length === 0 ? [] : [(exchange) => runHook(hook, steps, exchange)]
 }
 
-function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange): Maybe<Ended> {
+function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange, endpoint?: string): Maybe<Ended> {
   return traceHook(
     hook,
     exchange,
     () => runSteps(steps, exchange),
     (ended) => (ended === undefined ? 'passed' : 'answered'),
+    endpoint,
   )
 }
 
@@ -61,7 +62,9 @@ export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoi
       exchange.params = match.params
       if (timed) exchange.enterHook('endpoint')
       const plugins = compiled.get(match.value) ?? []
-      return hookChannel.hasSubscribers ? runHook('endpoint', plugins, exchange) : runSteps(plugins, exchange)
+      return hookChannel.hasSubscribers
+        ? runHook('endpoint', plugins, exchange, match.key)
+        : runSteps(plugins, exchange)
     },
   ]
 }

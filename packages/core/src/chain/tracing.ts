@@ -23,14 +23,18 @@ export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:u
 
 /** Runs the chain of a request; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
-  const { api, request, method, startedAt } = exchange
+  const { api, request, method, httpVersion, startedAt } = exchange
   const trace: RequestTrace = {
     api: api.info,
     exchange,
     request,
     method,
+    httpVersion,
     startedAt,
     parent: exchange.calledBy,
+    get url() {
+      return api.masks.url(request.originalUrl)
+    },
     get requestId() {
       return exchange.requestId
     },
@@ -45,12 +49,13 @@ export function keepForHost(exchange: Exchange): void {
 }
 
 /** `status` is what the client got. */
-export function endRequest(exchange: Exchange, status: number): void {
+export function endRequest(exchange: Exchange, status: number, cut: boolean): void {
   const { observed, code } = exchange
   if (observed === undefined) return
   exchange.observed = undefined
   const { trace } = observed
   trace.status = status
+  trace.cut = cut
   trace.code = code
   end(requestChannel, trace, true)
 }
@@ -61,15 +66,20 @@ export function traceHook<T>(
   exchange: Exchange,
   run: () => Maybe<T>,
   told: (result: T) => HookOutcome,
+  endpoint?: string,
 ): Maybe<T> {
-  const trace: HookTrace = { api: exchange.api.info, exchange, hook, startedAt: performance.now() }
+  const trace: HookTrace = { api: exchange.api.info, exchange, hook, endpoint, startedAt: performance.now() }
   return watch(hookChannel, trace, run, (result) => {
     trace.outcome = exchange.pluginOutcome === 'failed' ? 'failed' : told(result)
   })
 }
 
 /** Asks what is behind the gateway: `send` seals the request first. */
-export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayResponse>): Promise<GatewayResponse> {
+export function traceUpstream(
+  exchange: Exchange,
+  host: boolean,
+  send: () => Promise<GatewayResponse>,
+): Promise<GatewayResponse> {
   const { api, request } = exchange
   const url = GatewayRequest.upstreamUrl(request)
   const open = url === api.upstream && (api.definition.upstream?.targets.length ?? 0) > 1
@@ -77,7 +87,14 @@ export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayRes
     api: api.info,
     exchange,
     request,
-    target: open ? undefined : url?.href,
+    host,
+    target: open || host ? undefined : url?.href,
+    get url() {
+      const { stripListenPath, listenPath } = api.definition
+      const search = GatewayRequest.search(request)
+      const path = (stripListenPath || listenPath === '/' ? '' : listenPath) + request.path
+      return api.masks.url(search === '' ? path : `${path}?${search}`)
+    },
     startedAt: performance.now(),
   }
   const asked = (): void => {
