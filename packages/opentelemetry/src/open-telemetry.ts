@@ -1,6 +1,6 @@
 import { metrics, type MeterProvider, trace, type TracerProvider } from '@opentelemetry/api'
-import { GatewayError, type HookTrace, type PluginTrace, type RequestTrace, type UpstreamTrace } from '@postern/core'
-import { bind } from './context-store.ts'
+import { GatewayError } from '@postern/core'
+import { bind } from './bind.ts'
 import { Durations } from './durations.ts'
 import { Spans } from './spans.ts'
 
@@ -40,22 +40,22 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): () => void {
     options.metrics === false ? undefined : new Durations((options.meterProvider ?? metrics).getMeter(NAME))
   const spans = new Spans(tracer, durations, queryValues)
   const stops = [
-    bind<RequestTrace>('request', {
+    bind('request', {
       enter: (request) => spans.enterRequest(request),
       leave: (request) => spans.leaveRequest(request),
     }),
-    bind<HookTrace>('hook', {
+    bind('hook', {
       enter: (hook) => spans.enterHook(hook, depth !== 'request'),
       leave: (hook) => spans.leavePart(hook),
     }),
-    bind<UpstreamTrace>('upstream', {
+    bind('upstream', {
       enter: (upstream) => spans.enterUpstream(upstream),
       leave: (upstream) => spans.leaveUpstream(upstream),
     }),
   ]
   if (depth === 'plugin')
     stops.push(
-      bind<PluginTrace>('plugin', {
+      bind('plugin', {
         enter: (plugin) => spans.enterPlugin(plugin),
         leave: (plugin) => spans.leavePart(plugin),
       }),

@@ -18,6 +18,11 @@ interface Trace {
   durationMs?: number
   /** What failed; undefined when nothing did. */
   error?: unknown
+  /**
+   * For those whose storage cannot be bound to the channel: set at `start`, it runs everything up to the end. Whoever finds one
+   * there calls it within its own.
+   */
+  within?: (<T>(run: () => T) => T) | undefined
 }
 
 /** One request, from the moment an API has it until its answer is out. Its `analytics` plugins run after that. */

@@ -40,7 +40,7 @@ export function traceRequest<T>(exchange: Exchange, run: () => T): T {
     },
   }
   exchange.observed = { trace, within: undefined }
-  return requestChannel.start.runStores(trace, run)
+  return runWithin(requestChannel, trace, run)
 }
 
 /** The host application goes on with the request later, and elsewhere. */
@@ -102,7 +102,7 @@ export function traceUpstream(
     trace.attempts = sent?.attempts ?? 1
     trace.target = sent?.to.href ?? trace.target
   }
-  return upstreamChannel.start.runStores(trace, send).then(
+  return runWithin(upstreamChannel, trace, send).then(
     (response) => {
       asked()
       trace.status = response.status
@@ -148,7 +148,7 @@ export function tracePlugin<T>(
     if (outcome === 'failed') fail(pluginChannel, trace, trace.error, later)
     else end(pluginChannel, trace, later)
   }
-  const result = pluginChannel.start.runStores(trace, () => call(plugin, subject, exchange, watched))
+  const result = runWithin(pluginChannel, trace, () => call(plugin, subject, exchange, watched))
   later = true
   return result
 }
@@ -161,7 +161,7 @@ function watch<T, M extends HookTrace>(
 ): Maybe<T> {
   let result: Maybe<T>
   try {
-    result = channel.start.runStores(trace, run)
+    result = runWithin(channel, trace, run)
   } catch (error) {
     fail(channel, trace, error, false)
     throw error
@@ -182,6 +182,15 @@ function watch<T, M extends HookTrace>(
       throw error
     },
   )
+}
+
+/** Publishes the start, then runs what it is the start of in whatever was bound to it. */
+function runWithin<M extends { readonly within?: RequestTrace['within'] }, T>(
+  channel: Channel<M>,
+  trace: M,
+  run: () => T,
+): T {
+  return channel.start.runStores(trace, () => (trace.within === undefined ? run() : trace.within(run)))
 }
 
 function fail<T extends RequestTrace | HookTrace | PluginTrace | UpstreamTrace>(
