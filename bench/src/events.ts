@@ -144,7 +144,7 @@ function quantiles(values: readonly number[]): string[] {
 
 function quantile(values: readonly number[], at: number): number {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))]!
+  return sorted[Math.ceil(sorted.length * at) - 1]!
 }
 
 const HEAD = ['', 'head p50', 'p99', 'first event p50', 'p99', 'later p50', 'p99']

@@ -652,5 +652,5 @@ describe('state of a module', () => {
     for (let i = 0; i < 500; i += 1) await (await modules.open('a.mjs', 'a')).init(info)
     expect(before).toBeLessThan(499)
     expect(warnings.at(-1)).toMatch(/have been loaded anew \d+ times\. Node keeps every version/)
-  })
+  }, 60_000)
 })

@@ -203,6 +203,7 @@ describe('a request that is under way', () => {
   })
 
   it('is not cut in the middle of its body, on either side', async () => {
+    const begun = signalled()
     const arrived = signalled()
     const gate = signalled()
     const upstream = await upstreamOfTest(async (_req, res, body) => {
@@ -211,7 +212,8 @@ describe('a request that is under way', () => {
       await gate.promise
       res.end('end')
     })
-    const { gateway, url } = await run(saying('', { hooks: {}, upstream: upstream.url }))
+    const hooks = { pre: [() => begun.signal()] }
+    const { gateway, url } = await run(saying('', { hooks, upstream: upstream.url }))
     let more: (text?: string) => void = () => undefined
     const body = new ReadableStream({
       start(controller) {
@@ -220,7 +222,7 @@ describe('a request that is under way', () => {
     })
     const sending = fetch(`${url}/a`, { method: 'POST', body, duplex: 'half' })
     more('x'.repeat(1_000))
-    await sleep(20)
+    await begun.promise
     await gateway.reload(saying('two'))
     more('x'.repeat(1_000))
     more()

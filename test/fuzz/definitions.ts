@@ -39,7 +39,7 @@ const VALID: readonly (() => object)[] = [
       response: [nothing],
       analytics: [nothing],
     },
-    endpoints: { 'GET /stock/:sku': [nothing], '* /x/{y}/*rest': [{ plugin: nothing }] },
+    endpoints: { 'GET /stock/:sku': [nothing], '* /x{/y}/*rest': [{ plugin: nothing }] },
     trustedProxies: ['10.0.0.0/8', '::1'],
     config: { any: [1, 'x', null] },
   }),

@@ -89,6 +89,7 @@ export type { GatewayHeaders, HeadersInput, ReadonlyHeaders } from './http/heade
 export type { GatewayQuery } from './http/query.ts'
 export type { GatewayRequest, ReadonlyGatewayRequest, ReadonlyQuery } from './http/request.ts'
 export type { GatewayResponse } from './http/response.ts'
+export type { TransformPair } from './http/transforming.ts'
 export type { LogTarget } from './plugins/log.ts'
 export { memoryStore } from './session/memory-store.ts'
 export type { Policy, PolicyInput } from './session/policy.ts'

@@ -208,11 +208,7 @@ export class Intake implements Life {
     if (!this.#running.delete(exchange)) return
     try {
       const concluding = conclude(exchange, { status, cut })
-      if (concluding instanceof Promise)
-        this.#track(
-          concluding.catch((error: unknown) => this.#unrecorded(exchange, error)),
-          exchange,
-        )
+      if (concluding instanceof Promise) this.#track(concluding, exchange)
       else exchange.leave()
     } catch (error) {
       this.#unrecorded(exchange, error)
@@ -233,8 +229,8 @@ export class Intake implements Life {
       this.#concluding.delete(concluding)
       exchange.leave()
     }
-    // A plugin's failure is its verdict's affair and never rejects; should anything else, close() need not wait for it.
-    concluding.then(done, done)
+    // A plugin's failure is its verdict's affair, and never rejects.
+    concluding.catch((error: unknown) => this.#unrecorded(exchange, error)).then(done, done)
   }
 }
 

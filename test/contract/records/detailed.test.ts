@@ -135,6 +135,21 @@ describe('a record of the whole exchange', () => {
     expect(String(request.body)).toBe('read before')
   })
 
+  it('has nothing for the client’s body that a plugin has put there', async () => {
+    const { request } = await exchange(
+      {
+        name: 'a',
+        hooks: {
+          pre: [(message) => message.setBody('of a plugin')],
+          auth: () => ({ metadata: { token: 't' }, enableDetailedRecording: true }),
+          post: [() => respond(200)],
+        },
+      },
+      { body: 'of the client' },
+    )
+    expect([String(request.body), noteOf(request)]).toEqual(['', 'Postern-Note: the first 0 of 13 bytes of the body'])
+  })
+
   it('has the answers of plugins and of the gateway', async () => {
     const denied = await exchange({ ...DETAILED, hooks: { pre: [() => deny(403, 'no')] } }, { body: 'unread' })
     expect([denied.response.start, String(denied.response.body)]).toEqual([

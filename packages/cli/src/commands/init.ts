@@ -5,6 +5,7 @@ import { type Command, HELP_OPTION, JSON_OPTION } from '../command.ts'
 import type { Form } from '../init/definitions.ts'
 import { starter } from '../init/starter.ts'
 import { onOneLine, type Output } from '../output.ts'
+import { isSystemError, systemErrorText } from '../system-error.ts'
 import { version } from '../version.ts'
 
 const OPTIONS = {
@@ -74,8 +75,8 @@ async function write(directory: string, form: Form, { out, err }: Output, json: 
 }
 
 function unwritable(directory: string, error: unknown, { out, err }: Output, json: boolean): number {
-  const { syscall, message } = error as NodeJS.ErrnoException
-  if (syscall === undefined) throw error
+  if (!isSystemError(error)) throw error
+  const message = systemErrorText(error)
   if (json) out.json({ ok: false, error: message }, 2)
   else err.line(`${err.paint('red', 'error')} Cannot write to ${onOneLine(directory)}: ${onOneLine(message)}`)
   return 1

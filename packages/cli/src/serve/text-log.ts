@@ -56,7 +56,7 @@ function showRequest(out: Channel, { method, path, status, ms, api }: Served): v
 const LEVELS = { info: 'green', warn: 'yellow', error: 'red' } as const
 
 function showPluginLine(channel: Channel, { level, fields, message }: PluginLine): void {
-  const { api, hook: _, plugin, ...others } = fields
+  const { api, hook: _, plugin, requestId: __, ...others } = fields
   const more =
     Object.keys(others).length === 0 ? '' : ` ${inspect(others, { breakLength: Infinity, compact: true, depth: 3 })}`
   const who = channel.paint('cyan', onOneLine(`${String(api)} ${String(plugin)}`))

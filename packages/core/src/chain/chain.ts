@@ -106,9 +106,9 @@ export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   }
 }
 
-function recordedEndpoints({ records, ignoreCase }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
+function recordedEndpoints({ records, ignoreCase, endpointOrder }: ApiDefinition): Pick<Chain, 'tracked' | 'skipped'> {
   const treeOf = (keys: readonly string[] = []): EndpointTree<string> => {
-    const tree = new EndpointTree<string>(ignoreCase)
+    const tree = new EndpointTree<string>(ignoreCase, endpointOrder)
     for (const key of keys) tree.add(key, key.slice(key.indexOf(' ') + 1))
     return tree
   }

@@ -22,7 +22,8 @@ export interface Endpoint {
 const MAX_VARIANTS = 256
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['*', ...METHODS])
 
-const MAX_LENGTH = 2_000
+/** No request has a longer one. */
+const MAX_LENGTH = 16_384
 
 /** Steps a character may take: a request may have a path of 16 KiB, and has to be answered soon all the same. */
 const MAX_STEPS = 500

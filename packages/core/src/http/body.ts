@@ -64,7 +64,8 @@ export class Body {
   }
 
   #show(tap: (chunk: Uint8Array) => void): void {
-    const source = this.#source
+    // What a plugin has put in its place did not come in.
+    const source = this.replaced ? undefined : this.#source
     if (source instanceof Buffer) tap(source)
     else if (source instanceof ByteStream) {
       if (this.#reading === undefined) source.tap(tap)
