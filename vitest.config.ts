@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // Sibling packages resolve to their TypeScript sources: tests need no build.
-const conditions = ['@postern/source', 'module', 'node', 'development|production']
+const conditions = ['@postern/source', 'node', 'development|production']
 const root = fileURLToPath(new URL('.', import.meta.url))
 
 // Read by scripts/ci-summary.mjs; .ci/run gives each step its own.

@@ -12,6 +12,7 @@ const allowed = {
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],
   '@postern/inspector': ['@postern/core'],
+  '@postern/opentelemetry': ['@postern/core'],
 }
 
 const problems = []

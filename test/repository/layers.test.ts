@@ -42,6 +42,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@postern/koa': ['@postern/core', '@postern/http'],
   '@postern/redis': ['@postern/core'],
   '@postern/inspector': ['@postern/core'],
+  '@postern/opentelemetry': ['@postern/core'],
 }
 
 const packagesFolder = fileURLToPath(new URL('../../packages/', import.meta.url))

@@ -12,7 +12,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { hookChannel, keepForHost, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
+import { hookChannel, keepForHost, pluginChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -25,8 +25,9 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
  * Synchronous as long as every step is. Rejects only with what is a bug: of the host application, or ours.
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
-  const { request, requestByHook } = exchange.api.chain
-  const ended = runSteps(hookChannel.hasSubscribers ? requestByHook : request, exchange)
+  const { request, watchedRequest } = exchange.api.chain
+  const watched = hookChannel.hasSubscribers || pluginChannel.hasSubscribers
+  const ended = runSteps(watched ? watchedRequest : request, exchange)
   return ended instanceof Promise
     ? ended.then((early) => afterRequest(exchange, early, host))
     : afterRequest(exchange, ended, host)
@@ -71,7 +72,7 @@ function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<Gatew
 }
 
 function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
-  return traceUpstream(exchange, () => ask(exchange, host))
+  return traceUpstream(exchange, host !== undefined, () => ask(exchange, host))
 }
 
 /** From here on nothing that is done to the request has an effect. */

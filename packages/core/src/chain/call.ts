@@ -55,7 +55,7 @@ export async function callApi(
       else leave()
     })
   } catch (error) {
-    endRequest(exchange, 500)
+    endRequest(exchange, 500, true)
     leave()
     throw error
   }

@@ -8,8 +8,16 @@ import { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { authentication, reauthentication } from './authentication.ts'
 import { activeKey, apiAllowed, checked, urlAllowed } from './key-checks.ts'
-import { asHook, bodyLimit, onEndpoint, plugged, withoutCredential } from './steps.ts'
-import { type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
+import {
+  bodyLimit,
+  onEndpoint,
+  type Plugged,
+  plugged,
+  pluggedAndWatched,
+  watchedHook,
+  withoutCredential,
+} from './steps.ts'
+import { type Ended, errorAnswer } from './verdicts.ts'
 import { withinLimits } from './within-limits.ts'
 
 /** One thing done to a request. Undefined goes on to the next. */
@@ -18,8 +26,8 @@ export type Step = (exchange: Exchange) => Maybe<Ended>
 /** An API's plugins and checks, compiled once. */
 export interface Chain {
   readonly request: readonly Step[]
-  /** The same where somebody listens to hooks: each has a beginning and an end. */
-  readonly requestByHook: readonly Step[]
+  /** The same where somebody listens to hooks or plugins: each has a beginning and an end. */
+  readonly watchedRequest: readonly Step[]
   readonly response: readonly LoadedPlugin<'response'>[]
   readonly analytics: readonly LoadedPlugin<'analytics'>[]
   /** Its analytics plugins are not there, and what they would have masked must not be stored. */
@@ -45,23 +53,20 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
   const charging = new Charging(definition)
   const keyChecks = definition.keyless ? [] : [activeKey, apiAllowed, urlAllowed].map((check) => checked(check, again))
   const timed = definition.records !== undefined
-  const stages: readonly Stage[] = [
+  const stages = (asSteps: Plugged): readonly Stage[] => [
     [undefined, bodyLimit(definition.maxBodyBytes)],
-    ['pre', plugins.pre.map((plugin) => plugged(plugin, passOrEnd))],
+    ['pre', asSteps(plugins.pre)],
     [plugins.auth.length === 0 ? undefined : 'auth', authenticate],
-    ['postAuth', plugins.postAuth.map((plugin) => plugged(plugin, passOrEnd))],
+    ['postAuth', asSteps(plugins.postAuth)],
     [undefined, keyChecks],
     [undefined, withinLimits(charging, [again, ...keyChecks])],
     [undefined, withoutCredential(definition)],
-    [undefined, onEndpoint(endpoints, timed)],
-    ['post', plugins.post.map((plugin) => plugged(plugin, passOrEnd))],
+    [undefined, onEndpoint(endpoints, timed, asSteps)],
+    ['post', asSteps(plugins.post)],
   ]
   return {
-    request: inTime(timed, stages),
-    requestByHook: inTime(
-      timed,
-      stages.map(([hook, steps]) => [hook, hook === undefined ? steps : asHook(hook, steps)]),
-    ),
+    request: inTime(timed, stages(plugged)),
+    watchedRequest: inTime(timed, stages(pluggedAndWatched).map(watchedStage)),
     response: plugins.response,
     analytics: plugins.analytics,
     unmasked: false,
@@ -74,6 +79,10 @@ export function compileChain(info: ApiInfo, target: LogTarget | undefined): Chai
 
 /** Steps in order, and the hook they are. */
 type Stage = readonly [hook: Hook | undefined, steps: readonly Step[]]
+
+function watchedStage([hook, steps]: Stage): Stage {
+  return [hook, hook === undefined || steps.length === 0 ? steps : [watchedHook(hook, steps)]]
+}
 
 /** The steps of each hook, or of none, in order; where records are made, with a look at the clock where one hook ends. */
 function inTime(timed: boolean, stages: readonly Stage[]): Step[] {
@@ -95,7 +104,7 @@ export function unavailableChain(info: ApiInfo, unmasked: boolean): Chain {
   const request: readonly Step[] = [(exchange) => errorAnswer('PSTN_API_UNAVAILABLE', exchange)]
   return {
     request,
-    requestByHook: request,
+    watchedRequest: request,
     response: [],
     analytics: [],
     unmasked,

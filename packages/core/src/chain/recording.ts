@@ -31,7 +31,7 @@ export interface Outcome {
 export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
   const endedAt = performance.now()
   exchange.end(endedAt)
-  endRequest(exchange, outcome.status)
+  endRequest(exchange, outcome.status, outcome.cut)
   const saved = saveSession(exchange)
   return saved instanceof Promise
     ? saved.then(() => recordRequest(exchange, outcome, endedAt))

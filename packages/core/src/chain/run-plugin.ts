@@ -11,14 +11,20 @@ export interface Verdict<T> {
   failed(error: unknown, plugin: LoadedPlugin, exchange: Exchange): T
 }
 
-/** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */
+/** Calls one plugin, and tells whoever listens. */
 export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
   return pluginChannel.hasSubscribers
     ? tracePlugin(plugin, subject, exchange, verdict, callPlugin)
     : callPlugin(plugin, subject, exchange, verdict)
 }
 
-function callPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
+/** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */
+export function callPlugin<T>(
+  plugin: LoadedPlugin,
+  subject: object,
+  exchange: Exchange,
+  verdict: Verdict<T>,
+): Maybe<T> {
   let context: CallContext
   let value: unknown
   let pending: PromiseLike<unknown> | undefined

@@ -7,7 +7,7 @@ import type { Step } from './chain.ts'
 import { stripKey } from './credential.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
-import { runPlugin, type Verdict } from './run-plugin.ts'
+import { callPlugin, runPlugin } from './run-plugin.ts'
 import { hookChannel, traceHook } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
@@ -26,42 +26,51 @@ function goOn(steps: readonly Step[], exchange: Exchange, from: number): Maybe<E
   return exchange.cancellation.cancelled ? cancelledAnswer(exchange) : runSteps(steps, exchange, from)
 }
 
-/** A plugin as a step. */
-export function plugged(plugin: LoadedPlugin, verdict: Verdict<Ended>): Step {
-  return (exchange) => runPlugin(plugin, exchange.request, exchange, verdict)
-}
+/** Plugins as steps. */
+export type Plugged = (plugins: readonly LoadedPlugin[]) => Step[]
+
+/** Where nobody listens when the request begins, that need not be asked again for each plugin. */
+export const plugged: Plugged = (plugins) =>
+  plugins.map((plugin) => (exchange) => callPlugin(plugin, exchange.request, exchange, passOrEnd))
+
+export const pluggedAndWatched: Plugged = (plugins) =>
+  plugins.map((plugin) => (exchange) => runPlugin(plugin, exchange.request, exchange, passOrEnd))
 
 /** The plugins of one hook, for those who listen to where it begins and ends. */
-export function asHook(hook: Hook, steps: readonly Step[]): Step[] {
-  return steps.length === 0 ? [] : [(exchange) => runHook(hook, steps, exchange)]
+export function watchedHook(hook: Hook, steps: readonly Step[], endpoint?: string): Step {
+  return (exchange) =>
+    hookChannel.hasSubscribers ? runHook(hook, steps, exchange, endpoint) : runSteps(steps, exchange)
 }
 
-function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange): Maybe<Ended> {
+function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange, endpoint: string | undefined): Maybe<Ended> {
   return traceHook(
     hook,
     exchange,
     () => runSteps(steps, exchange),
     (ended) => (ended === undefined ? 'passed' : 'answered'),
+    endpoint,
   )
 }
 
 /** The plugins of the one endpoint that matches method and path as they are by now, in order. */
-export function onEndpoint(endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>, timed: boolean): Step[] {
+export function onEndpoint(
+  endpoints: EndpointTree<readonly LoadedPlugin<'endpoint'>[]>,
+  timed: boolean,
+  asSteps: Plugged,
+): Step[] {
   if (endpoints.size === 0) return []
   const compiled = new WeakMap<readonly LoadedPlugin<'endpoint'>[], readonly Step[]>()
-  for (const { value } of endpoints)
-    compiled.set(
-      value,
-      value.map((plugin) => plugged(plugin, passOrEnd)),
-    )
+  for (const { key, value } of endpoints) {
+    const steps = asSteps(value)
+    compiled.set(value, asSteps === plugged ? steps : [watchedHook('endpoint', steps, key)])
+  }
   return [
     (exchange) => {
       const match = endpoints.find(exchange.request.method, exchange.request.path)
       if (match === undefined) return undefined
       exchange.params = match.params
       if (timed) exchange.enterHook('endpoint')
-      const plugins = compiled.get(match.value) ?? []
-      return hookChannel.hasSubscribers ? runHook('endpoint', plugins, exchange) : runSteps(plugins, exchange)
+      return runSteps(compiled.get(match.value) ?? [], exchange)
     },
   ]
 }

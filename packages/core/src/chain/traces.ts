@@ -18,6 +18,11 @@ interface Trace {
   durationMs?: number
   /** What failed; undefined when nothing did. */
   error?: unknown
+  /**
+   * For those whose storage cannot be bound to the channel: set at `start`, it runs everything up to the end. Whoever finds one
+   * there calls it within its own.
+   */
+  within?: (<T>(run: () => T) => T) | undefined
 }
 
 /** One request, from the moment an API has it until its answer is out. Its `analytics` plugins run after that. */
@@ -27,10 +32,16 @@ export interface RequestTrace extends Trace {
   readonly request: GatewayRequest
   /** The client's own, whatever plugins have made of it since. */
   readonly method: string
+  /** The request target as the client sent it, with `***` for what is secret in its query. */
+  readonly url: string
+  /** As the client sent it, such as `1.1`. */
+  readonly httpVersion: string
   /** The exchange whose plugin made this request with `context.call`; undefined for a client's own. */
   readonly parent: object | undefined
   /** What the client got; 499 when it hung up first. */
   status?: number
+  /** The client did not get all of it. */
+  cut?: boolean
   /** Why the gateway itself answered, or cut the answer; undefined when it did not. */
   code?: GatewayErrorCode | undefined
 }
@@ -44,6 +55,8 @@ export type HookOutcome = 'passed' | 'answered' | 'dropped' | 'failed'
 /** All plugins of one hook, in order. Only where there are some; `endpoint` only where one matches. */
 export interface HookTrace extends Trace {
   readonly hook: Hook
+  /** At `endpoint`: which one, as the definition has it. */
+  readonly endpoint: string | undefined
   outcome?: HookOutcome
 }
 
@@ -68,8 +81,12 @@ export interface PluginTrace extends Trace {
 export interface UpstreamTrace extends Trace {
   /** At `start` it has not left yet: what is set on it then is sent. */
   readonly request: GatewayRequest
+  /** The host application is what is asked. */
+  readonly host: boolean
   /** The base URL that was asked, of several the last one; undefined before one was chosen, and for the host application. */
   target: string | undefined
+  /** The path and query behind it, with `***` for what is secret in the query. */
+  readonly url: string
   /** How often it was sent. */
   attempts?: number
   status?: number

@@ -23,20 +23,24 @@ export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:u
 
 /** Runs the chain of a request; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
-  const { api, request, method, startedAt } = exchange
+  const { api, request, method, httpVersion, startedAt } = exchange
   const trace: RequestTrace = {
     api: api.info,
     exchange,
     request,
     method,
+    httpVersion,
     startedAt,
     parent: exchange.calledBy,
+    get url() {
+      return api.masks.url(request.originalUrl)
+    },
     get requestId() {
       return exchange.requestId
     },
   }
   exchange.observed = { trace, within: undefined }
-  return requestChannel.start.runStores(trace, run)
+  return runWithin(requestChannel, trace, run)
 }
 
 /** The host application goes on with the request later, and elsewhere. */
@@ -45,12 +49,13 @@ export function keepForHost(exchange: Exchange): void {
 }
 
 /** `status` is what the client got. */
-export function endRequest(exchange: Exchange, status: number): void {
+export function endRequest(exchange: Exchange, status: number, cut: boolean): void {
   const { observed, code } = exchange
   if (observed === undefined) return
   exchange.observed = undefined
   const { trace } = observed
   trace.status = status
+  trace.cut = cut
   trace.code = code
   end(requestChannel, trace, true)
 }
@@ -61,15 +66,20 @@ export function traceHook<T>(
   exchange: Exchange,
   run: () => Maybe<T>,
   told: (result: T) => HookOutcome,
+  endpoint?: string,
 ): Maybe<T> {
-  const trace: HookTrace = { api: exchange.api.info, exchange, hook, startedAt: performance.now() }
+  const trace: HookTrace = { api: exchange.api.info, exchange, hook, endpoint, startedAt: performance.now() }
   return watch(hookChannel, trace, run, (result) => {
     trace.outcome = exchange.pluginOutcome === 'failed' ? 'failed' : told(result)
   })
 }
 
 /** Asks what is behind the gateway: `send` seals the request first. */
-export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayResponse>): Promise<GatewayResponse> {
+export function traceUpstream(
+  exchange: Exchange,
+  host: boolean,
+  send: () => Promise<GatewayResponse>,
+): Promise<GatewayResponse> {
   const { api, request } = exchange
   const url = GatewayRequest.upstreamUrl(request)
   const open = url === api.upstream && (api.definition.upstream?.targets.length ?? 0) > 1
@@ -77,7 +87,14 @@ export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayRes
     api: api.info,
     exchange,
     request,
-    target: open ? undefined : url?.href,
+    host,
+    target: open || host ? undefined : url?.href,
+    get url() {
+      const { stripListenPath, listenPath } = api.definition
+      const search = GatewayRequest.search(request)
+      const path = (stripListenPath || listenPath === '/' ? '' : listenPath) + request.path
+      return api.masks.url(search === '' ? path : `${path}?${search}`)
+    },
     startedAt: performance.now(),
   }
   const asked = (): void => {
@@ -85,7 +102,7 @@ export function traceUpstream(exchange: Exchange, send: () => Promise<GatewayRes
     trace.attempts = sent?.attempts ?? 1
     trace.target = sent?.to.href ?? trace.target
   }
-  return upstreamChannel.start.runStores(trace, send).then(
+  return runWithin(upstreamChannel, trace, send).then(
     (response) => {
       asked()
       trace.status = response.status
@@ -131,7 +148,7 @@ export function tracePlugin<T>(
     if (outcome === 'failed') fail(pluginChannel, trace, trace.error, later)
     else end(pluginChannel, trace, later)
   }
-  const result = pluginChannel.start.runStores(trace, () => call(plugin, subject, exchange, watched))
+  const result = runWithin(pluginChannel, trace, () => call(plugin, subject, exchange, watched))
   later = true
   return result
 }
@@ -144,7 +161,7 @@ function watch<T, M extends HookTrace>(
 ): Maybe<T> {
   let result: Maybe<T>
   try {
-    result = channel.start.runStores(trace, run)
+    result = runWithin(channel, trace, run)
   } catch (error) {
     fail(channel, trace, error, false)
     throw error
@@ -165,6 +182,15 @@ function watch<T, M extends HookTrace>(
       throw error
     },
   )
+}
+
+/** Publishes the start, then runs what it is the start of in whatever was bound to it. */
+function runWithin<M extends { readonly within?: RequestTrace['within'] }, T>(
+  channel: Channel<M>,
+  trace: M,
+  run: () => T,
+): T {
+  return channel.start.runStores(trace, () => (trace.within === undefined ? run() : trace.within(run)))
 }
 
 function fail<T extends RequestTrace | HookTrace | PluginTrace | UpstreamTrace>(

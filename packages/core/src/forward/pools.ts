@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { isIP } from 'node:net'
 import { buildConnector, Pool } from 'undici'
 import type { Upstream } from '../api.ts'
@@ -15,7 +16,7 @@ export interface PoolSettings {
  * How connections are made. TLS names no server that has an address only (RFC 6066 3); left out, undici would name the
  * client's Host instead.
  */
-function connector(settings: PoolSettings, guarded: boolean): buildConnector.connector {
+function connector(settings: PoolSettings, guarded: boolean, outside: Outside): buildConnector.connector {
   const connect = buildConnector({
     timeout: settings.connectTimeoutMs,
     rejectUnauthorized: settings.verifyTls,
@@ -28,12 +29,17 @@ function connector(settings: PoolSettings, guarded: boolean): buildConnector.con
       return
     }
     const named = isIP((options.servername ?? '').replaceAll(/[[\]]/g, '')) === 0
-    connect(named ? options : { ...options, servername: '' }, (...[error, socket]) => {
-      if (error === null) done(null, upstreamSocket(socket))
-      else done(error, null)
-    })
+    outside(() =>
+      connect(named ? options : { ...options, servername: '' }, (...[error, socket]) => {
+        if (error === null) done(null, upstreamSocket(socket))
+        else done(error, null)
+      }),
+    )
   }
 }
+
+/** Runs something outside of the request that happens to need it first. */
+type Outside = (work: () => void) => void
 
 function keyOf(origin: string, { connectTimeoutMs, verifyTls }: PoolSettings, guarded: boolean): string {
   return `${origin} ${connectTimeoutMs} ${verifyTls} ${guarded}`
@@ -48,6 +54,8 @@ export class Pools {
   readonly #retired = new Set<Pool>()
   /** How many APIs have a target there. */
   readonly #holders = new Map<string, number>()
+  /** A connection outlives the request it was made for, and what is stored for that one is not for those that follow. */
+  readonly #outside: Outside = AsyncLocalStorage.snapshot()
   #closed = false
 
   /** `guarded`: no link-local address is connected to. */
@@ -62,7 +70,7 @@ export class Pools {
     if (this.#pools.size >= MAX_POOLS) this.#retireOldest()
     const pool = new Pool(origin, {
       pipelining: 1,
-      connect: connector(settings, guarded),
+      connect: connector(settings, guarded, this.#outside),
     })
     this.#pools.set(key, pool)
     return pool

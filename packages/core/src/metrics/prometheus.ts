@@ -132,6 +132,12 @@ function recordFamilies(gateways: readonly Pick<Gateway, 'records'>[]): Family[]
       type: 'counter',
       samples: () => sum(({ dropped }) => dropped),
     },
+    {
+      name: 'postern_records_lost_total',
+      help: 'Records that never reached a sink.',
+      type: 'counter',
+      samples: () => sum(({ lost }) => lost),
+    },
   ]
 }
 

@@ -1,0 +1,511 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import http from 'node:http'
+import { Transform } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { isTracingSuppressed, W3CTraceContextPropagator } from '@opentelemetry/core'
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base'
+import { defineApi, deny, respond } from '@postern/core'
+import { openTelemetry, type OpenTelemetryOptions } from '@postern/opentelemetry'
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { closeAll } from '../../support/cleanup.ts'
+import { applications } from '../../support/hosts.ts'
+import { Connection, run, upstreamOfTest } from '../harness.ts'
+
+const exporter = new InMemorySpanExporter()
+const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+
+beforeAll(() => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(tracerProvider)
+})
+afterEach(closeAll)
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const INCOMING = `00-${TRACE}-b7ad6b7169203331-01`
+
+function instrumented(options?: OpenTelemetryOptions): void {
+  exporter.reset()
+  onTestFinished(openTelemetry(options))
+}
+
+/** All spans, once the one of the client's own request has ended. */
+async function spansAfter(requests = 1): Promise<ReadableSpan[]> {
+  const own = (): number => exporter.getFinishedSpans().filter((span) => 'http.route' in span.attributes).length
+  await expect.poll(own).toBe(requests)
+  return exporter.getFinishedSpans()
+}
+
+function named(spans: readonly ReadableSpan[], name: string): ReadableSpan {
+  const found = spans.filter((span) => span.name === name)
+  if (found.length !== 1)
+    throw new Error(`There are ${found.length} spans "${name}" among ${spans.map((span) => span.name).join(', ')}.`)
+  return found[0]!
+}
+
+/** Names from the outermost span to this one. */
+function pathOf(span: ReadableSpan, spans: readonly ReadableSpan[]): string[] {
+  const parent = spans.find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId)
+  return [...(parent === undefined ? [] : pathOf(parent, spans)), span.name]
+}
+
+describe('the spans of a request', () => {
+  it('are one for the server, and one for each hook, plugin and upstream call within', async () => {
+    const upstream = await upstreamOfTest()
+    const { url, port } = await run(
+      defineApi({
+        name: 'orders',
+        listenPath: '/orders/',
+        upstream: `${upstream.url}/v1`,
+        hooks: {
+          pre: [{ plugin: () => sleep(1), name: 'first' }],
+          response: [{ plugin: () => undefined, name: 'stamp' }],
+          analytics: [{ plugin: () => undefined, name: 'mask' }],
+        },
+        endpoints: { 'GET /stock/:sku': [{ plugin: () => undefined, name: 'look' }] },
+      }),
+    )
+    instrumented()
+    await fetch(`${url}/orders/stock/7?full=1`, { headers: { 'user-agent': 'test' } })
+    await expect.poll(() => exporter.getFinishedSpans().length).toBe(10)
+    const spans = exporter.getFinishedSpans()
+    expect(spans.map((span) => pathOf(span, spans).join(' > ')).toSorted()).toEqual([
+      'GET /orders/stock/:sku',
+      'GET /orders/stock/:sku > GET',
+      'GET /orders/stock/:sku > hook analytics',
+      'GET /orders/stock/:sku > hook analytics > plugin mask',
+      'GET /orders/stock/:sku > hook endpoint',
+      'GET /orders/stock/:sku > hook endpoint > plugin look',
+      'GET /orders/stock/:sku > hook pre',
+      'GET /orders/stock/:sku > hook pre > plugin first',
+      'GET /orders/stock/:sku > hook response',
+      'GET /orders/stock/:sku > hook response > plugin stamp',
+    ])
+    const server = named(spans, 'GET /orders/stock/:sku')
+    expect(server.kind).toBe(SpanKind.SERVER)
+    expect(server.status.code).toBe(SpanStatusCode.UNSET)
+    expect(server.attributes).toEqual({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'http.route': '/orders/stock/:sku',
+      'url.scheme': 'http',
+      'url.path': '/orders/stock/7',
+      'url.query': 'full=***',
+      'server.address': '127.0.0.1',
+      'server.port': port,
+      'client.address': '127.0.0.1',
+      'network.protocol.version': '1.1',
+      'user_agent.original': 'test',
+      'postern.api.id': 'orders',
+      'postern.api.name': 'orders',
+    })
+    const client = named(spans, 'GET')
+    expect(client.kind).toBe(SpanKind.CLIENT)
+    expect(client.attributes).toEqual({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'server.address': '127.0.0.1',
+      'server.port': Number(new URL(upstream.url).port),
+      'url.full': `${upstream.url}/v1/stock/7?full=***`,
+      'postern.api.id': 'orders',
+      'postern.api.name': 'orders',
+    })
+    expect(named(spans, 'plugin first').attributes).toMatchObject({
+      'postern.hook': 'pre',
+      'postern.plugin': 'first',
+      'postern.outcome': 'passed',
+    })
+    expect(named(spans, 'hook endpoint').attributes).toMatchObject({ 'postern.endpoint': 'GET /stock/:sku' })
+  })
+
+  it.each([
+    ['request', ['GET', 'GET /']],
+    ['hook', ['GET', 'GET /', 'hook pre']],
+    ['plugin', ['GET', 'GET /', 'hook pre', 'plugin first']],
+  ] as const)('go down to the %s', async (depth, names) => {
+    const upstream = await upstreamOfTest()
+    const { url } = await run({
+      name: 'orders',
+      upstream: upstream.url,
+      hooks: { pre: [{ plugin: () => undefined, name: 'first' }] },
+    })
+    instrumented({ depth })
+    await fetch(url)
+    const spans = await spansAfter()
+    expect(spans.map(({ name }) => name).toSorted()).toEqual(names)
+  })
+
+  it('belong to the trace the client is in, and the upstream is told of it', async () => {
+    const upstream = await upstreamOfTest()
+    const { url } = await run({ name: 'orders', upstream: upstream.url })
+    instrumented()
+    await fetch(url, { headers: { traceparent: INCOMING, tracestate: 'a=1' } })
+    const spans = await spansAfter()
+    const server = named(spans, 'GET /')
+    expect(server.spanContext().traceId).toBe(TRACE)
+    expect(server.parentSpanContext).toMatchObject({ spanId: 'b7ad6b7169203331', isRemote: true })
+    const [received] = upstream.received
+    expect(received?.headers['traceparent']).toBe(`00-${TRACE}-${named(spans, 'GET').spanContext().spanId}-01`)
+    expect(received?.headers['tracestate']).toBe('a=1')
+    expect(received?.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent')).toHaveLength(1)
+  })
+
+  it('lie within the one of the server where its own instrumentation has made one', async () => {
+    const { url, server } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
+    const tracer = tracerProvider.getTracer('of the server')
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) => {
+      tracer.startActiveSpan('outer', (span) => {
+        res.once('close', () => span.end())
+        listener!(req, res)
+      })
+    })
+    instrumented()
+    await fetch(url)
+    await spansAfter()
+    await expect.poll(() => exporter.getFinishedSpans().some(({ name }) => name === 'outer')).toBe(true)
+    const spans = exporter.getFinishedSpans()
+    expect(named(spans, 'GET /').kind).toBe(SpanKind.INTERNAL)
+    expect(pathOf(named(spans, 'GET /'), spans)).toEqual(['outer', 'GET /'])
+  })
+
+  it('hold what plugins do, and the calls they make to other APIs', async () => {
+    const { url } = await run([
+      {
+        name: 'outer',
+        listenPath: '/outer/',
+        hooks: {
+          pre: [
+            {
+              name: 'ask',
+              plugin: async (_request, { call }) => {
+                await sleep(1)
+                return tracerProvider.getTracer('mine').startActiveSpan('mine', async (span) => {
+                  const response = await call('inner', '/')
+                  span.end()
+                  return response
+                })
+              },
+            },
+          ],
+        },
+      },
+      { name: 'inner', listenPath: '/inner/', hooks: { pre: [{ plugin: () => respond(200, 'hello'), name: 'it' }] } },
+    ])
+    instrumented()
+    await (await fetch(`${url}/outer/`)).text()
+    const spans = await spansAfter(2)
+    expect(pathOf(named(spans, 'plugin it'), spans)).toEqual([
+      'GET /outer',
+      'hook pre',
+      'plugin ask',
+      'mine',
+      'GET /inner',
+      'hook pre',
+      'plugin it',
+    ])
+    expect(named(spans, 'GET /inner').kind).toBe(SpanKind.INTERNAL)
+  })
+
+  it('keep requests at the same time apart', async () => {
+    const upstream = await upstreamOfTest((_req, res) => void setTimeout(() => res.end('ok'), 10))
+    const { url } = await run({
+      name: 'orders',
+      upstream: upstream.url,
+      hooks: { pre: [() => sleep(Math.random() * 10)], response: [() => sleep(Math.random() * 10)] },
+    })
+    instrumented()
+    const traces = Array.from({ length: 20 }, (_, i) => `${i + 10}`.padStart(32, 'a'))
+    await Promise.all(traces.map((id) => fetch(url, { headers: { traceparent: `00-${id}-b7ad6b7169203331-01` } })))
+    const spans = await spansAfter(20)
+    for (const id of traces) expect(spans.filter((span) => span.spanContext().traceId === id)).toHaveLength(6)
+  })
+})
+
+describe('what went wrong', () => {
+  const failing = async (
+    definition: object,
+    send: (url: string) => Promise<unknown> = fetch,
+  ): Promise<ReadableSpan[]> => {
+    const { gateway, url } = await run({ name: 'orders', ...definition })
+    for (const event of ['pluginError', 'upstreamError', 'authFailure'] as const) gateway.on(event, () => undefined)
+    instrumented()
+    await send(url)
+    return spansAfter()
+  }
+
+  it('is an error of the server from 500 on, with the code of the gateway', async () => {
+    const broken = new TypeError('SECRET')
+    const spans = await failing({ hooks: { pre: [{ plugin: () => Promise.reject(broken), name: 'it' }] } })
+    expect(named(spans, 'GET /')).toMatchObject({
+      status: { code: SpanStatusCode.ERROR },
+      attributes: {
+        'error.type': 'PSTN_PLUGIN_THREW',
+        'http.response.status_code': 500,
+        'postern.code': 'PSTN_PLUGIN_THREW',
+      },
+    })
+    expect(named(spans, 'plugin it')).toMatchObject({
+      status: { code: SpanStatusCode.ERROR },
+      attributes: { 'error.type': 'TypeError', 'postern.outcome': 'failed' },
+    })
+    expect(named(spans, 'hook pre').status.code).toBe(SpanStatusCode.ERROR)
+    expect(JSON.stringify(spans.map(({ attributes, events, status }) => [attributes, events, status]))).not.toContain(
+      'SECRET',
+    )
+  })
+
+  it('is none of the server below 500', async () => {
+    const spans = await failing({ hooks: { pre: [() => deny(403, 'no')] } })
+    const { status, attributes } = named(spans, 'GET /')
+    expect(status.code).toBe(SpanStatusCode.UNSET)
+    expect(attributes).not.toHaveProperty('error.type')
+  })
+
+  it('is one of the client from 400 on', async () => {
+    const upstream = await upstreamOfTest((_req, res) => res.writeHead(404).end())
+    const spans = await failing({ upstream: upstream.url })
+    expect(named(spans, 'GET')).toMatchObject({
+      status: { code: SpanStatusCode.ERROR },
+      attributes: { 'error.type': '404' },
+    })
+    expect(named(spans, 'GET /').status.code).toBe(SpanStatusCode.UNSET)
+  })
+
+  it('is the code of the network where there was no answer', async () => {
+    const spans = await failing({ upstream: 'http://127.0.0.1:9' })
+    expect(named(spans, 'GET').attributes).toMatchObject({
+      'error.type': 'PSTN_UPSTREAM_UNREACHABLE',
+      'server.port': 9,
+    })
+    expect(named(spans, 'GET /').attributes).toMatchObject({
+      'error.type': 'PSTN_UPSTREAM_UNREACHABLE',
+      'http.response.status_code': 502,
+    })
+  })
+
+  it('is told of a client that hangs up, without a status nobody got', async () => {
+    const spans = await failing({ hooks: { pre: [() => sleep(100)] } }, async (url) => {
+      const connection = await Connection.open(Number(new URL(url).port))
+      connection.write('GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n')
+      await sleep(20)
+      connection.hangUp()
+    })
+    const { status, attributes } = named(spans, 'GET /')
+    expect(status.code).toBe(SpanStatusCode.ERROR)
+    expect(attributes).toMatchObject({ 'error.type': 'PSTN_CLIENT_CLOSED' })
+    expect(attributes).not.toHaveProperty('http.response.status_code')
+  })
+
+  it('is how often a request was sent', async () => {
+    const upstream = await upstreamOfTest()
+    const targets = [{ url: 'http://127.0.0.1:9' }, { url: upstream.url }]
+    const { url } = await run({ name: 'orders', upstream: { targets, retries: 1 } })
+    instrumented()
+    await fetch(url)
+    await fetch(url)
+    const spans = await spansAfter(2)
+    const resent = spans.filter((span) => 'http.request.resend_count' in span.attributes)
+    expect(resent.map(({ attributes }) => attributes)).toMatchObject([
+      { 'http.request.resend_count': 1, 'server.port': Number(new URL(upstream.url).port) },
+    ])
+  })
+})
+
+describe('secrets', () => {
+  it('are in no attribute: values of a query are left out', async () => {
+    const upstream = await upstreamOfTest()
+    const definition = { name: 'orders', upstream: upstream.url, authentication: { token: { query: 'key' } } }
+    const { gateway, url } = await run(definition)
+    const { key } = await gateway.sessions.create({})
+    instrumented()
+    await fetch(`${url}/?key=${key}&password=CANARY`, { headers: { authorization: 'CANARY', cookie: 'CANARY' } })
+    const spans = await spansAfter()
+    const text = JSON.stringify(spans.map(({ name, attributes, events }) => [name, attributes, events]))
+    expect(text).not.toContain(key)
+    expect(text).not.toContain('CANARY')
+    expect(named(spans, 'GET /').attributes['url.query']).toBe('key=***&password=***')
+  })
+
+  it('are left out as well where the other values are asked for', async () => {
+    const upstream = await upstreamOfTest()
+    const definition = { name: 'orders', upstream: upstream.url, authentication: { token: { query: 'key' } } }
+    const { gateway, url } = await run(definition)
+    const { key } = await gateway.sessions.create({})
+    instrumented({ queryValues: true })
+    await fetch(`${url}/?key=${key}&full=1`)
+    const spans = await spansAfter()
+    expect(named(spans, 'GET /').attributes['url.query']).toBe('key=***&full=1')
+    expect(String(named(spans, 'GET').attributes['url.full'])).not.toContain(key)
+  })
+})
+
+describe('what instrumentation of the client library would do', () => {
+  it('is suppressed: there is one span and one traceparent for each upstream call', async () => {
+    const upstream = await upstreamOfTest()
+    const { url } = await run({ name: 'orders', upstream: upstream.url })
+    const suppressed: boolean[] = []
+    const created = (): void => void suppressed.push(isTracingSuppressed(context.active()))
+    subscribe('undici:request:create', created)
+    onTestFinished(() => void unsubscribe('undici:request:create', created))
+    instrumented()
+    await run({ name: 'other' })
+    await new Promise<void>((resolve) => http.get(url, (res) => res.resume().once('end', resolve)))
+    expect(suppressed).toEqual([true])
+  })
+
+  it('goes on in plugins: their requests are within their span', async () => {
+    const upstream = await upstreamOfTest()
+    const seen: (string | undefined)[] = []
+    const { url } = await run({
+      name: 'orders',
+      hooks: {
+        pre: [
+          {
+            name: 'ask',
+            plugin: async () => {
+              await fetch(upstream.url)
+              return respond(200, 'hello')
+            },
+          },
+        ],
+      },
+    })
+    const created = (): void => void seen.push(trace.getSpanContext(context.active())?.spanId)
+    instrumented()
+    subscribe('undici:request:create', created)
+    onTestFinished(() => void unsubscribe('undici:request:create', created))
+    await new Promise<void>((resolve) => http.get(url, (res) => res.resume().once('end', resolve)))
+    const spans = await spansAfter()
+    expect(seen).toEqual([named(spans, 'plugin ask').spanContext().spanId])
+  })
+})
+
+describe('a connection to an upstream', () => {
+  it('carries nothing of the request it was made for into those that follow', async () => {
+    const storage = new AsyncLocalStorage<string>()
+    const seen: (string | undefined)[] = []
+    const upstream = await upstreamOfTest((_req, res) => {
+      res.write('hello ')
+      setTimeout(() => res.end('world'), 20)
+    })
+    const { server, url } = await run({
+      name: 'orders',
+      upstream: upstream.url,
+      hooks: {
+        response: [
+          (response) =>
+            response.transform(
+              new Transform({
+                transform: (chunk, _encoding, done) => {
+                  seen.push(storage.getStore())
+                  done(null, chunk)
+                },
+              }),
+            ),
+        ],
+      },
+    })
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) => storage.run(req.url ?? '', () => listener!(req, res)))
+    await (await fetch(`${url}/first`)).text()
+    const ofFirst = seen.length
+    await (await fetch(`${url}/second`)).text()
+    expect(upstream.opened()).toBe(1)
+    expect(seen.length).toBeGreaterThan(ofFirst)
+    expect(seen.slice(ofFirst)).not.toContain('/first')
+  })
+})
+
+describe.each(applications)('the host application behind the gateway, on %s', (_, mount) => {
+  it.each([
+    ['that answers by itself', []],
+    ['whose answer is caught', [() => undefined]],
+  ])('%s works within the request, without a span of its own', async (_case, response) => {
+    instrumented()
+    let active: string | undefined
+    const { url } = await mount(
+      { name: 'orders', hooks: { pre: [() => sleep(1)], response } },
+      {
+        route: () => {
+          active = trace.getSpanContext(context.active())?.spanId
+          return { body: 'hello' }
+        },
+      },
+    )
+    await (await fetch(`${url}/7`)).text()
+    const spans = await spansAfter()
+    expect(named(spans, 'GET /').spanContext().spanId).toBe(active)
+    expect(spans.filter(({ kind }) => kind === SpanKind.CLIENT)).toEqual([])
+  })
+})
+
+describe('the metrics of the convention', () => {
+  it('are the durations of requests and of upstream calls, in its buckets', async () => {
+    const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+    const reader = new PeriodicExportingMetricReader({ exporter: metricExporter, exportIntervalMillis: 3_600_000 })
+    const meterProvider = new MeterProvider({ readers: [reader] })
+    onTestFinished(() => meterProvider.shutdown())
+    const upstream = await upstreamOfTest()
+    const { url } = await run({ name: 'orders', listenPath: '/orders/', upstream: upstream.url })
+    instrumented({ meterProvider })
+    await fetch(`${url}/orders/7`)
+    await spansAfter()
+    await reader.forceFlush()
+    const [{ scopeMetrics } = { scopeMetrics: [] }] = metricExporter.getMetrics()
+    const found = scopeMetrics.flatMap(({ metrics }) => metrics)
+    expect(found.map(({ descriptor: { name, unit } }) => [name, unit])).toEqual([
+      ['http.server.request.duration', 's'],
+      ['http.client.request.duration', 's'],
+    ])
+    const [server, client] = found.map(({ dataPoints }) => dataPoints[0]!)
+    expect(server?.attributes).toEqual({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'http.route': '/orders',
+      'url.scheme': 'http',
+    })
+    expect(client?.attributes).toEqual({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'server.address': '127.0.0.1',
+      'server.port': Number(new URL(upstream.url).port),
+    })
+    expect(server?.value).toMatchObject({
+      count: 1,
+      buckets: { boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
+    })
+  })
+})
+
+describe('openTelemetry', () => {
+  it('stops when told to', async () => {
+    const { url } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
+    exporter.reset()
+    openTelemetry()()
+    await fetch(url)
+    expect(exporter.getFinishedSpans()).toEqual([])
+  })
+
+  it.each([{ depth: 'all' }, { spans: true }])('refuses %o', (options) => {
+    expect(() => openTelemetry(options as OpenTelemetryOptions)).toThrow(
+      expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID' }),
+    )
+  })
+})
