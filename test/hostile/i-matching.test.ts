@@ -199,7 +199,7 @@ attack(pathMatching, 'I08', () => {
     ['/', undefined],
   ]
 
-  it('the most specific API and endpoint win, in any order', () => {
+  it('the most specific API and endpoint win, in any order', { timeout: 60_000 }, () => {
     const forwards = createGateway(definitionsOf(listenPaths, endpoints))
     const reversed = Object.fromEntries(Object.entries(endpoints).toReversed())
     const backwards = createGateway(definitionsOf(listenPaths.toReversed(), reversed))
