@@ -60,7 +60,9 @@ ${load('http', 'node:http')}
 ${load('assert', 'node:assert/strict')}
 ${load('{ respond }', '@postern/core')}
 ${load('{ createGateway }', `@postern/${adapter}`)}
+${load('{ prometheus }', '@postern/core/metrics')}
 ${load('{ readDefinitions, watch }', '@postern/files')}
+${load('{ openTelemetry }', '@postern/opentelemetry')}
 ${name === undefined ? '' : load(name, name)}
 ${typed(`
 import type { AddressInfo } from 'node:net'
@@ -95,6 +97,8 @@ async function main() {
     },
     endpoints: { 'GET /virtual': [() => respond(200, { ok: true })] },
   })
+  const metrics = prometheus()
+  const stopTracing = openTelemetry()
   const definitions = await readDefinitions('apis.yaml')
   assert.deepEqual(definitions.map(({ locate }) => locate(['listenPath'])), [{ line: 2, column: 13 }])
   const watching = watch({ reload: async () => undefined }, { files: 'apis.yaml' })
@@ -104,6 +108,9 @@ async function main() {
 
   assert.equal(await (await fetch(base + '/api/x')).text(), 'GET /x 1')
   assert.deepEqual(await (await fetch(base + '/api/virtual')).json(), { ok: true })
+  assert.match(metrics.text(), /postern_plugin_calls_total\\{api="smoke"/)
+  metrics.close()
+  stopTracing()
   const elsewhere = await fetch(base + '/elsewhere')
   await elsewhere.text()
   assert.equal(elsewhere.status, 404)
@@ -167,10 +174,17 @@ async function checkTarball(file) {
 async function checkHost(label, host, packed) {
   const cwd = path.join(work, label)
   const { adapter, name, version, types } = host
-  const ours = ['core', 'http', 'files', adapter].map((part) => [`@postern/${part}`, `file:${packed[part]}`])
+  const ours = ['core', 'http', 'files', 'opentelemetry', adapter].map((part) => [
+    `@postern/${part}`,
+    `file:${packed[part]}`,
+  ])
   const manifest = {
     private: true,
-    dependencies: { ...Object.fromEntries(ours), ...(name === undefined ? {} : { [name]: version }) },
+    dependencies: {
+      ...Object.fromEntries(ours),
+      '@opentelemetry/api': '^1.9.0',
+      ...(name === undefined ? {} : { [name]: version }),
+    },
     devDependencies: { '@types/node': '^20.19.0', ...(name === undefined ? {} : { [`@types/${name}`]: types }) },
   }
   const files = {

@@ -187,7 +187,7 @@ describe.each(HOOKS)('a plugin at %s', (hook) => {
 
   it('cannot put anything in the place of a member of its context', async () => {
     const { value } = await lookAt(hook, (_subject, context) =>
-      ['api', 'config', 'log', 'state', 'signal', 'call', 'session', 'params', 'request']
+      ['api', 'config', 'requestId', 'log', 'state', 'signal', 'call', 'session', 'params', 'request']
         .filter((name) => name in context)
         .map((name) => [name, attempt(() => (context[name] = {}))]),
     )

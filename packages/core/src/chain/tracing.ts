@@ -1,12 +1,11 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Hook, Maybe } from '../hooks.ts'
-import { sentOf } from '../forward/sent.ts'
-import { GatewayRequest } from '../http/request.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { Exchange } from './exchange.ts'
 import type { Verdict } from './run-plugin.ts'
+import { RequestMessage, UpstreamMessage } from './trace-messages.ts'
 import type { HookOutcome, HookTrace, PluginTrace, RequestTrace, UpstreamTrace } from './traces.ts'
 
 type Channel<T extends object> = TracingChannel<unknown, T>
@@ -23,22 +22,7 @@ export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:u
 
 /** Runs the chain of a request; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
-  const { api, request, method, httpVersion, startedAt } = exchange
-  const trace: RequestTrace = {
-    api: api.info,
-    exchange,
-    request,
-    method,
-    httpVersion,
-    startedAt,
-    parent: exchange.calledBy,
-    get url() {
-      return api.masks.url(request.originalUrl)
-    },
-    get requestId() {
-      return exchange.requestId
-    },
-  }
+  const trace = new RequestMessage(exchange)
   exchange.observed = { trace, within: undefined }
   return runWithin(requestChannel, trace, run)
 }
@@ -80,37 +64,16 @@ export function traceUpstream(
   host: boolean,
   send: () => Promise<GatewayResponse>,
 ): Promise<GatewayResponse> {
-  const { api, request } = exchange
-  const url = GatewayRequest.upstreamUrl(request)
-  const open = url === api.upstream && (api.definition.upstream?.targets.length ?? 0) > 1
-  const trace: UpstreamTrace = {
-    api: api.info,
-    exchange,
-    request,
-    host,
-    target: open || host ? undefined : url?.href,
-    get url() {
-      const { stripListenPath, listenPath } = api.definition
-      const search = GatewayRequest.search(request)
-      const path = (stripListenPath || listenPath === '/' ? '' : listenPath) + request.path
-      return api.masks.url(search === '' ? path : `${path}?${search}`)
-    },
-    startedAt: performance.now(),
-  }
-  const asked = (): void => {
-    const sent = sentOf(request)
-    trace.attempts = sent?.attempts ?? 1
-    trace.target = sent?.to.href ?? trace.target
-  }
+  const trace = new UpstreamMessage(exchange, host)
   return runWithin(upstreamChannel, trace, send).then(
     (response) => {
-      asked()
+      trace.asked()
       trace.status = response.status
       end(upstreamChannel, trace, true)
       return response
     },
     (error: unknown) => {
-      asked()
+      trace.asked()
       fail(upstreamChannel, trace, error, true)
       throw error
     },

@@ -3,12 +3,17 @@ import { type Family, labelText, numberText, type Sample, withLabel } from './ex
 /** What numbers are counted under when there are more combinations of labels than are kept. */
 const OTHER = '_other'
 
+/** Values of labels, one level for each: finding a series makes no text. */
+type Level<T> = Map<string, Level<T> | T>
+
 /** One series for each combination of labels, but not without end: what comes beyond is counted together. */
-class Series<T> {
+class Series<T extends object> {
   readonly #names: readonly string[]
   readonly #most: number
   readonly #make: () => T
-  readonly #known = new Map<string, T>()
+  readonly #root: Level<T> = new Map()
+  readonly #known: [labels: string, series: T][] = []
+  #rest: T | undefined
 
   constructor(names: readonly string[], most: number, make: () => T) {
     this.#names = names
@@ -17,27 +22,38 @@ class Series<T> {
   }
 
   of(values: readonly string[]): T {
-    const labels = labelText(this.#names, values)
-    return this.#known.get(labels) ?? this.#add(labels)
+    let found: Level<T> | T | undefined = this.#root
+    for (const value of values) {
+      found = (found as Level<T>).get(value)
+      if (found === undefined) return this.#add(values)
+    }
+    return found as T
   }
 
-  #add(labels: string): T {
-    if (this.#known.size < this.#most) return this.#new(labels)
-    const rest = labelText(
-      this.#names,
-      this.#names.map(() => OTHER),
-    )
-    return this.#known.get(rest) ?? this.#new(rest)
-  }
-
-  #new(labels: string): T {
-    const made = this.#make()
-    this.#known.set(labels, made)
+  #add(values: readonly string[]): T {
+    if (this.#known.length >= this.#most) {
+      this.#rest ??= this.#new(this.#names.map(() => OTHER))
+      return this.#rest
+    }
+    const made = this.#new(values)
+    let level = this.#root
+    for (const value of values.slice(0, -1)) {
+      const next = (level.get(value) ?? new Map()) as Level<T>
+      level.set(value, next)
+      level = next
+    }
+    level.set(values.at(-1)!, made)
     return made
   }
 
-  [Symbol.iterator](): Iterator<[labels: string, T]> {
-    return this.#known.entries()
+  #new(values: readonly string[]): T {
+    const made = this.#make()
+    this.#known.push([labelText(this.#names, values), made])
+    return made
+  }
+
+  [Symbol.iterator](): Iterator<[labels: string, series: T]> {
+    return this.#known[Symbol.iterator]()
   }
 }
 

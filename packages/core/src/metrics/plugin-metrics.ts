@@ -1,4 +1,4 @@
-import { describe } from '../errors.ts'
+import { describe, GatewayError } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
 import type { PluginOutcome, PluginTrace } from '../chain/traces.ts'
 import { listen } from './listen.ts'
@@ -37,6 +37,8 @@ const KINDS: { readonly [H in Hook]: string } = {
  * })
  */
 export function pluginMetrics(send: SendMetric): () => void {
+  if (typeof send !== 'function')
+    throw new GatewayError('PSTN_OPTIONS_INVALID', `pluginMetrics takes a function; found ${describe(send)}.`)
   let warned = false
   return listen('plugin', (trace) => {
     try {

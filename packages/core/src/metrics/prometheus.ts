@@ -141,7 +141,21 @@ function recordFamilies(gateways: readonly Pick<Gateway, 'records'>[]): Family[]
   ]
 }
 
-function checkOptions({ buckets, maxSeries }: PrometheusOptions): void {
+const KNOWN = ['gateways', 'eventLoop', 'buckets', 'maxSeries']
+
+function checkOptions(options: PrometheusOptions): void {
+  const unknown = Object.keys(options).find((key) => !KNOWN.includes(key))
+  if (unknown !== undefined)
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `prometheus: unknown option "${unknown}"; known: ${KNOWN.join(', ')}.`,
+    )
+  const { gateways, buckets, maxSeries } = options
+  if (gateways !== undefined && !Array.isArray(gateways))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `prometheus: gateways are ${describe(gateways)}; expected an array of what createGateway returns.`,
+    )
   const rising = buckets?.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!))
   if (rising === false)
     throw new GatewayError(
