@@ -3,7 +3,7 @@ import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/an
 import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
-import { requestChannel, traceRequest } from './chain/tracing.ts'
+import { isAnybodyListening, traceRequest } from './chain/tracing.ts'
 import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, isGatewayError, publicMessage, publicStatus, stackOf } from './errors.ts'
 import { upgradeProblem } from './forward/upgrade-handshake.ts'
@@ -305,7 +305,7 @@ class AcceptedRequest implements Acceptance {
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
-    return requestChannel.hasSubscribers ? this.#answerTraced(host) : this.#answer(host)
+    return isAnybodyListening() ? this.#answerTraced(host) : this.#answer(host)
   }
 
   #answerTraced(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {

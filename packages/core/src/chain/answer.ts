@@ -12,7 +12,7 @@ import type { Exchange, HostForwarder } from './exchange.ts'
 import { warnOfIgnoredRequestFields, warnOfIgnoredResponseFields } from './ignored-fields.ts'
 import { reportFailure, runPlugin } from './run-plugin.ts'
 import { runSteps } from './steps.ts'
-import { hookChannel, keepForHost, pluginChannel, traceHook, traceUpstream, upstreamChannel } from './tracing.ts'
+import { keepForHost, traceHook, traceUpstream } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** The host application answers by itself, and nobody in the chain wants to see what. */
@@ -26,8 +26,7 @@ export type ExchangeAnswer = GatewayResponse | typeof HANDED_OVER
  */
 export function answer(exchange: Exchange, host?: HostForwarder): Maybe<ExchangeAnswer> {
   const { request, watchedRequest } = exchange.api.chain
-  const watched = hookChannel.hasSubscribers || pluginChannel.hasSubscribers
-  const ended = runSteps(watched ? watchedRequest : request, exchange)
+  const ended = runSteps(exchange.observed === undefined ? request : watchedRequest, exchange)
   return ended instanceof Promise
     ? ended.then((early) => afterRequest(exchange, early, host))
     : afterRequest(exchange, ended, host)
@@ -63,7 +62,7 @@ function afterRequest(exchange: Exchange, early: Ended, host: HostForwarder | un
 
 /** Sends the request to the upstream or to the host application, and has its answer meet the response plugins. */
 function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
-  return fromBehind(exchange, upstreamChannel.hasSubscribers ? askTraced(exchange, host) : ask(exchange, host))
+  return fromBehind(exchange, exchange.observed === undefined ? ask(exchange, host) : askTraced(exchange, host))
 }
 
 function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
@@ -154,7 +153,7 @@ function responseHook(exchange: Exchange, response: GatewayResponse, now?: numbe
   const { chain, definition } = exchange.api
   if (chain.response.length === 0) return throughPlugins(exchange, response, 0)
   if (definition.records !== undefined) exchange.enterHook('response', now)
-  return hookChannel.hasSubscribers ? tracedHook(exchange, response) : throughPlugins(exchange, response, 0)
+  return exchange.observed === undefined ? throughPlugins(exchange, response, 0) : tracedHook(exchange, response)
 }
 
 function tracedHook(exchange: Exchange, response: GatewayResponse): Maybe<GatewayResponse> {

@@ -13,7 +13,7 @@ import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import { Exchange } from './exchange.ts'
 import { conclude } from './recording.ts'
-import { endRequest, requestChannel, traceRequest } from './tracing.ts'
+import { endRequest, isAnybodyListening, traceRequest } from './tracing.ts'
 import { errorAnswer } from './verdicts.ts'
 
 const MAX_DEPTH = 5
@@ -45,9 +45,7 @@ export async function callApi(
     inside = false
   }
   try {
-    const response = await (requestChannel.hasSubscribers
-      ? traceRequest(exchange, () => answer(exchange))
-      : answer(exchange))
+    const response = await (isAnybodyListening() ? traceRequest(exchange, () => answer(exchange)) : answer(exchange))
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, () => {
       const concluding = conclude(exchange, { status: response.status, cut: false })

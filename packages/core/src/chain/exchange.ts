@@ -36,7 +36,8 @@ const NOTE: { readonly [H in Hook]: (times: HookTimes, ms: number) => void } = {
 
 /** What is kept of a request that somebody listens to. */
 export interface Observed {
-  readonly trace: RequestTrace
+  /** Undefined where nobody listens to requests, and when it is over. */
+  trace: RequestTrace | undefined
   /** Runs what the host application does later as part of it; undefined until the request is handed over. */
   within: (<T>(work: () => T) => T) | undefined
 }

@@ -16,7 +16,7 @@ import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
 import { saveSession } from './save-session.ts'
-import { endRequest, hookChannel, traceHook } from './tracing.ts'
+import { endRequest, traceHook } from './tracing.ts'
 import { dropRecord, keepOrDrop } from './verdicts.ts'
 
 /** What became of the answer. */
@@ -59,7 +59,7 @@ function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
     return undefined
   }
   const startedAt = performance.now()
-  const kept = hookChannel.hasSubscribers ? tracedHook(exchange, record) : runAnalytics(exchange, record, 0)
+  const kept = exchange.observed === undefined ? runAnalytics(exchange, record, 0) : tracedHook(exchange, record)
   if (!(kept instanceof Promise)) return kept ? store(exchange, record, startedAt) : undefined
   return kept.then((keep) => (keep ? store(exchange, record, startedAt) : undefined))
 }

@@ -3,7 +3,7 @@ import type { Maybe } from '../hooks.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import { CallContext, CONTEXTS } from './contexts.ts'
 import type { Exchange } from './exchange.ts'
-import { pluginChannel, tracePlugin } from './tracing.ts'
+import { tracePlugin } from './tracing.ts'
 
 /** What a plugin's outcome means at its hook. `failed` must not throw; what `returned` throws goes to `failed`. */
 export interface Verdict<T> {
@@ -13,9 +13,9 @@ export interface Verdict<T> {
 
 /** Calls one plugin, and tells whoever listens. */
 export function runPlugin<T>(plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>): Maybe<T> {
-  return pluginChannel.hasSubscribers
-    ? tracePlugin(plugin, subject, exchange, verdict, callPlugin)
-    : callPlugin(plugin, subject, exchange, verdict)
+  return exchange.observed === undefined
+    ? callPlugin(plugin, subject, exchange, verdict)
+    : tracePlugin(plugin, subject, exchange, verdict, callPlugin)
 }
 
 /** Calls one plugin. A synchronous one costs no promise; an asynchronous one gets a deadline. */

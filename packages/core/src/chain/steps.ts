@@ -8,7 +8,7 @@ import { stripKey } from './credential.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { callPlugin, runPlugin } from './run-plugin.ts'
-import { hookChannel, traceHook } from './tracing.ts'
+import { traceHook } from './tracing.ts'
 import { cancelledAnswer, type Ended, errorAnswer, passOrEnd } from './verdicts.ts'
 
 /** Walks steps from `from` until one answers. It stays synchronous until a step returns a promise. */
@@ -39,17 +39,13 @@ export const pluggedAndWatched: Plugged = (plugins) =>
 /** The plugins of one hook, for those who listen to where it begins and ends. */
 export function watchedHook(hook: Hook, steps: readonly Step[], endpoint?: string): Step {
   return (exchange) =>
-    hookChannel.hasSubscribers ? runHook(hook, steps, exchange, endpoint) : runSteps(steps, exchange)
-}
-
-function runHook(hook: Hook, steps: readonly Step[], exchange: Exchange, endpoint: string | undefined): Maybe<Ended> {
-  return traceHook(
-    hook,
-    exchange,
-    () => runSteps(steps, exchange),
-    (ended) => (ended === undefined ? 'passed' : 'answered'),
-    endpoint,
-  )
+    traceHook(
+      hook,
+      exchange,
+      () => runSteps(steps, exchange),
+      (ended) => (ended === undefined ? 'passed' : 'answered'),
+      endpoint,
+    )
 }
 
 /** The plugins of the one endpoint that matches method and path as they are by now, in order. */

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Hook, Maybe } from '../hooks.ts'
 import type { GatewayResponse } from '../http/response.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Observed } from './exchange.ts'
 import type { Verdict } from './run-plugin.ts'
 import { RequestMessage, UpstreamMessage } from './trace-messages.ts'
 import type { HookOutcome, HookTrace, PluginTrace, RequestTrace, UpstreamTrace } from './traces.ts'
@@ -11,33 +11,49 @@ import type { HookOutcome, HookTrace, PluginTrace, RequestTrace, UpstreamTrace }
 type Channel<T extends object> = TracingChannel<unknown, T>
 
 /*
- * Whoever is about to do something looks at `hasSubscribers` once and does it the plain way when nobody listens. What hands
- * closures to the functions below is a function of its own: in one that holds a closure every call makes room for it.
- * What is bound to a `start` channel with `bindStore` is there for everything done within.
+ * Whether anybody listens is looked at when a request begins; where nobody does, all that follows looks at one field of its
+ * exchange. What hands closures to the functions below is a function of its own: in one that holds a closure every call
+ * makes room for it. What is bound to a `start` channel with `bindStore` is there for everything done within.
  */
-export const requestChannel: Channel<RequestTrace> = tracingChannel('postern:request')
-export const hookChannel: Channel<HookTrace> = tracingChannel('postern:hook')
+const requestChannel: Channel<RequestTrace> = tracingChannel('postern:request')
+const hookChannel: Channel<HookTrace> = tracingChannel('postern:hook')
 export const pluginChannel: Channel<PluginTrace> = tracingChannel('postern:plugin')
-export const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:upstream')
+const upstreamChannel: Channel<UpstreamTrace> = tracingChannel('postern:upstream')
 
-/** Runs the chain of a request; `endRequest` says when its answer is out. */
+const CHANNELS: readonly { readonly hasSubscribers: boolean }[] = [
+  requestChannel,
+  hookChannel,
+  pluginChannel,
+  upstreamChannel,
+]
+
+/** A loop, which is little code: what is asked for every request is to stand inside of what asks. */
+export function isAnybodyListening(): boolean {
+  for (const channel of CHANNELS) if (channel.hasSubscribers) return true
+  return false
+}
+
+/** Runs the chain of a request that somebody listens to; `endRequest` says when its answer is out. */
 export function traceRequest<T>(exchange: Exchange, run: () => T): T {
+  const observed: Observed = { trace: undefined, within: undefined }
+  exchange.observed = observed
+  if (!requestChannel.hasSubscribers) return run()
   const trace = new RequestMessage(exchange)
-  exchange.observed = { trace, within: undefined }
+  observed.trace = trace
   return runWithin(requestChannel, trace, run)
 }
 
 /** The host application goes on with the request later, and elsewhere. */
 export function keepForHost(exchange: Exchange): void {
-  if (exchange.observed !== undefined) exchange.observed.within = AsyncLocalStorage.snapshot()
+  if (exchange.observed?.trace !== undefined) exchange.observed.within = AsyncLocalStorage.snapshot()
 }
 
 /** `status` is what the client got. */
 export function endRequest(exchange: Exchange, status: number, cut: boolean): void {
   const { observed, code } = exchange
-  if (observed === undefined) return
-  exchange.observed = undefined
-  const { trace } = observed
+  const trace = observed?.trace
+  if (observed === undefined || trace === undefined) return
+  observed.trace = undefined
   trace.status = status
   trace.cut = cut
   trace.code = code
@@ -52,6 +68,7 @@ export function traceHook<T>(
   told: (result: T) => HookOutcome,
   endpoint?: string,
 ): Maybe<T> {
+  if (!hookChannel.hasSubscribers) return run()
   const trace: HookTrace = { api: exchange.api.info, exchange, hook, endpoint, startedAt: performance.now() }
   return watch(hookChannel, trace, run, (result) => {
     trace.outcome = exchange.pluginOutcome === 'failed' ? 'failed' : told(result)
@@ -64,6 +81,7 @@ export function traceUpstream(
   host: boolean,
   send: () => Promise<GatewayResponse>,
 ): Promise<GatewayResponse> {
+  if (!upstreamChannel.hasSubscribers) return send()
   const trace = new UpstreamMessage(exchange, host)
   return runWithin(upstreamChannel, trace, send).then(
     (response) => {
@@ -88,6 +106,7 @@ export function tracePlugin<T>(
   verdict: Verdict<T>,
   call: (plugin: LoadedPlugin, subject: object, exchange: Exchange, verdict: Verdict<T>) => Maybe<T>,
 ): Maybe<T> {
+  if (!pluginChannel.hasSubscribers) return call(plugin, subject, exchange, verdict)
   const { api, hook, name } = plugin
   const trace: PluginTrace = { api, hook, plugin: name, subject, exchange, startedAt: performance.now() }
   let later = false
