@@ -36,6 +36,8 @@ interface Open {
   readonly context: Context
   /** A client's own, and nobody else has a span for it. */
   readonly server: boolean
+  /** It came with baggage: what plugins leave of that is what goes on. */
+  readonly laden: boolean
   route: string
 }
 
@@ -90,7 +92,8 @@ export class Spans {
       },
       parent,
     )
-    const open = { span, context: spans.setSpan(parent, span), server, route }
+    const laden = request.headers.has('baggage')
+    const open = { span, context: spans.setSpan(parent, span), server, laden, route }
     this.#requests.set(exchange, open)
     tellServer(open)
     return open.context
@@ -178,7 +181,8 @@ export class Spans {
     // It belongs to the traceparent beside it: where that is not a client's own any more, neither may this be.
     if (span.spanContext().traceState === undefined && propagation.fields().includes('tracestate'))
       request.headers.delete('tracestate')
-    propagation.inject(entered, request, LEAVING)
+    const laden = this.#requests.get(exchange)?.laden === true
+    propagation.inject(laden ? propagation.deleteBaggage(entered) : entered, request, LEAVING)
     // An instrumentation of the client library would make a second span of it, and send a second traceparent.
     return entered.setValue(SUPPRESSED, true)
   }

@@ -25,7 +25,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
-import { defineApi, deny, respond } from '@postern/core'
+import { defineApi, deny, type PrePlugin, respond } from '@postern/core'
 import { openTelemetry, type OpenTelemetryOptions } from '@postern/opentelemetry'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { closeAll } from '../../support/cleanup.ts'
@@ -181,6 +181,37 @@ describe('the spans of a request', () => {
     await spansAfter()
     expect(upstream.received[0]?.headers).toHaveProperty('traceparent')
     expect(upstream.received[0]?.headers).not.toHaveProperty('tracestate')
+  })
+
+  it.each<[string, PrePlugin, string | undefined]>([
+    ['nothing', () => undefined, 'user=ann;p=1,tier=gold'],
+    ['away', ({ headers }) => headers.delete('baggage'), undefined],
+    ['anew', ({ headers }) => headers.set('baggage', 'tier=free'), 'tier=free'],
+  ])('leave baggage to plugins: of one that makes it %s', async (_case, plugin, expected) => {
+    const upstream = await upstreamOfTest()
+    const seen: (string | undefined)[] = []
+    const look = (): void => void seen.push(propagation.getActiveBaggage()?.getEntry('user')?.value)
+    const { url } = await run({ name: 'orders', upstream: upstream.url, hooks: { pre: [plugin, look] } })
+    instrumented()
+    await fetch(url, { headers: { baggage: 'user=ann;p=1,tier=gold' } })
+    await spansAfter()
+    expect(upstream.received[0]?.headers['baggage']).toBe(expected)
+    expect(seen).toEqual(['ann'])
+  })
+
+  it('give the upstream the baggage of the application, where the client has none', async () => {
+    const upstream = await upstreamOfTest()
+    const { url, server } = await run({ name: 'orders', upstream: upstream.url })
+    const own = propagation.createBaggage({ region: { value: 'eu' } })
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) =>
+      context.with(propagation.setBaggage(context.active(), own), () => listener!(req, res)),
+    )
+    instrumented()
+    await fetch(url)
+    await spansAfter()
+    expect(upstream.received[0]?.headers['baggage']).toBe('region=eu')
   })
 
   it('are linked to the trace of the client where that is not to be believed', async () => {
