@@ -8,6 +8,8 @@ const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 // No server takes a line this long: what is refused here names the plugin that wrote it.
 const LONGEST = 65_536
 
+const NOTHING_PUT: readonly (readonly [name: string, value: string])[] = []
+
 /** What every reader of headers may do. Names are case-insensitive; `get` joins repeated fields with `, ` as the platform does. */
 export interface ReadonlyHeaders extends Iterable<[name: string, value: string]> {
   /** All values of a field joined with `, ` (`; ` for Cookie), or null when it is absent. */
@@ -33,6 +35,7 @@ export class GatewayHeaders implements ReadonlyHeaders {
   readonly #received: readonly string[]
   #own: string[] | undefined
   #touched: Set<string> | undefined
+  #put: readonly (readonly [name: string, value: string])[] = NOTHING_PUT
   #witness: LateWitness | undefined
 
   constructor(lines: readonly string[] = []) {
@@ -112,7 +115,12 @@ export class GatewayHeaders implements ReadonlyHeaders {
     return headers.#received
   }
 
-  /** @internal Lower-case names that were changed since the request came in. */
+  /** @internal Lower-case names that anybody has changed since the message came in. */
+  static changed(headers: GatewayHeaders): ReadonlySet<string> {
+    return new Set([...(headers.#touched ?? []), ...headers.#put.map(([name]) => name.toLowerCase())])
+  }
+
+  /** @internal Lower-case names that plugins have changed since the message came in. */
   static touched(headers: GatewayHeaders): ReadonlySet<string> | undefined {
     return headers.#touched
   }
@@ -125,6 +133,7 @@ export class GatewayHeaders implements ReadonlyHeaders {
   /** @internal Sets fields the gateway itself has made: nothing to check, and no plugin's doing. */
   static put(headers: GatewayHeaders, fields: readonly (readonly [name: string, value: string])[]): void {
     const lines = headers.#ownLines()
+    headers.#put = fields
     for (const [name, value] of fields) replaceIn(lines, name, value)
   }
 
