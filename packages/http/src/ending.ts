@@ -25,16 +25,20 @@ export const STALL_MS = 30_000
  * An answer that is out while its request still comes in: the rest is thrown away, up to a limit. Closed at once, the
  * connection would be reset, and the client would lose the answer.
  */
-export function lingerAfter(req: IncomingMessage, res: ServerResponse): void {
+export function lingerAfter(res: ServerResponse): void {
   // Before Node's own listener, which ends the connection of an answer that says so.
-  res.prependOnceListener('finish', () => {
-    const { socket } = req
-    if (!res.shouldKeepAlive) ending.add(socket)
-    if (req.complete || socket.destroyed) return
-    if (!res.shouldKeepAlive) endGently(socket)
-    req.resume()
-    cutLater(socket, () => res.shouldKeepAlive && (req.complete || isRead(req)))
-  })
+  res.prependListener('finish', onFinish)
+}
+
+/** One function for all answers; each finishes once. */
+function onFinish(this: ServerResponse): void {
+  const { req } = this
+  const { socket } = req
+  if (!this.shouldKeepAlive) ending.add(socket)
+  if (req.complete || socket.destroyed) return
+  if (!this.shouldKeepAlive) endGently(socket)
+  req.resume()
+  cutLater(socket, () => this.shouldKeepAlive && (req.complete || isRead(req)))
 }
 
 /** An application may answer first and read then. */

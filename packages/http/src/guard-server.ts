@@ -83,7 +83,7 @@ function track(inFlight: InFlight, res: ServerResponse): ServerResponse | undefi
 
 function refuseRequest(req: IncomingMessage, res: ServerResponse, status: number, message: string): void {
   endConnectionWith(req, res)
-  lingerAfter(req, res)
+  lingerAfter(res)
   writeResponse(res, refuse(status, message, req.headers['content-type'] ?? null, 0), req.method ?? 'GET')
 }
 
@@ -102,7 +102,7 @@ function continueOnRead(req: IncomingMessage, res: ServerResponse): void {
     }
     req._read(size)
   }
-  lingerAfter(req, res)
+  lingerAfter(res)
 }
 
 const STATUS: Readonly<Record<string, readonly [status: number, message: string]>> = {

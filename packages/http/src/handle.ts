@@ -58,7 +58,7 @@ export function accept(
   const accepted = core.accept(call)
   if (accepted === undefined) return undefined
   if (accepted.closes) endConnectionWith(req, res)
-  lingerAfter(req, res)
+  lingerAfter(res)
   watch(req, res, accepted)
   return accepted
 }
@@ -83,8 +83,19 @@ class HostExchange {
     try {
       const answer = this.#accepted.answer(this.#host.standsBehind ? () => this.#catchHost() : undefined)
       if (answer instanceof Promise)
-        answer.then((later) => this.#deliver(later)).catch((error: unknown) => this.#failed(error))
+        answer.then(
+          (later) => this.#deliverSafely(later),
+          (error: unknown) => this.#failed(error),
+        )
       else this.#deliver(answer)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #deliverSafely(answer: ExchangeAnswer): void {
+    try {
+      this.#deliver(answer)
     } catch (error) {
       this.#failed(error)
     }

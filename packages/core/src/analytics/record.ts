@@ -74,14 +74,7 @@ export interface AnalyticsRecord {
   rawResponse: string
 }
 
-/** Those of a record no plugin has added anything to. */
-const FIELDS = 28
 const NESTED: ReadonlySet<string> = new Set(['timestamp', 'expireAt', 'tags', 'latency', 'network'])
-
-/** Whether it has the fields of every record and no others. */
-export function isPlain(record: AnalyticsRecord): boolean {
-  return Object.keys(record).length === FIELDS
-}
 
 /** A copy that shares nothing with the original. */
 export function copyRecord(record: AnalyticsRecord): AnalyticsRecord {
@@ -105,7 +98,7 @@ function reached(times: HookTimes): HookTimes {
   return Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined))
 }
 
-/** Makes a plain record the copy of another one, in the objects it has. */
+/** Makes a record the copy of another one, in the objects it has; neither has fields that a plugin has added. */
 export function overwrite(old: AnalyticsRecord, record: AnalyticsRecord): void {
   old.timestamp.setTime(record.timestamp.getTime())
   old.expireAt.setTime(record.expireAt.getTime())

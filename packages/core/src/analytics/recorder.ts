@@ -30,9 +30,9 @@ export class Recorder {
     })
   }
 
-  /** Nobody may change the record any more. Never fails, never waits. */
-  add(record: AnalyticsRecord): void {
-    this.#buffer.add(record)
+  /** Nobody may change the record any more. `seen`: plugins may have added to it. Never fails, never waits. */
+  add(record: AnalyticsRecord, seen: boolean): void {
+    this.#buffer.add(record, seen)
     for (const { queue } of this.#queues) queue.add(record)
   }
 

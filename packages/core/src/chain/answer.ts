@@ -114,17 +114,33 @@ function withLimits({ limitHeaders }: Exchange, response: GatewayResponse): Gate
   return response
 }
 
-/** An async function, so that what a forwarder throws at once is a rejection like the rest. */
-async function forwarded({ api, request }: Exchange): Promise<GatewayResponse> {
-  // A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it.
+function forwarded(exchange: Exchange): Promise<GatewayResponse> {
+  const { api, request } = exchange
+  const send = api.customForwarder ? askForwarder : sendOut
+  return isSmall(exchange) ? request.bytes().then(() => send(exchange)) : send(exchange)
+}
+
+/** A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it. */
+function isSmall({ api, request }: Exchange): boolean {
   const length = Number(request.headers.get('content-length') ?? 0)
-  if (
+  return (
     length > 0 &&
     length <= Math.min(SMALL_BODY_BYTES, api.definition.maxBufferedBytes) &&
     GatewayRequest.body(request).untouched
   )
-    await request.bytes()
-  const result = await (api.customForwarder ? untilCancelled(request, api.forward) : api.forward(request))
+}
+
+/** What the built-in forwarder throws at once is a rejection like the rest. */
+function sendOut({ api, request }: Exchange): Promise<GatewayResponse> {
+  try {
+    return api.forward(request) as Promise<GatewayResponse>
+  } catch (error) {
+    return Promise.reject(error as Error)
+  }
+}
+
+async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse> {
+  const result = await untilCancelled(request, api.forward)
   if (result instanceof GatewayResponse) {
     if (!GatewayResponse.isSealed(result)) return result
     throw new TypeError('The forwarder returned a GatewayResponse that was sent before; it has to make a new one.')

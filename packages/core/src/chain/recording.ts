@@ -55,7 +55,7 @@ function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): M
 /** Asks the plugins, then stores what they have left. */
 function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
   if (exchange.api.chain.analytics.length === 0) {
-    exchange.api.services.records.add(record)
+    exchange.api.services.records.add(record, false)
     return undefined
   }
   const startedAt = performance.now()
@@ -70,7 +70,7 @@ function store(exchange: Exchange, record: AnalyticsRecord, startedAt: number): 
   try {
     const stored = finished(record)
     stored.latency.hooks.analytics = took
-    exchange.api.services.records.add(stored)
+    exchange.api.services.records.add(stored, true)
   } catch (cause) {
     const what =
       cause instanceof ShapeError

@@ -1,5 +1,6 @@
 import type { ForwardedPolicy } from '../api.ts'
 import type { Client } from '../http/client.ts'
+import { firstValue } from '../http/headers.ts'
 
 // With "_" for "-" as well: many servers read `x_forwarded_for` as the same variable.
 const FAMILY = /^(?:forwarded|x[-_]forwarded[-_].+|x[-_]real[-_]ip|x[-_]forwarded)$/
@@ -43,6 +44,7 @@ export function addForwarded(
 
 /** Removes a field and gives its values as one list: its successor is one line. */
 function takeOut(lines: string[], name: string): string {
+  if (firstValue(lines, name) === undefined) return ''
   let values = ''
   let kept = 0
   for (let i = 0; i < lines.length; i += 2) {

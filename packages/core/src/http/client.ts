@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { describe, GatewayError } from '../errors.ts'
 import { isAuthority } from './authority.ts'
-import { GatewayHeaders } from './headers.ts'
+import { joinedValues } from './headers.ts'
 
 /** The other end of the connection, as the host's server sees it. */
 export interface Peer {
@@ -79,7 +79,7 @@ export class Client {
   }
 
   #get(name: string): string | null {
-    return new GatewayHeaders(this.#lines).get(name)
+    return joinedValues(this.#lines, name)
   }
 
   #resolve(): string {

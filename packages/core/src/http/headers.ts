@@ -44,14 +44,7 @@ export class GatewayHeaders implements ReadonlyHeaders {
   }
 
   get(name: string): string | null {
-    const wanted = name.toLowerCase()
-    const lines = this.#lines
-    let found: string | null = null
-    for (let i = 0; i < lines.length; i += 2) {
-      if (!sameName(lines[i]!, wanted)) continue
-      found = found === null ? lines[i + 1]! : `${found}${wanted === 'cookie' ? '; ' : ', '}${lines[i + 1]!}`
-    }
-    return found
+    return joinedValues(this.#lines, name.toLowerCase())
   }
 
   getAll(name: string): string[] {
@@ -132,9 +125,15 @@ export class GatewayHeaders implements ReadonlyHeaders {
 
   /** @internal Sets fields the gateway itself has made: nothing to check, and no plugin's doing. */
   static put(headers: GatewayHeaders, fields: readonly (readonly [name: string, value: string])[]): void {
-    const lines = headers.#ownLines()
     headers.#put = fields
-    for (const [name, value] of fields) replaceIn(lines, name, value)
+    const added: string[] = []
+    for (const [name, value] of fields) {
+      if (headers.has(name)) replaceIn(headers.#ownLines(), name, value)
+      else added.push(name, value)
+    }
+    // In one piece: an array that grows is copied on the way.
+    headers.#own = headers.#lines.concat(added)
+    headers.#lines = headers.#own
   }
 
   #write(name: string): string[] | undefined {
@@ -191,6 +190,16 @@ export function headersFrom(fields: HeadersInput | undefined, lines: readonly st
     else for (const line of value) headers.append(name, line)
   }
   return headers
+}
+
+/** All values of a field in flat lines, as `get` joins them; null when it is absent. */
+export function joinedValues(lines: readonly string[], lowerCaseName: string): string | null {
+  let found: string | null = null
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!sameName(lines[i]!, lowerCaseName)) continue
+    found = found === null ? lines[i + 1]! : `${found}${lowerCaseName === 'cookie' ? '; ' : ', '}${lines[i + 1]!}`
+  }
+  return found
 }
 
 /** The first value of a field in flat lines; undefined when it is absent. */

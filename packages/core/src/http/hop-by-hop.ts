@@ -26,6 +26,16 @@ export function isHopByHop(lowerCaseName: string, nominated: ReadonlySet<string>
 // A client could otherwise choose what the upstream takes the message for, or pass as nobody once its key has let it in.
 const NEVER_NOMINATED = new Set(['', 'keep-alive', 'close', 'host', 'content-length', 'authorization', 'cookie'])
 
+/** Most names are told apart by their length, without a copy in lower case. */
+const LENGTHS: readonly boolean[] = Array.from({ length: 20 }, (_, length) =>
+  [...CONNECTION_FIELDS].some((name) => name.length === length),
+)
+
+/** Whether a field, however it is spelt, may have to stay on its connection. */
+export function mayBeHopByHop({ length }: string): boolean {
+  return LENGTHS[length] === true
+}
+
 /** The fields `Connection` nominates, over all its lines, whatever their case and whether or not they are quoted. */
 export function nominatedFields(lines: readonly string[]): ReadonlySet<string> | undefined {
   let nominated: Set<string> | undefined
@@ -46,7 +56,9 @@ export function endToEnd(lines: readonly string[]): string[] {
   const nominated = nominatedFields(lines)
   const kept: string[] = []
   for (let i = 0; i < lines.length; i += 2) {
-    if (!isHopByHop(lines[i]!.toLowerCase(), nominated)) kept.push(lines[i]!, lines[i + 1]!)
+    const name = lines[i]!
+    const stays = (nominated !== undefined || mayBeHopByHop(name)) && isHopByHop(name.toLowerCase(), nominated)
+    if (!stays) kept.push(name, lines[i + 1]!)
   }
   return kept
 }

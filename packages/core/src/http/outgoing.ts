@@ -1,6 +1,6 @@
 import { ByteStream } from './byte-stream.ts'
 import { isBodyless } from './framing.ts'
-import { GatewayHeaders } from './headers.ts'
+import { GatewayHeaders, sameName } from './headers.ts'
 import { GatewayResponse } from './response.ts'
 
 /** A field name or value; a list is one line per value. */
@@ -58,30 +58,34 @@ function outgoing(
     touched?.has('content-length') !== true
   // Where nobody can read the body nobody should be told a type that was guessed from it (RFC 9110 15.4.5).
   const unsaidType = status === 304 ? GatewayResponse.madeUpType(response) : undefined
-  const source = GatewayHeaders.lines(headers)
   const lines: HeaderLine[] = []
-  const names: string[] = []
+  const source = GatewayHeaders.lines(headers)
   for (let i = 0; i < source.length; i += 2) {
-    const name = source[i]!.toLowerCase()
-    if (name === 'transfer-encoding' || (name === 'content-length' && !keepsLength)) continue
-    if (name === 'trailer' && (!trailed || (keepsLength && headers.has('content-length')))) continue
-    if (name === 'content-type' && source[i + 1] === unsaidType) continue
-    if (touched?.has(name) === true && OF_THE_CONNECTION.has(name)) continue
-    const known = names.indexOf(name)
-    if (known === -1) {
-      names.push(name)
-      lines.push(source[i]!, source[i + 1]!)
-    } else {
-      const before = lines[known * 2 + 1]!
-      if (typeof before === 'string') lines[known * 2 + 1] = [before, source[i + 1]!]
-      else before.push(source[i + 1]!)
-    }
+    const name = source[i]!
+    if (sameName(name, 'transfer-encoding') || (!keepsLength && sameName(name, 'content-length'))) continue
+    if (sameName(name, 'trailer') && (!trailed || (keepsLength && headers.has('content-length')))) continue
+    if (unsaidType !== undefined && source[i + 1] === unsaidType && sameName(name, 'content-type')) continue
+    if (touched !== undefined && OF_THE_CONNECTION.has(name.toLowerCase()) && touched.has(name.toLowerCase())) continue
+    addLine(lines, name, source[i + 1]!)
   }
   // Unlike 204 and 304, a 205 is framed like any answer (RFC 9110 15.3.6): it has to say that nothing follows.
   if (status === 205 && method !== 'HEAD') lines.push('Content-Length', '0')
   else if (length !== undefined) lines.push('Content-Length', String(length))
   if (bodyless) return { status, lines, body: undefined }
   return { status, lines, body: bytes ?? content }
+}
+
+/** Names are few: each is compared with those before, and nearly always their lengths tell them apart. */
+function addLine(lines: HeaderLine[], name: string, value: string): void {
+  for (let at = 0; at < lines.length; at += 2) {
+    const known = lines[at] as string
+    if (known.length !== name.length || (known !== name && known.toLowerCase() !== name.toLowerCase())) continue
+    const before = lines[at + 1]!
+    if (typeof before === 'string') lines[at + 1] = [before, value]
+    else before.push(value)
+    return
+  }
+  lines.push(name, value)
 }
 
 /** The length of the body there would be, where it is here although it will not be sent. */
