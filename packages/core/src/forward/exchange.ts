@@ -1,5 +1,8 @@
 import type { ByteStream } from '../http/byte-stream.ts'
 
+/** Methods whose body everybody expects: an empty one is announced, so that no server waits for it (RFC 9110 8.6). */
+export const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
+
 /** A request as it leaves on a connection. */
 export interface Message {
   readonly origin: string

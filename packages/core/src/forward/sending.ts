@@ -4,7 +4,7 @@ import { ByteStream, type ByteProducer } from '../http/byte-stream.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
-import type { Asker, Exchange } from './exchange.ts'
+import { type Asker, type Exchange, EXPECTS_BODY } from './exchange.ts'
 import type { Lease } from './lease.ts'
 import type { Leases } from './leases.ts'
 import type { Pools } from './pools.ts'
@@ -24,7 +24,6 @@ export interface Road {
   readonly maxBufferedBytes: number
 }
 
-const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH'])
 /** Twice is as good as once (RFC 9110 9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
@@ -94,7 +93,7 @@ export class Sending implements ByteProducer, Asker {
     const content = this.#content
     try {
       const { method, target, headers } = requestHead(this.#request, lease.url, settings, pathPrefix)
-      const length = content instanceof ByteStream ? streamLength(this.#request) : content?.length
+      const length = content instanceof ByteStream ? streamLength(this.#request) : (content?.length ?? 0)
       const { headersTimeoutMs, bodyTimeoutMs } = settings
       pools.get(origin, settings, lease.guarded).dispatch(
         {
@@ -104,7 +103,6 @@ export class Sending implements ByteProducer, Asker {
           target,
           headers,
           body: content,
-          // An empty body is announced where one is expected, so that a server need not wait for it (RFC 9110 8.6).
           length: length === 0 && !EXPECTS_BODY.has(method) ? undefined : length,
           headersTimeoutMs,
           bodyTimeoutMs,

@@ -95,7 +95,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.deadline = this.#deadlines.after(message.headersTimeoutMs)
     if (body instanceof ByteStream) {
       this.deadline = NEVER
-      this.#body = new RequestBody(this.#socket, this, body, head, length)
+      this.#body = new RequestBody(this.#socket, this, body, head, message)
       this.#body.begin()
       return
     }

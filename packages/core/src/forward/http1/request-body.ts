@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { asBuffer, type ByteSink, type ByteStream } from '../../http/byte-stream.ts'
+import { EXPECTS_BODY, type Message } from '../exchange.ts'
 
 /** What is copied rather than written in pieces. */
 const SMALL_BYTES = 16_384
@@ -20,16 +21,18 @@ export class RequestBody implements ByteSink {
   readonly #keeper: BodyKeeper
   readonly #stream: ByteStream
   readonly #length: number | undefined
+  readonly #whenEmpty: string
   #head: string
   #bytes = 0
   #over = false
 
-  constructor(socket: Socket, keeper: BodyKeeper, stream: ByteStream, head: string, length: number | undefined) {
+  constructor(socket: Socket, keeper: BodyKeeper, stream: ByteStream, head: string, { method, length }: Message) {
     this.#socket = socket
     this.#keeper = keeper
     this.#stream = stream
     this.#head = head
     this.#length = length
+    this.#whenEmpty = EXPECTS_BODY.has(method) ? 'content-length: 0\r\n\r\n' : '\r\n'
   }
 
   begin(): void {
@@ -72,7 +75,7 @@ export class RequestBody implements ByteSink {
     }
     this.#over = true
     // Without a byte there is nothing to frame.
-    if (this.#bytes === 0) this.#socket.write(`${this.#head}content-length: 0\r\n\r\n`, 'latin1')
+    if (this.#bytes === 0) this.#socket.write(this.#head + this.#whenEmpty, 'latin1')
     else if (this.#length === undefined) this.#socket.write(LAST_CHUNK, 'latin1')
     this.#keeper.onThrough()
   }

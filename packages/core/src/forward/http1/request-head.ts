@@ -1,14 +1,11 @@
 import { ByteStream } from '../../http/byte-stream.ts'
-import type { Message } from '../exchange.ts'
+import { EXPECTS_BODY, type Message } from '../exchange.ts'
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const TARGET = /^\/[\u0021-\u007E\u0080-\u00FF]*$/
 const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 
-/** Methods whose body everybody expects; behind that of another one a server may take its bytes for the next request. */
-const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
-
-/** Whether nothing may be asked behind it: what answers HEAD with a body, or reads none of GET, is out of step then. */
+/** Whether nothing may be asked behind it: who answers HEAD with a body, or reads none of GET, is out of step then. */
 export function isLast({ method, body }: Message): boolean {
   return method === 'HEAD' || (hasBody(body) && !EXPECTS_BODY.has(method))
 }
