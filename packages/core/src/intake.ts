@@ -3,6 +3,7 @@ import { answer, cutShort, type ExchangeAnswer, failureAnswer } from './chain/an
 import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
 import { Exchange, type HostForwarder } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
+import { Running } from './chain/running.ts'
 import { isAnybodyListening, traceRequest } from './chain/tracing.ts'
 import { errorAnswer } from './chain/verdicts.ts'
 import { GatewayError, type GatewayErrorCode, isGatewayError, publicMessage, publicStatus, stackOf } from './errors.ts'
@@ -83,7 +84,7 @@ export interface Acceptance {
 export class Intake implements Life {
   #apis: ApiIndex = new ApiIndex([])
   #passive = true
-  readonly #running = new Set<Exchange>()
+  readonly #running = new Running()
   /** Records still with their analytics plugins. */
   readonly #concluding = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -149,7 +150,7 @@ export class Intake implements Life {
     const deadline = performance.now() + timeoutMs
     const idle = this.#running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#idle = resolve))
     await withinTime(idle, timeoutMs)
-    for (const { cancellation } of this.#running)
+    for (const { cancellation } of this.#running.list())
       cancellation.cancel(new GatewayError('PSTN_CLOSED', 'The gateway was closed.'))
     // What was cut has to be cut and recorded before anybody takes the process away.
     const cutting = Math.min(timeoutMs, CUTTING_MS)
@@ -188,7 +189,7 @@ export class Intake implements Life {
   /** Ends what has found no answer in its time; stops looking when there is nothing to look at. */
   #endLate(): void {
     const now = performance.now()
-    for (const exchange of this.#running) {
+    for (const exchange of this.#running.list()) {
       const { requestTimeoutMs } = exchange.api.definition
       if (exchange.answered || now - exchange.startedAt < requestTimeoutMs) continue
       const message = `No answer within ${requestTimeoutMs} ms (requestTimeoutMs).`

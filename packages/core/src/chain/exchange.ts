@@ -87,6 +87,8 @@ export class Exchange {
   /** What the client is told about its limits. */
   limitHeaders: readonly LimitHeader[] | undefined
   params: PathParams = NO_PARAMS
+  /** Among those that are under way. */
+  place = -1
   upstreamStartedAt = 0
   /** Milliseconds until the upstream's headers arrived. */
   upstreamMs = 0
