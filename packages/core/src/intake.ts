@@ -181,9 +181,14 @@ export class Intake implements Life {
     const exchange = new Exchange(api, request, cancellation, undefined, call.httpVersion)
     this.#running.add(exchange)
     api.services.generation.enter()
-    this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
+    this.#watchDeadlines()
     const problem = problemOf(call)
     return new AcceptedRequest(exchange, this, problem, !respelled && isPathOf(call.target, target.path))
+  }
+
+  /** Not among the closures of a request, one of which holds its API: a timer keeps what any of them does. */
+  #watchDeadlines(): void {
+    this.#sweep ??= setInterval(() => this.#endLate(), SWEEP_MS).unref()
   }
 
   /** Ends what has found no answer in its time; stops looking when there is nothing to look at. */
