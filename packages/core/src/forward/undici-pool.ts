@@ -1,14 +1,20 @@
+import { createRequire } from 'node:module'
 import type { Readable } from 'node:stream'
-import { type buildConnector, type Dispatcher, Pool } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import { ByteStream } from '../http/byte-stream.ts'
+import type { Connector } from './connector.ts'
 import type { Asker, Exchange, Message, UpstreamPool } from './exchange.ts'
 import { upstreamSocket } from './upstream-socket.ts'
+
+/** It takes a tenth of a second and 20 MB, so only those wait for it who want it. */
+const load = createRequire(import.meta.url)
 
 /** Connections of undici, one request at a time on each. */
 export class UndiciPool implements UpstreamPool {
   readonly #pool: Pool
 
-  constructor(origin: string, connect: buildConnector.connector) {
+  constructor(origin: string, connect: Connector) {
+    const { Pool } = load('undici') as typeof import('undici')
     this.#pool = new Pool(origin, {
       pipelining: 1,
       connect: (options, done) =>

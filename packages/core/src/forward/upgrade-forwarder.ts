@@ -2,7 +2,7 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'no
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { createProxyServer } from 'http-proxy-3'
+import type { ProxyServer } from 'http-proxy-3'
 import type { ApiDefinition } from '../api.ts'
 import { UPSTREAM_DEFAULTS, type UpstreamSettings } from '../definition/upstream-defaults.ts'
 import { GatewayError } from '../errors.ts'
@@ -43,10 +43,7 @@ export function withUpgrades(plain: Forwarder, upgrade: Forwarder): Forwarder {
 export function upgradeForwarder(leases: Leases, definition: ApiDefinition): Forwarder {
   const settings = definition.upstream ?? UPSTREAM_DEFAULTS
   const pathPrefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
-  const proxy = createProxyServer()
-  // Every failure is heard by its handshake; with no second listener here the library throws it.
-  proxy.on('error', () => undefined)
-  proxy.on('proxyReqWs', (outgoing, _, socket) => handshakes.get(socket)?.sending(outgoing))
+  let proxying: Promise<ProxyServer> | undefined
 
   const attempt = async (request: GatewayRequest, tunnel: ByteStream, lease: Lease): Promise<Outcome> => {
     noteSending(request, lease.url)
@@ -54,6 +51,7 @@ export function upgradeForwarder(leases: Leases, definition: ApiDefinition): For
     const free = once(() => lease.end())
     socket.once('close', free)
     try {
+      const proxy = await (proxying ??= makeProxy())
       return await new Promise((done) => {
         const head = requestHead(request, lease.url, settings, pathPrefix)
         const key = keyOf(head.headers)
@@ -86,6 +84,16 @@ export function upgradeForwarder(leases: Leases, definition: ApiDefinition): For
       if (gone || !again || !leases.hasOthers(request, tried)) throw failure
     }
   }
+}
+
+/** It takes 12 MB, so only those load it who have tunnels. */
+async function makeProxy(): Promise<ProxyServer> {
+  const { createProxyServer } = await import('http-proxy-3')
+  const proxy = createProxyServer()
+  // Every failure is heard by its handshake; with no second listener here the library throws it.
+  proxy.on('error', () => undefined)
+  proxy.on('proxyReqWs', (outgoing, _, socket) => handshakes.get(socket)?.sending(outgoing))
+  return proxy
 }
 
 const UNREACHED: ReadonlySet<string> = new Set(['PSTN_UPSTREAM_UNREACHABLE', 'PSTN_UPSTREAM_TIMEOUT'])

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
-import type { buildConnector } from 'undici'
-import type { Outside } from '../connector.ts'
+import type { Connector, Outside } from '../connector.ts'
 import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -16,7 +15,7 @@ interface Waiting {
  */
 export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   readonly #origin: URL
-  readonly #connect: buildConnector.connector
+  readonly #connect: Connector
   readonly #deadlines: Deadlines
   readonly #outside: Outside
   readonly #all = new Set<Connection>()
@@ -28,7 +27,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   #destroyed: Error | undefined
   #onEmpty: (() => void) | undefined
 
-  constructor(origin: string, connect: buildConnector.connector, deadlines: Deadlines, outside: Outside) {
+  constructor(origin: string, connect: Connector, deadlines: Deadlines, outside: Outside) {
     this.#origin = new URL(origin)
     this.#connect = connect
     this.#deadlines = deadlines
@@ -72,11 +71,10 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
 
   #open({ serverName }: Message): void {
     this.#connecting += 1
-    const { host, hostname, protocol, port } = this.#origin
+    const { hostname, protocol, port } = this.#origin
     const bare = hostname.replaceAll(/[[\]]/g, '')
     this.#connect(
       {
-        host,
         hostname: isIP(bare) === 0 ? hostname : bare,
         protocol,
         port,
