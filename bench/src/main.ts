@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { benchChain } from './chain.ts'
 import { benchEvents } from './events.ts'
+import { benchHttp } from './http/bench-http.ts'
 import { benchMatching } from './matching.ts'
 import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
@@ -11,9 +12,14 @@ interface BenchOptions {
   readonly quick: boolean
   /** A built checkout to compare with. */
   readonly before: string | undefined
+  /** Of `http`. */
+  readonly only: readonly string[]
+  readonly workloads: readonly string[]
+  readonly rounds: number | undefined
 }
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+  http: benchHttp,
   matching: benchMatching,
   chain: benchChain,
   records: benchRecords,
@@ -24,16 +30,33 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, before: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    before: { type: 'string' },
+    only: { type: 'string', default: '' },
+    workload: { type: 'string', default: '' },
+    rounds: { type: 'string' },
+  },
 })
 const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name))
 if (unknown.length > 0) {
   console.error(
-    `Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick, --before <folder>.`,
+    `Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick, --before <folder>;
+for http --only <contestant,...>, --workload <name,...>, --rounds <number>.`,
   )
   process.exitCode = 2
 } else {
-  const { quick, before } = values
-  for (const name of positionals.length === 0 ? Object.keys(BENCHES) : positionals)
-    await BENCHES[name]?.({ quick, before })
+  const { quick, before, only, workload, rounds } = values
+  const options: BenchOptions = {
+    quick,
+    before,
+    only: listOf(only),
+    workloads: listOf(workload),
+    rounds: rounds === undefined ? undefined : Number(rounds),
+  }
+  for (const name of positionals.length === 0 ? Object.keys(BENCHES) : positionals) await BENCHES[name]?.(options)
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').filter((name) => name !== '')
 }

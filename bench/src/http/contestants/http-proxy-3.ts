@@ -1,0 +1,31 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import express from 'express'
+import { createProxyServer } from 'http-proxy-3'
+import Koa from 'koa'
+import { keepAliveAgent } from './node-http.ts'
+
+type Forward = (req: IncomingMessage, res: ServerResponse) => void
+
+function forwarder(upstream: URL): Forward {
+  const proxy = createProxyServer({ target: upstream.origin, agent: keepAliveAgent() })
+  proxy.on('error', (_error, _req, res) => void res.destroy())
+  return (req, res) => void proxy.web(req, res)
+}
+
+export function onHttp(upstream: URL): Server {
+  return createServer(forwarder(upstream))
+}
+
+export function onExpress(upstream: URL): Server {
+  return createServer(express().use(forwarder(upstream)))
+}
+
+export function onKoa(upstream: URL): Server {
+  const forward = forwarder(upstream)
+  const app = new Koa()
+  app.use((ctx) => {
+    ctx.respond = false
+    forward(ctx.req, ctx.res)
+  })
+  return createServer(app.callback())
+}

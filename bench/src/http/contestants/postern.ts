@@ -1,0 +1,95 @@
+import { createServer as createPlainServer, type Server } from 'node:http'
+import {
+  type DefinitionInput,
+  deny,
+  type Gateway,
+  type GatewayOptions,
+  type PostAuthPlugin,
+  type PostPlugin,
+  type PrePlugin,
+  type ResponsePlugin,
+} from '@postern/core'
+import { createGateway as onExpress } from '@postern/express'
+import { createGateway as onHttp, createServer } from '@postern/http'
+import { createGateway as onKoa } from '@postern/koa'
+import { redisStore } from '@postern/redis'
+import express from 'express'
+import Koa from 'koa'
+import { FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
+import type { Setting } from './setting.ts'
+
+export type Host = 'http' | 'express' | 'koa' | 'createServer'
+
+/** What the chain does, besides passing everything on. */
+export type Chain = 'empty' | 'plugins' | 'guard' | 'headers' | 'body' | 'redis'
+
+const noRobots: PrePlugin = (request) =>
+  request.headers.get('user-agent')?.startsWith('bot') === true ? deny(403, 'Not for robots') : undefined
+const nameTenant: PrePlugin & PostAuthPlugin = (request) => request.headers.set('x-tenant', 'acme')
+const dropCookies: PostPlugin = (request) => request.headers.delete('cookie')
+const noStore: ResponsePlugin = (response) => response.headers.set('cache-control', 'no-store')
+const addOffer: ResponsePlugin = async (response) => {
+  if (response.headers.get('content-type') !== 'application/json') return
+  const body = await response.json()
+  response.setBody({ ...(body as object), offer: true })
+}
+
+const threePlugins = { pre: [noRobots], postAuth: [nameTenant], post: [dropCookies] }
+const CHAINS: Readonly<Record<Chain, Partial<DefinitionInput>>> = {
+  empty: {},
+  plugins: { hooks: { pre: [noRobots, nameTenant], post: [dropCookies] } },
+  guard: { hooks: threePlugins, authentication: { token: true } },
+  redis: { hooks: threePlugins, authentication: { token: true } },
+  headers: { hooks: { response: [noStore] } },
+  body: { hooks: { response: [addOffer] } },
+}
+
+export async function postern(
+  host: Host,
+  chain: Chain,
+  { upstream, redisPort }: Setting,
+  options?: GatewayOptions,
+): Promise<Server> {
+  const definition: DefinitionInput = {
+    name: 'bench',
+    // As many as there are clients in any workload: none is refused, all are sent on at once up to a thousand.
+    upstream: { url: upstream.origin, maxQueued: 10_000 },
+    ...CHAINS[chain],
+  }
+  const store =
+    chain === 'redis'
+      ? // Names of its own: nobody counts with another.
+        { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix: `bench${process.pid}` }) }
+      : {}
+  const [server, gateway] = mount(host, definition, { ...options, ...store })
+  await gateway.ready()
+  if (definition.authentication !== undefined) {
+    const session = { accessRights: { bench: {} } }
+    await gateway.sessions.create({ ...session, rate: MANY, per: 1 }, { key: LOAD_KEY })
+    await gateway.sessions.create({ ...session, rate: FEW, per: 60 }, { key: FEW_KEY })
+  }
+  return server
+}
+
+function mount(host: Host, definition: DefinitionInput, options: GatewayOptions): [Server, Gateway] {
+  switch (host) {
+    case 'http': {
+      const gateway = onHttp(definition, options)
+      return [createPlainServer(gateway), gateway]
+    }
+    case 'createServer': {
+      const gateway = onHttp(definition, options)
+      return [createServer(gateway), gateway]
+    }
+    case 'express': {
+      const gateway = onExpress(definition, options)
+      return [createPlainServer(express().use(gateway)), gateway]
+    }
+    case 'koa': {
+      const gateway = onKoa(definition, options)
+      const app = new Koa()
+      app.use(gateway)
+      return [createPlainServer(app.callback()), gateway]
+    }
+  }
+}
