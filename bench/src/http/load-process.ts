@@ -34,7 +34,7 @@ type Answered = (connection: Connection, due: number, ok: boolean) => void
 /** Reads one answer at a time off a connection. */
 class Connection {
   readonly #socket: Socket
-  readonly #onAnswer: Answered
+  readonly #answered: Answered
   #head = ''
   #inBody = false
   /** Bytes of the body yet to come; -1: it is chunked. */
@@ -43,9 +43,9 @@ class Connection {
   /** When the request it waits for was due; undefined: it waits for none. */
   due: number | undefined
 
-  constructor(socket: Socket, onAnswer: Answered) {
+  constructor(socket: Socket, answered: Answered) {
     this.#socket = socket
-    this.#onAnswer = onAnswer
+    this.#answered = answered
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
     socket.on('error', () => undefined)
@@ -73,7 +73,7 @@ class Connection {
     if (end === -1) return
     const head = this.#head.slice(0, end)
     this.#head = ''
-    this.#ok = /^HTTP\/1\.1 2/.test(head)
+    this.#ok = head.startsWith('HTTP/1.1 2')
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
     this.#left = length === undefined ? -1 : Number(length)
     this.#inBody = true
@@ -91,7 +91,7 @@ class Connection {
     this.#inBody = false
     const due = this.due ?? 0
     this.due = undefined
-    this.#onAnswer(this, due, this.#ok)
+    this.#answered(this, due, this.#ok)
   }
 }
 

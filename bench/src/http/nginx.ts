@@ -12,7 +12,7 @@ export interface Nginx {
   readonly port: number
   /** Of its only worker. */
   readonly pid: number
-  stop(): void
+  readonly stop: () => void
 }
 
 export function nginxVersion(): string | undefined {

@@ -12,9 +12,9 @@ export interface Running {
   readonly port: number
   readonly pid: number
   /** Microseconds of CPU since its start. */
-  cpuMicros(): Promise<number>
-  rssBytes(): Promise<number>
-  stop(): void
+  readonly cpuMicros: () => Promise<number>
+  readonly rssBytes: () => Promise<number>
+  readonly stop: () => void
 }
 
 interface Usage {
@@ -56,16 +56,27 @@ export async function run(contestant: Contestant, { upstream, redisPort }: Aroun
 
 /** A file beside this one, as a process that ends with this one. */
 export function startNode(core: 'contestant' | 'load', file: string, args: readonly string[]): ChildProcess {
-  return spawnOn(core, process.execPath, [path.join(import.meta.dirname, file), ...args], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  const child = spawnOn(core, process.execPath, [path.join(import.meta.dirname, file), ...args], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, NODE_ENV: 'production' },
   })
+  child.stderr
+    ?.setEncoding('utf8')
+    .on('data', (text: string) => lastWords.set(child, (wordsOf(child) + text).slice(-4_000)))
+  return child
+}
+
+/** What processes print goes with the news of their end, and not through the tables. */
+const lastWords = new WeakMap<ChildProcess, string>()
+
+function wordsOf(child: ChildProcess): string {
+  return lastWords.get(child) ?? ''
 }
 
 export async function saying<T>(child: ChildProcess): Promise<T> {
   const leaving = new AbortController()
   const gone = once(child, 'exit', { signal: leaving.signal }).then(([code]) => {
-    throw new Error(`${child.spawnargs.slice(-3).join(' ')} ended with ${String(code)}`)
+    throw new Error(`${child.spawnargs.slice(-3).join(' ')} ended with ${String(code)}: ${wordsOf(child)}`)
   })
   try {
     const [message] = (await Promise.race([once(child, 'message', { signal: leaving.signal }), gone])) as [T]

@@ -4,7 +4,7 @@ import { saying, startNode } from './running.ts'
 export interface UpstreamServer {
   readonly url: URL
   readonly what: string
-  stop(): void
+  readonly stop: () => void
 }
 
 /** What all contestants proxy to: nginx where it is there, else Node. */

@@ -1,7 +1,7 @@
 import { printTable } from '../table.ts'
 import { WORKLOADS, type WorkloadName } from '../http/workloads.ts'
 import { median, ratios, spread, type Spread } from './numbers.ts'
-import type { HttpResults, Slice } from './results.ts'
+import type { HttpResults, RateSlice, Slice } from './results.ts'
 
 /** What all others are told as a multiple of. */
 export const BASELINE = 'node-proxy'
@@ -49,9 +49,10 @@ function printAtRate({ atRate, labels, method: { rate } }: HttpResults): void {
   if (rate === undefined) return
   const rows = Object.entries(atRate).map(([contestant, own]) => [
     labels[contestant] ?? contestant,
-    ...(['p50', 'p90', 'p99', 'sentLate99'] as const).map((which) =>
-      median(own.map((slice) => slice[which])).toFixed(2),
-    ),
+    medianOf(own, 'p50'),
+    medianOf(own, 'p90'),
+    medianOf(own, 'p99'),
+    medianOf(own, 'sentLate99'),
     failures(own),
   ])
   const title = `small GET at ${whole(rate)} a second, open loop: milliseconds from when a request was due`
@@ -68,6 +69,10 @@ function printMemory({ memory, labels }: HttpResults): void {
       idleMb.toFixed(0),
     ])
   if (rows.length > 0) printTable('start-up', ['', 'first answer ms', '(rounds)', 'idle RSS MB'], rows)
+}
+
+function medianOf(slices: readonly RateSlice[], which: 'p50' | 'p90' | 'p99' | 'sentLate99'): string {
+  return median(slices.map((slice) => slice[which])).toFixed(2)
 }
 
 function failures(slices: readonly { readonly failed: number }[]): string {

@@ -22,7 +22,7 @@ export function bareUndici(upstream: URL): Server {
     const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined
     pool.dispatch(
       {
-        method: (req.method ?? 'GET') as Dispatcher.HttpMethod,
+        method: req.method ?? 'GET',
         path: req.url ?? '/',
         headers: endToEnd(req.rawHeaders),
         body: hasBody ? req : null,

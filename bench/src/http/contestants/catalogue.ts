@@ -155,7 +155,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   contestant('peer', 'fast-gateway', 'fast-gateway', async ({ upstream }) =>
     (await import('./fast-gateway.ts')).plain(upstream),
   ),
-  ofPostern('http', 'empty', { quick: true, workloads: ALL }),
+  ofPostern('http', 'empty', { quick: true, workloads: ALL, atRate: true }),
   ofPostern('express', 'empty'),
   ofPostern('koa', 'empty'),
   ofPostern('http', 'plugins', { workloads: ['get'] }),

@@ -12,5 +12,5 @@ export function plain(upstream: URL): Server {
       },
     ],
   })
-  return service.getServer() as Server
+  return service.getServer()
 }

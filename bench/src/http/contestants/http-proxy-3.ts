@@ -9,7 +9,7 @@ type Forward = (req: IncomingMessage, res: ServerResponse) => void
 function forwarder(upstream: URL): Forward {
   const proxy = createProxyServer({ target: upstream.origin, agent: keepAliveAgent() })
   proxy.on('error', (_error, _req, res) => void res.destroy())
-  return (req, res) => void proxy.web(req, res)
+  return (req, res) => proxy.web(req, res)
 }
 
 export function onHttp(upstream: URL): Server {
@@ -23,6 +23,8 @@ export function onExpress(upstream: URL): Server {
 export function onKoa(upstream: URL): Server {
   const forward = forwarder(upstream)
   const app = new Koa()
+  // Else it prints each connection that ends with its slice.
+  app.silent = true
   app.use((ctx) => {
     ctx.respond = false
     forward(ctx.req, ctx.res)

@@ -61,7 +61,7 @@ export async function postern(
       ? // Names of its own: nobody counts with another.
         { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix: `bench${process.pid}` }) }
       : {}
-  const [server, gateway] = mount(host, definition, { ...options, ...store })
+  const [server, gateway] = HOSTS[host](definition, { ...options, ...store })
   await gateway.ready()
   if (definition.authentication !== undefined) {
     const session = { accessRights: { bench: {} } }
@@ -71,25 +71,26 @@ export async function postern(
   return server
 }
 
-function mount(host: Host, definition: DefinitionInput, options: GatewayOptions): [Server, Gateway] {
-  switch (host) {
-    case 'http': {
-      const gateway = onHttp(definition, options)
-      return [createPlainServer(gateway), gateway]
-    }
-    case 'createServer': {
-      const gateway = onHttp(definition, options)
-      return [createServer(gateway), gateway]
-    }
-    case 'express': {
-      const gateway = onExpress(definition, options)
-      return [createPlainServer(express().use(gateway)), gateway]
-    }
-    case 'koa': {
-      const gateway = onKoa(definition, options)
-      const app = new Koa()
-      app.use(gateway)
-      return [createPlainServer(app.callback()), gateway]
-    }
-  }
+type Mount = (definition: DefinitionInput, options: GatewayOptions) => [Server, Gateway]
+
+const HOSTS: Readonly<Record<Host, Mount>> = {
+  http(definition, options) {
+    const gateway = onHttp(definition, options)
+    return [createPlainServer(gateway), gateway]
+  },
+  createServer(definition, options) {
+    const gateway = onHttp(definition, options)
+    return [createServer(gateway), gateway]
+  },
+  express(definition, options) {
+    const gateway = onExpress(definition, options)
+    return [createPlainServer(express().use(gateway)), gateway]
+  },
+  koa(definition, options) {
+    const gateway = onKoa(definition, options)
+    const app = new Koa()
+    app.silent = true
+    app.use(gateway)
+    return [createPlainServer(app.callback()), gateway]
+  },
 }
