@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,7 +24,7 @@ export async function startRedis(core?: Core): Promise<EphemeralRedis | undefine
   const settings = `--port ${port} --bind 127.0.0.1 --daemonize no --appendonly no --loglevel warning`.split(' ')
   const args = [...settings, '--save', '']
   const options = { stdio: 'ignore', cwd: tmpdir() } as const
-  const server = core === undefined ? spawn(binary, args, options) : spawnOn(core, binary, args, options)
+  const server = spawnOn(core, binary, args, options)
   const kill = (): void => void server.kill('SIGKILL')
   process.once('exit', kill)
   const stop = async (): Promise<void> => {

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
-import { benchChain } from './chain.ts'
+import { benchCluster } from './cluster/bench-cluster.ts'
 import { benchEvents } from './events.ts'
 import { benchHttp } from './http/bench-http.ts'
-import { benchMatching } from './matching.ts'
+import { benchChain } from './inside/chain.ts'
+import { benchGrowth } from './inside/growth.ts'
+import { benchMatching } from './inside/matching.ts'
 import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
 import { benchTracing } from './tracing.ts'
@@ -22,8 +24,10 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   http: benchHttp,
   matching: benchMatching,
   chain: benchChain,
+  growth: benchGrowth,
   records: benchRecords,
   sessions: benchSessions,
+  cluster: benchCluster,
   tracing: benchTracing,
   events: benchEvents,
 }

@@ -5,7 +5,7 @@ import { progress } from '../progress.ts'
 import { median } from '../report/numbers.ts'
 import { printHttp } from '../report/print-http.ts'
 import type { HttpResults, Memory, RateSlice, Slice } from '../report/results.ts'
-import { writeResults } from '../report/result-files.ts'
+import { keep } from '../report/result-files.ts'
 import { CONTESTANTS, type Contestant } from './contestants/catalogue.ts'
 import { areCoresPinned, pinMyself } from './cores.ts'
 import { expectCorrect } from './correctness.ts'
@@ -76,7 +76,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
         ? await takeTurnsAtRate(
             running.filter(({ contestant }) => contestant.atRate),
             rate,
-            { rounds: Math.min(rounds, 3), seconds: 4 },
+            { rounds: Math.min(rounds, 3), seconds: 5 },
           )
         : {}
     for (const { stop } of running.splice(0)) stop()
@@ -108,7 +108,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
     }
     printHttp(results)
     const whole = !quick && only.length === 0 && workloads.length === 0
-    console.log(`\nkept in ${writeResults(results, whole)}`)
+    console.log(`\nkept in ${keep(results, whole)}`)
   } finally {
     for (const { stop } of running) stop()
     upstream.stop()

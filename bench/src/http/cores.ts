@@ -10,8 +10,13 @@ export function areCoresPinned(): boolean {
   return pinned
 }
 
-export function spawnOn(core: Core, command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  if (!pinned) return spawn(command, args, options)
+export function spawnOn(
+  core: Core | undefined,
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): ChildProcess {
+  if (core === undefined || !pinned) return spawn(command, args, options)
   return spawn('taskset', ['-c', coreNumber(core), command, ...args], options)
 }
 

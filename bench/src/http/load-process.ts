@@ -100,6 +100,7 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 const latencies: number[] = []
 const late: number[] = []
 let failed = 0
+let countsFrom = 0
 const idle: Connection[] = []
 /** When each that waits for a connection was due. */
 const waiting: number[] = []
@@ -107,7 +108,7 @@ let firstWaiting = 0
 
 function onAnswer(connection: Connection, due: number, ok: boolean): void {
   const now = performance.now()
-  latencies.push(now - due)
+  if (due >= countsFrom) latencies.push(now - due)
   if (!ok) failed += 1
   if (order.rate === undefined) connection.ask(now)
   else if (firstWaiting < waiting.length) {
@@ -127,6 +128,8 @@ const connections = await Promise.all(
   ),
 )
 const startedAt = performance.now()
+// At a rate the first second is for what a pause has left cold.
+countsFrom = order.rate === undefined ? startedAt : startedAt + 1_000
 if (order.rate === undefined) for (const connection of connections) connection.ask(startedAt)
 else {
   idle.push(...connections)
@@ -138,7 +141,7 @@ const seconds = (performance.now() - startedAt) / 1_000
 const now = performance.now()
 const unanswered = connections.flatMap(({ due }) => (due === undefined ? [] : [due]))
 if (order.rate !== undefined)
-  for (const due of [...waiting.slice(firstWaiting), ...unanswered]) latencies.push(now - due)
+  for (const due of [...waiting.slice(firstWaiting), ...unanswered]) if (due >= countsFrom) latencies.push(now - due)
 for (const connection of connections) connection.close()
 
 /** Poisson arrivals on a grid of one millisecond, drawn before: the same for every contestant. */

@@ -115,9 +115,16 @@ async function start(core: Core, http: (port: number, folder: string) => string)
   }
   process.once('exit', stop)
   await accepting(port)
-  const pid = child.pid ?? 0
-  const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  return { port, pid: Number(workers[0]), stop }
+  return { port, pid: await workerOf(child.pid ?? 0), stop }
+}
+
+/** It listens before its worker is there. */
+async function workerOf(pid: number): Promise<number> {
+  for (const deadline = Date.now() + 10_000; ; await sleep(5)) {
+    const worker = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
+    if (worker > 0) return worker
+    if (Date.now() > deadline) throw new Error('nginx has no worker')
+  }
 }
 
 async function accepting(port: number): Promise<void> {

@@ -11,6 +11,9 @@ export const LOAD_KEY = 'bench-load-0123456789abcdef'
 /** Its limit is there to be reached. */
 export const FEW_KEY = 'bench-few-0123456789abcdef'
 export const FEW = 5
+/** So many in an hour, whatever the number of processes that let them through. */
+export const EXACT_KEY = 'bench-exact-0123456789abcdef'
+export const EXACT = 300
 
 /** A rate nobody reaches: every request is counted, none is refused. */
 export const MANY = 1_000_000

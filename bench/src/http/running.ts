@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Contestant } from './contestants/catalogue.ts'
-import { spawnOn } from './cores.ts'
+import { type Core, spawnOn } from './cores.ts'
 import { proxyNginx } from './nginx.ts'
 
 /** A contestant's process. */
@@ -55,7 +55,7 @@ export async function run(contestant: Contestant, { upstream, redisPort }: Aroun
 }
 
 /** A file beside this one, as a process that ends with this one. */
-export function startNode(core: 'contestant' | 'load', file: string, args: readonly string[]): ChildProcess {
+export function startNode(core: Core | undefined, file: string, args: readonly string[]): ChildProcess {
   const child = spawnOn(core, process.execPath, [path.join(import.meta.dirname, file), ...args], {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, NODE_ENV: 'production' },

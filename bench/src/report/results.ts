@@ -57,3 +57,14 @@ export interface HttpResults {
   readonly atRate: Readonly<Record<string, readonly RateSlice[]>>
   readonly memory: Readonly<Record<string, Memory>>
 }
+
+/** What a bench within the process has found: a file below `bench/results/`. */
+export interface Figures {
+  readonly bench: string
+  readonly at: string
+  readonly machine: Machine
+  /** By name: of one time, one of each round. */
+  readonly ns: Readonly<Record<string, readonly number[]>>
+  /** Allocated each time, about. */
+  readonly bytes: Readonly<Record<string, number>>
+}

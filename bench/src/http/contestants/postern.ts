@@ -3,6 +3,7 @@ import {
   type DefinitionInput,
   deny,
   type Gateway,
+  GatewayError,
   type GatewayOptions,
   type PostAuthPlugin,
   type PostPlugin,
@@ -15,7 +16,7 @@ import { createGateway as onKoa } from '@postern/koa'
 import { redisStore } from '@postern/redis'
 import express from 'express'
 import Koa from 'koa'
-import { FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
+import { EXACT, EXACT_KEY, FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
 import type { Setting } from './setting.ts'
 
 export type Host = 'http' | 'express' | 'koa' | 'createServer'
@@ -47,7 +48,7 @@ const CHAINS: Readonly<Record<Chain, Partial<DefinitionInput>>> = {
 export async function postern(
   host: Host,
   chain: Chain,
-  { upstream, redisPort }: Setting,
+  { upstream, redisPort, prefix }: Setting,
   options?: GatewayOptions,
 ): Promise<Server> {
   const definition: DefinitionInput = {
@@ -56,19 +57,24 @@ export async function postern(
     upstream: { url: upstream.origin, maxQueued: 10_000 },
     ...CHAINS[chain],
   }
-  const store =
-    chain === 'redis'
-      ? // Names of its own: nobody counts with another.
-        { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix: `bench${process.pid}` }) }
-      : {}
+  const store = chain === 'redis' ? { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix }) } : {}
   const [server, gateway] = HOSTS[host](definition, { ...options, ...store })
   await gateway.ready()
   if (definition.authentication !== undefined) {
-    const session = { accessRights: { bench: {} } }
-    await gateway.sessions.create({ ...session, rate: MANY, per: 1 }, { key: LOAD_KEY })
-    await gateway.sessions.create({ ...session, rate: FEW, per: 60 }, { key: FEW_KEY })
+    await makeKey(gateway, LOAD_KEY, MANY, 1)
+    await makeKey(gateway, FEW_KEY, FEW, 60)
+    await makeKey(gateway, EXACT_KEY, EXACT, 3_600)
   }
   return server
+}
+
+async function makeKey({ sessions }: Gateway, key: string, rate: number, per: number): Promise<void> {
+  try {
+    await sessions.create({ accessRights: { bench: {} }, rate, per }, { key })
+  } catch (error) {
+    // Another process of a cluster was first.
+    if (!(error instanceof GatewayError && error.code === 'PSTN_KEY_EXISTS')) throw error
+  }
 }
 
 type Mount = (definition: DefinitionInput, options: GatewayOptions) => [Server, Gateway]
