@@ -7,6 +7,7 @@ import { benchGrowth } from './inside/growth.ts'
 import { benchMatching } from './inside/matching.ts'
 import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './sessions.ts'
+import { writeReport } from './report/write-report.ts'
 import { benchTracing } from './tracing.ts'
 
 interface BenchOptions {
@@ -20,7 +21,7 @@ interface BenchOptions {
   readonly rounds: number | undefined
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void> | void>> = {
   http: benchHttp,
   matching: benchMatching,
   chain: benchChain,
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   cluster: benchCluster,
   tracing: benchTracing,
   events: benchEvents,
+  report: writeReport,
 }
 
 const { values, positionals } = parseArgs({
@@ -58,7 +60,9 @@ for http --only <contestant,...>, --workload <name,...>, --rounds <number>.`,
     workloads: listOf(workload),
     rounds: rounds === undefined ? undefined : Number(rounds),
   }
-  for (const name of positionals.length === 0 ? Object.keys(BENCHES) : positionals) await BENCHES[name]?.(options)
+  // What is only looked at changes no page.
+  const all = Object.keys(BENCHES).filter((name) => name !== 'report' || !quick)
+  for (const name of positionals.length === 0 ? all : positionals) await BENCHES[name]?.(options)
 }
 
 function listOf(text: string): string[] {

@@ -38,7 +38,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
     workloads.length > 0 ? workloads.includes(name) : !quick || ['get', 'post', 'large'].includes(name)
   const rounds = asked ?? (quick ? 3 : 5)
   const seconds = 1
-  pinMyself()
+  const unpin = pinMyself()
   const redis = await startRedis('load')
   const upstream = await startUpstream()
   const around: Around = { upstream: upstream.url, redisPort: redis?.port ?? 0 }
@@ -113,6 +113,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
     for (const { stop } of running) stop()
     upstream.stop()
     await redis?.stop()
+    unpin()
   }
 }
 

@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os'
 /** The contestant has one to itself; upstream, load and this process share the other. */
 export type Core = 'contestant' | 'load'
 
-const pinned = availableParallelism() > 1 && hasTaskset()
+const cores = availableParallelism()
+const pinned = cores > 1 && hasTaskset()
 
 export function areCoresPinned(): boolean {
   return pinned
@@ -20,8 +21,14 @@ export function spawnOn(
   return spawn('taskset', ['-c', coreNumber(core), command, ...args], options)
 }
 
-export function pinMyself(): void {
-  if (pinned) execFileSync('taskset', ['-a', '-p', '-c', coreNumber('load'), String(process.pid)])
+/** Until what it returns is called. */
+export function pinMyself(): () => void {
+  if (!pinned) return () => undefined
+  const to = (list: string): void => {
+    execFileSync('taskset', ['-a', '-p', '-c', list, String(process.pid)], { stdio: 'ignore' })
+  }
+  to(coreNumber('load'))
+  return () => to(`0-${cores - 1}`)
 }
 
 function coreNumber(core: Core): string {

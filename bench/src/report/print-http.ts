@@ -1,10 +1,8 @@
 import { printTable } from '../table.ts'
 import { WORKLOADS, type WorkloadName } from '../http/workloads.ts'
-import { median, ratios, spread, type Spread } from './numbers.ts'
+import { median, spread, type Spread } from './numbers.ts'
+import { BASELINE, ratioOf } from './ratios-of.ts'
 import type { HttpResults, RateSlice, Slice } from './results.ts'
-
-/** What all others are told as a multiple of. */
-export const BASELINE = 'node-proxy'
 
 export function printHttp(results: HttpResults): void {
   for (const [name, slices] of Object.entries(results.slices)) printSlices(results, name as WorkloadName, slices)
@@ -13,21 +11,26 @@ export function printHttp(results: HttpResults): void {
 }
 
 function printSlices(
-  { labels, method, memory }: HttpResults,
+  results: HttpResults,
   name: WorkloadName,
   slices: Readonly<Record<string, readonly Slice[]>>,
 ): void {
-  const baseline = slices[BASELINE]
-  const head = ['', 'per second', '(rounds)', 'x minimal', '(rounds)', 'CPU µs', 'p50 ms', 'p99 ms', 'RSS MB', 'failed']
+  const { labels, method, memory } = results
+  const head = [
+    '',
+    'per second',
+    '(rounds)',
+    `x ${BASELINE}`,
+    '(rounds)',
+    'CPU µs',
+    'p50 ms',
+    'p99 ms',
+    'RSS MB',
+    'failed',
+  ]
   const rows = Object.entries(slices).map(([contestant, own]) => {
     const speed = spread(own.map(({ perSecond }) => perSecond))
-    const ratio =
-      baseline === undefined
-        ? undefined
-        : ratios(
-            own.map(({ perSecond }) => perSecond),
-            baseline.map(({ perSecond }) => perSecond),
-          )
+    const ratio = ratioOf(results, name, contestant)
     return [
       labels[contestant] ?? contestant,
       whole(speed.median),
