@@ -62,7 +62,16 @@ for http --only <contestant,...>, --workload <name,...>, --rounds <number>.`,
   }
   // What is only looked at changes no page.
   const all = Object.keys(BENCHES).filter((name) => name !== 'report' || !quick)
-  for (const name of positionals.length === 0 ? all : positionals) await BENCHES[name]?.(options)
+  // What has been started ends with this process, however that is asked to.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+  try {
+    for (const name of positionals.length === 0 ? all : positionals) await BENCHES[name]?.(options)
+  } catch (error) {
+    // It was asked for what there is not.
+    if (!(error instanceof RangeError)) throw error
+    console.error(error.message)
+    process.exitCode = 2
+  }
 }
 
 function listOf(text: string): string[] {

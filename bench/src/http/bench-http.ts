@@ -43,11 +43,14 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
   const upstream = await startUpstream()
   const around: Around = { upstream: upstream.url, redisPort: redis?.port ?? 0 }
   const chosen = CONTESTANTS.filter(
-    ({ name, quick: isCore, needs }) =>
-      (only.length > 0 ? only.includes(name) : !quick || isCore) &&
-      !(needs === 'nginx' && nginxVersion() === undefined) &&
-      !(needs === 'redis' && redis === undefined),
+    (contestant) =>
+      (only.length > 0
+        ? only.includes(contestant.name)
+        : (!quick || contestant.quick) && takesPart(contestant, wanted)) &&
+      !(contestant.needs === 'nginx' && nginxVersion() === undefined) &&
+      !(contestant.needs === 'redis' && redis === undefined),
   )
+  const underLoad = known.some((name) => name !== 'start-up' && wanted(name))
   const running: Running[] = []
   try {
     const memory = new MemoryOfAll()
@@ -56,6 +59,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
       const started = await run(contestant, around)
       running.push(started)
       await expectCorrect(started)
+      if (!underLoad) continue
       progress(`warming up ${contestant.name}`)
       await closedLoop(started.port, workload('get'), quick ? 2 : 3)
     }
@@ -71,10 +75,14 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
       })
     }
     const rate = saturation(slices['get']?.['http-proxy-3'])
+    if (workloads.includes('at-rate') && rate === undefined)
+      throw new RangeError(
+        'The workload at-rate needs get, and http-proxy-3 among the contestants: theirs is the rate.',
+      )
     const atRate: Record<string, RateSlice[]> =
       wanted('at-rate') && rate !== undefined
         ? await takeTurnsAtRate(
-            running.filter(({ contestant }) => contestant.atRate),
+            running.filter(({ contestant }) => only.length > 0 || contestant.atRate),
             rate,
             { rounds: Math.min(rounds, 3), seconds: 5 },
           )
@@ -115,6 +123,10 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
     await redis?.stop()
     unpin()
   }
+}
+
+function takesPart({ workloads, atRate }: Contestant, wanted: (workload: string) => boolean): boolean {
+  return workloads.some(wanted) || wanted('start-up') || (atRate && wanted('at-rate'))
 }
 
 interface Turns {
@@ -217,5 +229,6 @@ function versionsOfAll(): Record<string, string> {
 
 function expectKnown(what: string, asked: readonly string[], known: readonly string[]): void {
   const unknown = asked.filter((name) => !known.includes(name))
-  if (unknown.length > 0) throw new Error(`Unknown ${what}: ${unknown.join(', ')}. There are: ${known.join(', ')}.`)
+  if (unknown.length > 0)
+    throw new RangeError(`Unknown ${what}: ${unknown.join(', ')}. There are: ${known.join(', ')}.`)
 }

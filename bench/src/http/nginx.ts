@@ -61,7 +61,7 @@ export function proxyNginx(upstream: URL, guarded: boolean): Promise<Nginx> {
     (port) => `${guarded ? zones : ''}
     upstream backend {
       server ${upstream.host};
-      keepalive 1024;
+      keepalive 8192;
       keepalive_requests 1000000000;
       keepalive_timeout 600s;
     }

@@ -10,7 +10,7 @@ const root = path.resolve(import.meta.dirname, '../../..')
 /** Writes what pages quote from the newest whole run of each bench, and prints what has become of the goals. */
 export function writeReport(): void {
   const all = newestResults()
-  if (all === undefined) throw new Error('There is no whole run of the bench "http" yet: pnpm bench http')
+  if (all === undefined) throw new RangeError('There is no whole run of the bench "http" yet: pnpm bench http')
   const blocks = blocksOf(all)
   for (const page of PAGES) {
     const file = path.join(root, page)

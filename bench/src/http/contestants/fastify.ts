@@ -1,6 +1,5 @@
 import type { Server } from 'node:http'
 import proxy from '@fastify/http-proxy'
-import limits from '@fastify/rate-limit'
 import fastify, { type FastifyInstance } from 'fastify'
 import { FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
 
@@ -10,6 +9,7 @@ export function plain(upstream: URL): Promise<Server> {
 
 /** Keys from a set, limits of @fastify/rate-limit in memory. */
 export async function guarded(upstream: URL): Promise<Server> {
+  const { default: limits } = await import('@fastify/rate-limit')
   const keys = new Set([LOAD_KEY, FEW_KEY])
   const app = fastify({ logger: false })
   app.addHook('onRequest', (request, reply, done) => {

@@ -1,7 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import express from 'express'
 import { createProxyServer } from 'http-proxy-3'
-import Koa from 'koa'
 import { keepAliveAgent } from './node-http.ts'
 
 type Forward = (req: IncomingMessage, res: ServerResponse) => void
@@ -16,11 +14,13 @@ export function onHttp(upstream: URL): Server {
   return createServer(forwarder(upstream))
 }
 
-export function onExpress(upstream: URL): Server {
+export async function onExpress(upstream: URL): Promise<Server> {
+  const { default: express } = await import('express')
   return createServer(express().use(forwarder(upstream)))
 }
 
-export function onKoa(upstream: URL): Server {
+export async function onKoa(upstream: URL): Promise<Server> {
+  const { default: Koa } = await import('koa')
   const forward = forwarder(upstream)
   const app = new Koa()
   // Else it prints each connection that ends with its slice.

@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http'
 import express, { type Express, type RequestHandler } from 'express'
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import { createProxyMiddleware } from 'http-proxy-middleware'
 import { FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
 import { keepAliveAgent } from './node-http.ts'
@@ -10,7 +9,8 @@ export function plain(upstream: URL): Server {
 }
 
 /** Keys from a set, limits of express-rate-limit in memory. */
-export function guarded(upstream: URL): Server {
+export async function guarded(upstream: URL): Promise<Server> {
+  const { ipKeyGenerator, rateLimit } = await import('express-rate-limit')
   const keys = new Set([LOAD_KEY, FEW_KEY])
   const app = express()
   app.use(((req, res, next) => {

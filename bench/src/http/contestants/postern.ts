@@ -10,12 +10,6 @@ import {
   type PrePlugin,
   type ResponsePlugin,
 } from '@postern/core'
-import { createGateway as onExpress } from '@postern/express'
-import { createGateway as onHttp, createServer } from '@postern/http'
-import { createGateway as onKoa } from '@postern/koa'
-import { redisStore } from '@postern/redis'
-import express from 'express'
-import Koa from 'koa'
 import { EXACT, EXACT_KEY, FEW, FEW_KEY, LOAD_KEY, MANY } from '../payloads.ts'
 import type { Setting } from './setting.ts'
 
@@ -57,8 +51,8 @@ export async function postern(
     upstream: { url: upstream.origin, maxQueued: 10_000 },
     ...CHAINS[chain],
   }
-  const store = chain === 'redis' ? { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix }) } : {}
-  const [server, gateway] = HOSTS[host](definition, { ...options, ...store })
+  const store = chain === 'redis' ? await onRedis(redisPort, prefix) : {}
+  const [server, gateway] = await HOSTS[host](definition, { ...options, ...store })
   await gateway.ready()
   if (definition.authentication !== undefined) {
     await makeKey(gateway, LOAD_KEY, MANY, 1)
@@ -77,26 +71,38 @@ async function makeKey({ sessions }: Gateway, key: string, rate: number, per: nu
   }
 }
 
-type Mount = (definition: DefinitionInput, options: GatewayOptions) => [Server, Gateway]
+type Mount = (definition: DefinitionInput, options: GatewayOptions) => Promise<[Server, Gateway]>
 
+/** Each loads its own host and no other, or start-up and memory would be those of all. */
 const HOSTS: Readonly<Record<Host, Mount>> = {
-  http(definition, options) {
-    const gateway = onHttp(definition, options)
+  async http(definition, options) {
+    const { createGateway } = await import('@postern/http')
+    const gateway = createGateway(definition, options)
     return [createPlainServer(gateway), gateway]
   },
-  createServer(definition, options) {
-    const gateway = onHttp(definition, options)
+  async createServer(definition, options) {
+    const { createGateway, createServer } = await import('@postern/http')
+    const gateway = createGateway(definition, options)
     return [createServer(gateway), gateway]
   },
-  express(definition, options) {
-    const gateway = onExpress(definition, options)
+  async express(definition, options) {
+    const { createGateway } = await import('@postern/express')
+    const { default: express } = await import('express')
+    const gateway = createGateway(definition, options)
     return [createPlainServer(express().use(gateway)), gateway]
   },
-  koa(definition, options) {
-    const gateway = onKoa(definition, options)
+  async koa(definition, options) {
+    const { createGateway } = await import('@postern/koa')
+    const { default: Koa } = await import('koa')
+    const gateway = createGateway(definition, options)
     const app = new Koa()
     app.silent = true
     app.use(gateway)
     return [createPlainServer(app.callback()), gateway]
   },
+}
+
+async function onRedis(redisPort: number, prefix: string): Promise<Pick<GatewayOptions, 'store'>> {
+  const { redisStore } = await import('@postern/redis')
+  return { store: redisStore({ url: `redis://127.0.0.1:${redisPort}`, prefix }) }
 }
