@@ -8,6 +8,7 @@ import {
   takeOutgoing,
 } from '@postern/core/host'
 import { besideHost } from './beside-host.ts'
+import { directWriter } from './direct-writer.ts'
 
 /** The calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
 export interface ResponseWriter {
@@ -17,6 +18,8 @@ export interface ResponseWriter {
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void
+  /** Calls `resume` whenever there is room for more; left out, that is when `res` says so. */
+  onDrain?(resume: () => void): void
 }
 
 const brokenOff = new WeakMap<ServerResponse, unknown>()
@@ -58,8 +61,9 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
     if (body instanceof ByteStream) body.cancel()
     return
   }
-  if (body instanceof ByteStream) stream(res, body, writer)
-  else writer.end(body)
+  const direct = writer === res ? (directWriter(res) ?? writer) : writer
+  if (body instanceof ByteStream) stream(res, body, direct)
+  else direct.end(body)
 }
 
 /** Node refuses a head it cannot send (one already sent by a middleware, say); then the connection ends, half-written or not. */
@@ -89,9 +93,9 @@ function byName(lines: readonly HeaderLine[]): OutgoingHttpHeaders {
 }
 
 function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): void {
-  // The head does not wait for the first byte of the body: an event stream may have none for minutes.
-  writer.flushHeaders()
-  res.on('drain', () => body.resume())
+  const resume = (): void => body.resume()
+  if (writer.onDrain === undefined) res.on('drain', resume)
+  else writer.onDrain(resume)
   res.once('close', () => body.cancel())
   body.consume({
     write: (chunk) => writer.write(chunk),
@@ -101,4 +105,6 @@ function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): 
       res.destroy()
     },
   })
+  // The head does not wait for the first byte of the body: an event stream may have none for minutes.
+  if (!res.writableEnded && !res.destroyed) writer.flushHeaders()
 }

@@ -42,13 +42,13 @@ export async function answerOfHost(
 /** Whether all there is to do is on the head: Koa sends the body as the application left it. */
 export function isAsLeft(ctx: Context, { response, ofStatus }: HostAnswer, answer: GatewayResponse): boolean {
   if (answer !== response || !GatewayResponse.body(answer).untouched) return false
-  return !ofStatus || (answer.status === ctx.status && GatewayHeaders.touched(answer.headers) === undefined)
+  return !ofStatus || (answer.status === ctx.status && GatewayHeaders.changed(answer.headers).size === 0)
 }
 
 /** Puts status and headers of an answer whose body nobody touched back on `ctx`; the body is still there, as the host left it. */
 export function applyHead(ctx: Context, response: GatewayResponse): void {
   if (ctx.status !== response.status) ctx.status = response.status
-  for (const name of GatewayHeaders.touched(response.headers) ?? []) {
+  for (const name of GatewayHeaders.changed(response.headers)) {
     if (isFramingField(name)) continue
     const values = response.headers.getAll(name)
     if (values.length === 0) ctx.remove(name)

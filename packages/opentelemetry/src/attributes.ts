@@ -24,6 +24,11 @@ export function methodInName(method: string): string {
   return known === '_OTHER' ? 'HTTP' : known
 }
 
+/** The convention has no minor version from HTTP/2 on. */
+export function protocolVersion(httpVersion: string): string {
+  return httpVersion === '2.0' ? '2' : httpVersion
+}
+
 /** Where a server is; of `host` and `host:port`, in brackets or not. */
 export function serverAttributes(host: string, scheme: string): Attributes {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(host)
@@ -53,6 +58,11 @@ export function withoutValues(query: string): string {
 
 /** `error.type`: of few values, and without what the error says. */
 export function errorType(error: unknown): string {
-  if (isGatewayError(error)) return error.code
-  return error instanceof Error ? error.name : typeof error
+  try {
+    if (isGatewayError(error)) return error.code
+    return error instanceof Error && typeof error.name === 'string' ? error.name : typeof error
+  } catch {
+    // Of what cannot even be looked at (a getter that throws, a revoked proxy) nothing more can be said.
+    return '_OTHER'
+  }
 }

@@ -2,6 +2,7 @@ import { metrics, type MeterProvider, trace, type TracerProvider } from '@opente
 import { GatewayError } from '@postern/core'
 import { bind } from './bind.ts'
 import { Durations } from './durations.ts'
+import type { ClientTrace } from './parents.ts'
 import { Spans } from './spans.ts'
 
 export interface OpenTelemetryOptions {
@@ -10,6 +11,11 @@ export interface OpenTelemetryOptions {
    * `plugin` one for each plugin call, too. Default `plugin`.
    */
   readonly depth?: 'request' | 'hook' | 'plugin' | undefined
+  /**
+   * Whether a request goes on with the trace its client names (`continue`), or begins one of its own that is linked to it
+   * (`link`): then what the client says of traces, and its baggage, is taken off. Default `continue`.
+   */
+  readonly clientTrace?: ClientTrace | undefined
   /** Also `http.server.request.duration` and `http.client.request.duration`. Default true. */
   readonly metrics?: boolean | undefined
   /** Shows the values of query parameters, but those of secrets; by default each is `***`. */
@@ -21,7 +27,8 @@ export interface OpenTelemetryOptions {
 
 const NAME = '@postern/opentelemetry'
 const DEPTHS = ['request', 'hook', 'plugin']
-const KNOWN = ['depth', 'metrics', 'queryValues', 'tracerProvider', 'meterProvider']
+const CLIENT_TRACES = ['continue', 'link']
+const KNOWN = ['depth', 'clientTrace', 'metrics', 'queryValues', 'tracerProvider', 'meterProvider']
 
 /**
  * Spans and metrics for everything gateways of this process do from now on. Call it once, after the SDK has started.
@@ -34,11 +41,11 @@ const KNOWN = ['depth', 'metrics', 'queryValues', 'tracerProvider', 'meterProvid
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): () => void {
   checkOptions(options)
-  const { depth = 'plugin', queryValues = false } = options
+  const { depth = 'plugin', clientTrace = 'continue', queryValues = false } = options
   const tracer = (options.tracerProvider ?? trace).getTracer(NAME)
   const durations =
     options.metrics === false ? undefined : new Durations((options.meterProvider ?? metrics).getMeter(NAME))
-  const spans = new Spans(tracer, durations, queryValues)
+  const spans = new Spans(tracer, durations, { queryValues, clientTrace })
   const stops = [
     bind('request', {
       enter: (request) => spans.enterRequest(request),
@@ -72,10 +79,15 @@ function checkOptions(options: OpenTelemetryOptions): void {
       'PSTN_OPTIONS_INVALID',
       `openTelemetry: unknown option "${unknown}"; known: ${KNOWN.join(', ')}.`,
     )
-  const { depth } = options
-  if (depth !== undefined && !DEPTHS.includes(depth))
-    throw new GatewayError(
-      'PSTN_OPTIONS_INVALID',
-      `openTelemetry: depth is ${JSON.stringify(depth)}; expected one of ${DEPTHS.join(', ')}.`,
-    )
+  for (const [name, known] of [
+    ['depth', DEPTHS],
+    ['clientTrace', CLIENT_TRACES],
+  ] as const) {
+    const value = options[name]
+    if (value !== undefined && !known.includes(value))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `openTelemetry: ${name} is ${JSON.stringify(value)}; expected one of ${known.join(', ')}.`,
+      )
+  }
 }

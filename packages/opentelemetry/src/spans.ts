@@ -3,7 +3,6 @@ import {
   type Context,
   context,
   createContextKey,
-  isSpanContextValid,
   propagation,
   type Span,
   SpanKind,
@@ -17,15 +16,19 @@ import {
   knownMethod,
   methodAttributes,
   methodInName,
+  protocolVersion,
   serverAttributes,
   splitTarget,
   withoutValues,
 } from './attributes.ts'
-import { LEAVING, RECEIVED } from './carriers.ts'
+import { LEAVING } from './carriers.ts'
 import type { Durations } from './durations.ts'
+import { type ClientTrace, placeOf } from './parents.ts'
 
-/** The SDK's own key, which is a symbol of the whole process: what looks for it makes no spans of its own. */
+/** The SDK's own keys, which are symbols of the whole process. What looks for this one makes no spans of its own. */
 const SUPPRESSED = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
+/** What stands here gives the instrumentation of `node:http` the route for its span and its metrics. */
+const RPC_METADATA = createContextKey('OpenTelemetry SDK Context Key RPC_METADATA')
 
 /** What is known of a request between its ends. */
 interface Open {
@@ -33,6 +36,8 @@ interface Open {
   readonly context: Context
   /** A client's own, and nobody else has a span for it. */
   readonly server: boolean
+  /** It came with baggage: what plugins leave of that is what goes on. */
+  readonly laden: boolean
   route: string
 }
 
@@ -41,35 +46,38 @@ interface OpenUpstream {
   readonly context: Context
 }
 
+interface SpanOptions {
+  readonly queryValues: boolean
+  readonly clientTrace: ClientTrace
+}
+
 export class Spans {
   readonly #tracer: Tracer
   readonly #durations: Durations | undefined
-  readonly #queryValues: boolean
+  readonly #options: SpanOptions
   readonly #requests = new WeakMap<object, Open>()
   readonly #parts = new WeakMap<object, Span>()
   readonly #upstreams = new WeakMap<object, OpenUpstream>()
 
-  constructor(tracer: Tracer, durations: Durations | undefined, queryValues: boolean) {
+  constructor(tracer: Tracer, durations: Durations | undefined, options: SpanOptions) {
     this.#tracer = tracer
     this.#durations = durations
-    this.#queryValues = queryValues
+    this.#options = options
   }
 
   enterRequest(trace: RequestTrace): Context {
     const { api, exchange, method, request, startedAt } = trace
-    const active = context.active()
-    const outer = spans.getSpanContext(active)
-    // A call of a plugin, or a request for which the server's own instrumentation has a span.
-    const server = trace.parent === undefined && (outer === undefined || !isSpanContextValid(outer))
-    const parent = server ? propagation.extract(active, request, RECEIVED) : active
-    const route = api.definition.listenPath
-    const { path, query } = splitTarget(trace.url)
+    const { definition } = api
     const agent = request.headers.get('user-agent')
+    const { parent, links, server } = placeOf(trace, this.#options.clientTrace)
+    const route = definition.listenPath
+    const { path, query } = splitTarget(trace.url)
     const span = this.#tracer.startSpan(
       `${methodInName(method)} ${route}`,
       {
         kind: server ? SpanKind.SERVER : SpanKind.INTERNAL,
         startTime: startedAt,
+        links,
         attributes: {
           ...methodAttributes(method),
           ...serverAttributes(request.host, request.scheme),
@@ -77,20 +85,22 @@ export class Spans {
           'url.path': path,
           ...(query !== '' && { 'url.query': this.#shown(query) }),
           'client.address': request.clientAddress,
-          'network.protocol.version': trace.httpVersion,
-          ...(agent !== null && { 'user_agent.original': agent }),
+          'network.protocol.version': protocolVersion(trace.httpVersion),
+          ...(agent !== null && !definition.secrets.headers.includes('user-agent') && { 'user_agent.original': agent }),
           ...apiAttributes(api),
         },
       },
       parent,
     )
-    const entered = spans.setSpan(parent, span)
-    this.#requests.set(exchange, { span, context: entered, server, route })
-    return entered
+    const laden = request.headers.has('baggage')
+    const open = { span, context: spans.setSpan(parent, span), server, laden, route }
+    this.#requests.set(exchange, open)
+    tellServer(open)
+    return open.context
   }
 
   leaveRequest(trace: RequestTrace): void {
-    const { exchange, method, request, code, cut = false, status = 499, durationMs = 0 } = trace
+    const { exchange, method, request, httpVersion, code, cut = false, status = 499, durationMs = 0 } = trace
     const open = this.#requests.get(exchange)
     if (open === undefined) return
     const { span, route } = open
@@ -107,14 +117,22 @@ export class Spans {
     if (failed) span.setStatus({ code: SpanStatusCode.ERROR })
     endSpan(span, trace)
     if (!open.server) return
-    const attributes = { 'http.request.method': knownMethod(method), 'url.scheme': request.scheme, ...outcome }
+    const attributes = {
+      'http.request.method': knownMethod(method),
+      'url.scheme': request.scheme,
+      'network.protocol.version': protocolVersion(httpVersion),
+      ...outcome,
+    }
     this.#durations?.server(durationMs, attributes, open.context)
   }
 
   enterHook(trace: HookTrace, visible: boolean): Context {
     const { api, exchange, hook, endpoint, startedAt } = trace
     const open = this.#requests.get(exchange)
-    if (open !== undefined && endpoint !== undefined) open.route = routeOf(api, endpoint)
+    if (open !== undefined && endpoint !== undefined) {
+      open.route = routeOf(api, endpoint)
+      tellServer(open)
+    }
     const parent = this.#within(exchange)
     if (!visible) return parent
     const attributes = {
@@ -154,13 +172,17 @@ export class Spans {
       {
         kind: SpanKind.CLIENT,
         startTime: startedAt,
-        attributes: { ...methodAttributes(request.method), ...this.#placeOf(target, trace.url), ...apiAttributes(api) },
+        attributes: { ...methodAttributes(request.method), ...this.#whereOf(target, trace.url), ...apiAttributes(api) },
       },
       parent,
     )
     const entered = spans.setSpan(parent, span)
-    propagation.inject(entered, request, LEAVING)
     this.#upstreams.set(trace, { span, context: entered })
+    // It belongs to the traceparent beside it: where that is not a client's own any more, neither may this be.
+    if (span.spanContext().traceState === undefined && propagation.fields().includes('tracestate'))
+      request.headers.delete('tracestate')
+    const laden = this.#requests.get(exchange)?.laden === true
+    propagation.inject(laden ? propagation.deleteBaggage(entered) : entered, request, LEAVING)
     // An instrumentation of the client library would make a second span of it, and send a second traceparent.
     return entered.setValue(SUPPRESSED, true)
   }
@@ -174,7 +196,7 @@ export class Spans {
       ...(status !== undefined && { 'http.response.status_code': status }),
       ...(failed && { 'error.type': status === undefined ? errorType(error) : String(status) }),
     }
-    const place = this.#placeOf(target, trace.url)
+    const place = this.#whereOf(target, trace.url)
     open.span.setAttributes({
       ...place,
       ...outcome,
@@ -198,7 +220,7 @@ export class Spans {
     return this.#requests.get(exchange)?.context ?? context.active()
   }
 
-  #placeOf(target: string | undefined, url: string): Attributes {
+  #whereOf(target: string | undefined, url: string): Attributes {
     if (target === undefined) return {}
     const { host, protocol } = new URL(target)
     const { path, query } = splitTarget(url)
@@ -209,7 +231,7 @@ export class Spans {
   }
 
   #shown(query: string): string {
-    return this.#queryValues ? query : withoutValues(query)
+    return this.#options.queryValues ? query : withoutValues(query)
   }
 }
 
@@ -218,6 +240,12 @@ function endSpan(
   { startedAt, durationMs = 0 }: RequestTrace | HookTrace | PluginTrace | UpstreamTrace,
 ): void {
   span.end(startedAt + durationMs)
+}
+
+/** The instrumentation of `node:http`, where there is one, knows no routes by itself. */
+function tellServer({ context: within, route }: Open): void {
+  const metadata = within.getValue(RPC_METADATA) as { type?: unknown; route?: string } | undefined
+  if (metadata?.type === 'http') metadata.route = route
 }
 
 function apiAttributes({ id, name }: ApiInfo): Attributes {

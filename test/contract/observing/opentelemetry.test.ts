@@ -5,7 +5,14 @@ import { Transform } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { isTracingSuppressed, W3CTraceContextPropagator } from '@opentelemetry/core'
+import {
+  CompositePropagator,
+  isTracingSuppressed,
+  RPCType,
+  setRPCMetadata,
+  W3CBaggagePropagator,
+  W3CTraceContextPropagator,
+} from '@opentelemetry/core'
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -18,7 +25,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
-import { defineApi, deny, respond } from '@postern/core'
+import { defineApi, deny, type PrePlugin, respond } from '@postern/core'
 import { openTelemetry, type OpenTelemetryOptions } from '@postern/opentelemetry'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { closeAll } from '../../support/cleanup.ts'
@@ -30,7 +37,9 @@ const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpan
 
 beforeAll(() => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  propagation.setGlobalPropagator(
+    new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
+  )
   trace.setGlobalTracerProvider(tracerProvider)
 })
 afterEach(closeAll)
@@ -164,6 +173,70 @@ describe('the spans of a request', () => {
     expect(received?.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent')).toHaveLength(1)
   })
 
+  it('pass on no tracestate that belongs to no trace', async () => {
+    const upstream = await upstreamOfTest()
+    const { url } = await run({ name: 'orders', upstream: upstream.url })
+    instrumented()
+    await fetch(url, { headers: { tracestate: 'a=1' } })
+    await spansAfter()
+    expect(upstream.received[0]?.headers).toHaveProperty('traceparent')
+    expect(upstream.received[0]?.headers).not.toHaveProperty('tracestate')
+  })
+
+  it.each<[string, PrePlugin, string | undefined]>([
+    ['nothing', () => undefined, 'user=ann;p=1,tier=gold'],
+    ['away', ({ headers }) => headers.delete('baggage'), undefined],
+    ['anew', ({ headers }) => headers.set('baggage', 'tier=free'), 'tier=free'],
+  ])('leave baggage to plugins: of one that makes it %s', async (_case, plugin, expected) => {
+    const upstream = await upstreamOfTest()
+    const seen: (string | undefined)[] = []
+    const look = (): void => void seen.push(propagation.getActiveBaggage()?.getEntry('user')?.value)
+    const { url } = await run({ name: 'orders', upstream: upstream.url, hooks: { pre: [plugin, look] } })
+    instrumented()
+    await fetch(url, { headers: { baggage: 'user=ann;p=1,tier=gold' } })
+    await spansAfter()
+    expect(upstream.received[0]?.headers['baggage']).toBe(expected)
+    expect(seen).toEqual(['ann'])
+  })
+
+  it('give the upstream the baggage of the application, where the client has none', async () => {
+    const upstream = await upstreamOfTest()
+    const { url, server } = await run({ name: 'orders', upstream: upstream.url })
+    const own = propagation.createBaggage({ region: { value: 'eu' } })
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) =>
+      context.with(propagation.setBaggage(context.active(), own), () => listener!(req, res)),
+    )
+    instrumented()
+    await fetch(url)
+    await spansAfter()
+    expect(upstream.received[0]?.headers['baggage']).toBe('region=eu')
+  })
+
+  it('are linked to the trace of the client where that is not to be believed', async () => {
+    const upstream = await upstreamOfTest()
+    const seen: string[] = []
+    const { url } = await run({
+      name: 'orders',
+      upstream: upstream.url,
+      hooks: { pre: [({ headers }) => void seen.push(...[...headers].map(([name]) => name))] },
+    })
+    instrumented({ clientTrace: 'link' })
+    await fetch(url, { headers: { traceparent: INCOMING, tracestate: 'a=1', baggage: 'user=ann' } })
+    const spans = await spansAfter()
+    const server = named(spans, 'GET /')
+    expect(server.kind).toBe(SpanKind.SERVER)
+    expect(server.parentSpanContext).toBeUndefined()
+    expect(server.links.map((link) => link.context.traceId)).toEqual([TRACE])
+    expect(seen).toContain('user-agent')
+    for (const name of ['traceparent', 'tracestate', 'baggage']) expect(seen).not.toContain(name)
+    const headers = upstream.received[0]?.headers
+    expect(headers?.['traceparent']).toContain(server.spanContext().traceId)
+    expect(headers).not.toHaveProperty('tracestate')
+    expect(headers).not.toHaveProperty('baggage')
+  })
+
   it('lie within the one of the server where its own instrumentation has made one', async () => {
     const { url, server } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
     const tracer = tracerProvider.getTracer('of the server')
@@ -182,6 +255,55 @@ describe('the spans of a request', () => {
     const spans = exporter.getFinishedSpans()
     expect(named(spans, 'GET /').kind).toBe(SpanKind.INTERNAL)
     expect(pathOf(named(spans, 'GET /'), spans)).toEqual(['outer', 'GET /'])
+  })
+
+  it.each([
+    ['alone', '/orders/7', '/orders'],
+    ['with an endpoint', '/orders/stock/7', '/orders/stock/:sku'],
+  ])('tell the one of the server of their route: %s', async (_case, path, expected) => {
+    const { url, server } = await run({
+      name: 'orders',
+      listenPath: '/orders/',
+      endpoints: { 'GET /stock/:sku': [() => undefined] },
+      hooks: { post: [() => respond(200, 'hello')] },
+    })
+    const metadata = { type: RPCType.HTTP as const, span: tracerProvider.getTracer('of the server').startSpan('outer') }
+    const within = setRPCMetadata(trace.setSpan(context.active(), metadata.span), metadata)
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) => context.with(within, () => listener!(req, res)))
+    instrumented()
+    await fetch(url + path)
+    await spansAfter()
+    expect(metadata).toMatchObject({ route: expected })
+  })
+
+  it('are of the server where all that is around them has ended: the server was started in it', async () => {
+    const { url, server } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
+    const boot = tracerProvider.getTracer('of the application').startSpan('boot')
+    boot.end()
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) => context.with(trace.setSpan(context.active(), boot), () => listener!(req, res)))
+    instrumented()
+    await fetch(url)
+    const span = named(await spansAfter(), 'GET /')
+    expect(span.kind).toBe(SpanKind.SERVER)
+    expect(span.parentSpanContext).toBeUndefined()
+  })
+
+  it('are of the server where what is around them is the client', async () => {
+    const { url, server } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
+    const [listener] = server.listeners('request') as http.RequestListener[]
+    server.removeAllListeners('request')
+    server.on('request', (req, res) =>
+      context.with(propagation.extract(context.active(), req.headers), () => listener!(req, res)),
+    )
+    instrumented()
+    await fetch(url, { headers: { traceparent: INCOMING } })
+    const span = named(await spansAfter(), 'GET /')
+    expect(span.kind).toBe(SpanKind.SERVER)
+    expect(span.parentSpanContext).toMatchObject({ spanId: 'b7ad6b7169203331' })
   })
 
   it('hold what plugins do, and the calls they make to other APIs', async () => {
@@ -270,6 +392,16 @@ describe('what went wrong', () => {
     )
   })
 
+  it('ends the span of a plugin also where what it threw cannot be looked at', async () => {
+    const odd = Object.defineProperty(new Error('odd'), 'name', {
+      get: () => {
+        throw new Error('no')
+      },
+    })
+    const spans = await failing({ hooks: { pre: [{ plugin: () => Promise.reject(odd), name: 'it' }] } })
+    expect(named(spans, 'plugin it').attributes).toMatchObject({ 'error.type': '_OTHER', 'postern.outcome': 'failed' })
+  })
+
   it('is none of the server below 500', async () => {
     const spans = await failing({ hooks: { pre: [() => deny(403, 'no')] } })
     const { status, attributes } = named(spans, 'GET /')
@@ -340,6 +472,17 @@ describe('secrets', () => {
     expect(text).not.toContain(key)
     expect(text).not.toContain('CANARY')
     expect(named(spans, 'GET /').attributes['url.query']).toBe('key=***&password=***')
+  })
+
+  it('are in no attribute: what the client calls itself, where the definition says so', async () => {
+    const { url } = await run({
+      name: 'orders',
+      hooks: { pre: [() => respond(200, 'hello')] },
+      secrets: { headers: ['User-Agent'] },
+    })
+    instrumented()
+    await fetch(url, { headers: { 'user-agent': 'CANARY' } })
+    expect(JSON.stringify(named(await spansAfter(), 'GET /').attributes)).not.toContain('CANARY')
   })
 
   it('are left out as well where the other values are asked for', async () => {
@@ -456,6 +599,32 @@ describe.each(applications)('the host application behind the gateway, on %s', (_
   })
 })
 
+describe.each(applications)(
+  'the host application behind the gateway, on %s, of a client not to be believed',
+  (_, mount) => {
+    it.each([
+      ['behind plugins', { pre: [() => undefined] }],
+      ['behind nothing', {}],
+    ])('%s sees nothing of what that says of traces', async (_case, hooks) => {
+      instrumented({ clientTrace: 'link' })
+      let seen: Readonly<Record<string, unknown>> = {}
+      const { url } = await mount(
+        { name: 'orders', hooks },
+        {
+          route: ({ headers }) => {
+            seen = headers
+            return { body: 'hello' }
+          },
+        },
+      )
+      await (await fetch(`${url}/7`, { headers: { traceparent: INCOMING, 'x-other': '1' } })).text()
+      await spansAfter()
+      expect(seen).toMatchObject({ 'x-other': '1' })
+      expect(seen).not.toHaveProperty('traceparent')
+    })
+  },
+)
+
 describe('the metrics of the convention', () => {
   it('are the durations of requests and of upstream calls, in its buckets', async () => {
     const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
@@ -479,6 +648,7 @@ describe('the metrics of the convention', () => {
       'http.request.method': 'GET',
       'http.response.status_code': 200,
       'http.route': '/orders',
+      'network.protocol.version': '1.1',
       'url.scheme': 'http',
     })
     expect(client?.attributes).toEqual({
@@ -503,7 +673,7 @@ describe('openTelemetry', () => {
     expect(exporter.getFinishedSpans()).toEqual([])
   })
 
-  it.each([{ depth: 'all' }, { spans: true }])('refuses %o', (options) => {
+  it.each([{ depth: 'all' }, { clientTrace: 'parent' }, { spans: true }])('refuses %o', (options) => {
     expect(() => openTelemetry(options as OpenTelemetryOptions)).toThrow(
       expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID' }),
     )

@@ -62,13 +62,17 @@ describe('the metrics of a plugin', () => {
     expect(sent).toEqual([])
   })
 
-  it('cost no request when their callback throws: it is warned about once', async () => {
-    const broken = watchProcess()
-    onTestFinished(
-      pluginMetrics(() => {
+  it.each<[string, () => void]>([
+    [
+      'throws',
+      () => {
         throw new Error('statsd is away')
-      }),
-    )
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('statsd is away'))],
+  ])('cost no request when their callback %s: it is warned about once', async (_case, send) => {
+    const broken = watchProcess()
+    onTestFinished(pluginMetrics(send))
     const { url } = await run({ name: 'orders', hooks: { pre: [() => deny(403, 'no')] } })
     const warnings = await warningsDuring(async () => {
       for (let i = 0; i < 2; i += 1) expect((await fetch(url)).status).toBe(403)

@@ -153,14 +153,21 @@ describe('the text for Prometheus', () => {
     expect(parseExposition(metrics.text()).samples).toEqual([])
   })
 
-  it.each([{ buckets: [1, 0.5] }, { buckets: [Number.NaN] }, { maxSeries: 0 }, { gateways: {} }, { gateway: [] }])(
-    'refuses %o',
-    (options) => {
-      expect(() => prometheus(options as PrometheusOptions)).toThrow(
-        expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID' }),
-      )
-    },
-  )
+  it.each([
+    { buckets: [1, 0.5] },
+    { buckets: [Number.NaN] },
+    { buckets: 5 },
+    { maxSeries: 0 },
+    { gateways: {} },
+    { gateways: [undefined] },
+    { gateways: [{}] },
+    { eventLoop: 20 },
+    { gateway: [] },
+  ])('refuses %o', (options) => {
+    expect(() => prometheus(options as unknown as PrometheusOptions)).toThrow(
+      expect.objectContaining({ code: 'PSTN_OPTIONS_INVALID' }),
+    )
+  })
 })
 
 function failAt(path: string): undefined {

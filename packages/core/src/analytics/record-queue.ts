@@ -45,6 +45,11 @@ export class RecordQueue {
     return taken
   }
 
+  /** The oldest one. */
+  shift(): AnalyticsRecord | undefined {
+    return this.#length === 0 ? undefined : this.#drop()
+  }
+
   list(): AnalyticsRecord[] {
     return Array.from({ length: this.#length }, (_, i) => this.#slots[(this.#head + i) % this.#slots.length]!)
   }

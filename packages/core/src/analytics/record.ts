@@ -74,7 +74,14 @@ export interface AnalyticsRecord {
   rawResponse: string
 }
 
+/** Those of a record no plugin has added anything to. */
+const FIELDS = 28
 const NESTED: ReadonlySet<string> = new Set(['timestamp', 'expireAt', 'tags', 'latency', 'network'])
+
+/** Whether it has the fields of every record and no others. */
+export function isPlain(record: AnalyticsRecord): boolean {
+  return Object.keys(record).length === FIELDS
+}
 
 /** A copy that shares nothing with the original. */
 export function copyRecord(record: AnalyticsRecord): AnalyticsRecord {
@@ -84,11 +91,65 @@ export function copyRecord(record: AnalyticsRecord): AnalyticsRecord {
     timestamp: new Date(timestamp),
     expireAt: new Date(expireAt),
     tags: [...tags],
-    latency: { ...latency, hooks: { ...latency.hooks } },
+    latency: { ...latency, hooks: reached(latency.hooks) },
     network: { ...network },
   }
   // Fields a plugin has added.
   for (const [name, value] of Object.entries(record) as [string, unknown][])
     if (typeof value === 'object' && !NESTED.has(name)) Object.assign(copy, { [name]: copyData(value, name) })
   return copy
+}
+
+/** One that is written over says `undefined` of the hooks that were not reached. */
+function reached(times: HookTimes): HookTimes {
+  return Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined))
+}
+
+/** Makes a plain record the copy of another one, in the objects it has. */
+export function overwrite(old: AnalyticsRecord, record: AnalyticsRecord): void {
+  old.timestamp.setTime(record.timestamp.getTime())
+  old.expireAt.setTime(record.expireAt.getTime())
+  old.apiId = record.apiId
+  old.apiName = record.apiName
+  old.apiVersion = record.apiVersion
+  old.orgId = record.orgId
+  old.apiKey = record.apiKey
+  old.alias = record.alias
+  old.oauthId = record.oauthId
+  old.tags.length = 0
+  old.tags.push(...record.tags)
+  old.method = record.method
+  old.host = record.host
+  old.path = record.path
+  old.rawPath = record.rawPath
+  old.originalPath = record.originalPath
+  old.originalUrl = record.originalUrl
+  old.listenPath = record.listenPath
+  old.trackPath = record.trackPath
+  old.contentLength = record.contentLength
+  old.userAgent = record.userAgent
+  old.clientAddress = record.clientAddress
+  old.responseCode = record.responseCode
+  old.code = record.code
+  old.upgraded = record.upgraded
+  old.latency.totalMs = record.latency.totalMs
+  old.latency.upstreamMs = record.latency.upstreamMs
+  old.latency.gatewayMs = record.latency.gatewayMs
+  overwriteTimes(old.latency.hooks, record.latency.hooks)
+  old.network.bytesIn = record.network.bytesIn
+  old.network.bytesOut = record.network.bytesOut
+  old.rawRequest = record.rawRequest
+  old.rawResponse = record.rawResponse
+}
+
+type Times = { -readonly [K in keyof HookTimes]: HookTimes[K] | undefined }
+
+function overwriteTimes(old: Times, times: HookTimes): void {
+  old.pre = times.pre
+  old.auth = times.auth
+  old.postAuth = times.postAuth
+  old.endpoint = times.endpoint
+  old.post = times.post
+  old.response = times.response
+  old.analytics = times.analytics
 }

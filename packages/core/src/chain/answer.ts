@@ -4,6 +4,7 @@ import type { Maybe } from '../hooks.ts'
 import { Unavailable } from '../forward/unavailable.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { toAnswer } from '../http/decision.ts'
+import { GatewayHeaders } from '../http/headers.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { BrokenTransform } from '../http/transforming.ts'
@@ -109,7 +110,7 @@ function fromBehind(exchange: Exchange, behind: Promise<GatewayResponse>): Promi
 
 /** Tells the client where its limits stand; what the upstream says of limits of its own is not about ours. */
 function withLimits({ limitHeaders }: Exchange, response: GatewayResponse): GatewayResponse {
-  if (limitHeaders !== undefined) for (const [name, value] of limitHeaders) response.headers.set(name, value)
+  if (limitHeaders !== undefined && limitHeaders.length > 0) GatewayHeaders.put(response.headers, limitHeaders)
   return response
 }
 

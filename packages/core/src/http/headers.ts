@@ -8,6 +8,8 @@ const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 // No server takes a line this long: what is refused here names the plugin that wrote it.
 const LONGEST = 65_536
 
+const NOTHING_PUT: readonly (readonly [name: string, value: string])[] = []
+
 /** What every reader of headers may do. Names are case-insensitive; `get` joins repeated fields with `, ` as the platform does. */
 export interface ReadonlyHeaders extends Iterable<[name: string, value: string]> {
   /** All values of a field joined with `, ` (`; ` for Cookie), or null when it is absent. */
@@ -33,6 +35,7 @@ export class GatewayHeaders implements ReadonlyHeaders {
   readonly #received: readonly string[]
   #own: string[] | undefined
   #touched: Set<string> | undefined
+  #put: readonly (readonly [name: string, value: string])[] = NOTHING_PUT
   #witness: LateWitness | undefined
 
   constructor(lines: readonly string[] = []) {
@@ -77,14 +80,11 @@ export class GatewayHeaders implements ReadonlyHeaders {
    * `PSTN_HEADER_INVALID`.
    */
   set(name: string, value: string | readonly string[]): void {
-    const texts = Array.isArray(value) ? value.map((one) => checked(name, one)) : [checked(name, value)]
+    const texts = Array.isArray(value) ? value.map((one) => checked(name, one)) : checked(name, value)
     const lines = this.#write(name)
     if (lines === undefined) return
-    const wanted = name.toLowerCase()
-    const first = lines.findIndex((line, i) => i % 2 === 0 && sameName(line, wanted))
-    const spelling = first === -1 ? name : lines[first]!
-    if (first !== -1) removeFrom(lines, wanted, first)
-    lines.splice(first === -1 ? lines.length : first, 0, ...texts.flatMap((text) => [spelling, text]))
+    if (typeof texts === 'string') replaceIn(lines, name, texts)
+    else replaceByMany(lines, name, texts)
   }
 
   /** Adds a line and keeps the others of that name. Throws as `set` does. */
@@ -115,7 +115,12 @@ export class GatewayHeaders implements ReadonlyHeaders {
     return headers.#received
   }
 
-  /** @internal Lower-case names that were changed since the request came in. */
+  /** @internal Lower-case names that anybody has changed since the message came in. */
+  static changed(headers: GatewayHeaders): ReadonlySet<string> {
+    return new Set([...(headers.#touched ?? []), ...headers.#put.map(([name]) => name.toLowerCase())])
+  }
+
+  /** @internal Lower-case names that plugins have changed since the message came in. */
   static touched(headers: GatewayHeaders): ReadonlySet<string> | undefined {
     return headers.#touched
   }
@@ -125,6 +130,13 @@ export class GatewayHeaders implements ReadonlyHeaders {
     headers.#witness = witness
   }
 
+  /** @internal Sets fields the gateway itself has made: nothing to check, and no plugin's doing. */
+  static put(headers: GatewayHeaders, fields: readonly (readonly [name: string, value: string])[]): void {
+    const lines = headers.#ownLines()
+    headers.#put = fields
+    for (const [name, value] of fields) replaceIn(lines, name, value)
+  }
+
   #write(name: string): string[] | undefined {
     if (this.#witness !== undefined) {
       this.#witness.lateChange()
@@ -132,8 +144,12 @@ export class GatewayHeaders implements ReadonlyHeaders {
     }
     this.#touched ??= new Set()
     this.#touched.add(name.toLowerCase())
+    return this.#ownLines()
+  }
+
+  #ownLines(): string[] {
     if (this.#own === undefined) {
-      this.#own = [...this.#lines]
+      this.#own = this.#lines.slice()
       this.#lines = this.#own
     }
     return this.#own
@@ -188,6 +204,26 @@ export function firstValue(lines: readonly string[], lowerCaseName: string): str
 /** Compares a name as sent with a lower-case one; the length test settles nearly all of them. */
 export function sameName(name: string, lowerCase: string): boolean {
   return name.length === lowerCase.length && (name === lowerCase || name.toLowerCase() === lowerCase)
+}
+
+/** One line of that name, in the place and the spelling of the first there was. */
+function replaceIn(lines: string[], name: string, text: string): void {
+  const wanted = name.toLowerCase()
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!sameName(lines[i]!, wanted)) continue
+    lines[i + 1] = text
+    removeFrom(lines, wanted, i + 2)
+    return
+  }
+  lines.push(name, text)
+}
+
+function replaceByMany(lines: string[], name: string, texts: readonly string[]): void {
+  const wanted = name.toLowerCase()
+  const first = lines.findIndex((line, i) => i % 2 === 0 && sameName(line, wanted))
+  const spelling = first === -1 ? name : lines[first]!
+  if (first !== -1) removeFrom(lines, wanted, first)
+  lines.splice(first === -1 ? lines.length : first, 0, ...texts.flatMap((text) => [spelling, text]))
 }
 
 function removeFrom(lines: string[], wanted: string, start: number): void {

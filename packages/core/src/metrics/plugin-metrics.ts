@@ -40,17 +40,25 @@ export function pluginMetrics(send: SendMetric): () => void {
   if (typeof send !== 'function')
     throw new GatewayError('PSTN_OPTIONS_INVALID', `pluginMetrics takes a function; found ${describe(send)}.`)
   let warned = false
+  // It would be nobody's to catch, and end the process for a number.
+  const failed = (error: unknown): void => {
+    if (!warned) process.emitWarning(`A callback of pluginMetrics threw ${describe(error)}.`, 'PosternWarning')
+    warned = true
+  }
+  const attempt: SendMetric = (...metric) => {
+    // An async function fits the type as well, and rejects instead.
+    const sent: unknown = send(...metric)
+    if (sent instanceof Promise) sent.catch(failed)
+  }
   return listen('plugin', (trace) => {
     try {
       const name = nameOf(trace)
       const { api, hook, plugin, outcome = 'failed', durationMs = 0 } = trace
       const tags = { api: api.name, hook, plugin, outcome }
-      send(name, 1, 'count', tags)
-      send(`${name}.exec_time`, Math.round(durationMs * 1e6), 'ns', tags)
+      attempt(name, 1, 'count', tags)
+      attempt(`${name}.exec_time`, Math.round(durationMs * 1e6), 'ns', tags)
     } catch (error) {
-      // It would be nobody's to catch, and end the process for a number.
-      if (!warned) process.emitWarning(`A callback of pluginMetrics threw ${describe(error)}.`, 'PosternWarning')
-      warned = true
+      failed(error)
     }
   })
 }

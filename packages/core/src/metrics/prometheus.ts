@@ -143,6 +143,15 @@ function recordFamilies(gateways: readonly Pick<Gateway, 'records'>[]): Family[]
 
 const KNOWN = ['gateways', 'eventLoop', 'buckets', 'maxSeries']
 
+function hasRecords(gateway: unknown): boolean {
+  return typeof (gateway as Partial<Gateway> | null | undefined)?.records?.dropped === 'number'
+}
+
+/** Of bounds that rise: of numbers, and each above the one before it. */
+function isAbove(bound: unknown, i: number, bounds: readonly unknown[]): boolean {
+  return Number.isFinite(bound) && (i === 0 || Number(bound) > Number(bounds[i - 1]))
+}
+
 function checkOptions(options: PrometheusOptions): void {
   const unknown = Object.keys(options).find((key) => !KNOWN.includes(key))
   if (unknown !== undefined)
@@ -150,14 +159,18 @@ function checkOptions(options: PrometheusOptions): void {
       'PSTN_OPTIONS_INVALID',
       `prometheus: unknown option "${unknown}"; known: ${KNOWN.join(', ')}.`,
     )
-  const { gateways, buckets, maxSeries } = options
-  if (gateways !== undefined && !Array.isArray(gateways))
+  const { gateways, buckets, maxSeries, eventLoop } = options
+  if (eventLoop !== undefined && typeof eventLoop !== 'boolean')
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `prometheus: eventLoop is ${describe(eventLoop)}; expected true or false.`,
+    )
+  if (gateways !== undefined && !(Array.isArray(gateways) && gateways.every(hasRecords)))
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
       `prometheus: gateways are ${describe(gateways)}; expected an array of what createGateway returns.`,
     )
-  const rising = buckets?.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!))
-  if (rising === false)
+  if (buckets !== undefined && !(Array.isArray(buckets) && buckets.every(isAbove)))
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
       `prometheus: buckets are ${describe(buckets)}; expected finite numbers that rise, in seconds.`,
