@@ -41,12 +41,15 @@ export async function costsOf(title: string, works: readonly Work[], { rounds, s
   return costs
 }
 
+/** What differs from time to time is done so often at least, however long that takes. */
+const LEAST = 25
+
 /** How often it can be done in about that time, once the compiler has seen it. */
 async function timesWithin(work: Work, sliceMs: number): Promise<number> {
   await take(work, 1)
   for (let times = 1; ; times *= 2) {
     const took = await take(work, times)
-    if (took >= sliceMs / 2) return Math.max(1, Math.round((times * sliceMs) / took))
+    if (took >= sliceMs / 2) return Math.max(LEAST, Math.round((times * sliceMs) / took))
   }
 }
 

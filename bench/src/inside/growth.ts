@@ -1,5 +1,6 @@
+import { getHeapStatistics } from 'node:v8'
 import { defineApi, memoryStore, type PrePlugin } from '@postern/core'
-import { createCore, type HostCall } from '@postern/core/host'
+import { createCore } from '@postern/core/host'
 import { progress } from '../progress.ts'
 import { keepFigures } from '../report/result-files.ts'
 import { printTable } from '../table.ts'
@@ -11,33 +12,58 @@ const passes: PrePlugin = () => undefined
 
 /** How the cost of one request grows with what a gateway has of everything. */
 export async function benchGrowth({ quick }: { readonly quick: boolean }): Promise<void> {
-  const series: readonly (readonly [string, readonly number[], (count: number) => Work | Promise<Work>])[] = [
+  const rounds = quick ? { rounds: 3, sliceMs: 30 } : { rounds: 7, sliceMs: 100 }
+  const ofPlugins = (count: number): Work =>
+    chainOf(
+      '',
+      Array.from({ length: count }, () => passes),
+    )
+  const series: readonly (readonly [string, readonly number[], (count: number) => Work])[] = [
     ['APIs', [1, 10, 100, 1_000], amongApis],
     ['endpoints', [1, 100, 1_000, 10_000], amongEndpoints],
-    [
-      'plugins',
-      [0, 1, 10, 100],
-      (count) =>
-        chainOf(
-          '',
-          Array.from({ length: count }, () => passes),
-        ),
-    ],
-    ['keys', quick ? [1, 1_000, 10_000] : [1, 1_000, 100_000, 1_000_000], amongKeys],
+    ['plugins', [0, 1, 10, 100], ofPlugins],
   ]
   const all: Costs[] = []
-  for (const [what, counts, workFor] of series) {
-    const works: Work[] = []
-    for (const count of counts) {
-      progress(`making ${count.toLocaleString('en')} ${what}`)
-      works.push({ ...(await workFor(count)), name: `${count.toLocaleString('en')} ${what}` })
-    }
-    const costs = await costsOf(what, works, { rounds: quick ? 3 : 7, sliceMs: quick ? 30 : 100 })
-    printCosts(`one request, by number of ${what}`, costs, works[0]!.name)
+  const told = (what: string, costs: readonly Costs[]): void => {
+    printCosts(`one request, by number of ${what}`, costs, costs[0]!.name)
     all.push(...costs)
   }
+  for (const [what, counts, workFor] of series)
+    told(
+      what,
+      await costsOf(
+        what,
+        counts.map((count) => named(workFor(count), count, what)),
+        rounds,
+      ),
+    )
+  const ofKeys: Costs[] = []
+  const sessions: Costs[] = []
+  // One after the other: a heap of a million sessions slows the collector down for everybody.
+  for (const count of quick ? [1, 1_000, 10_000] : [1, 1_000, 100_000, ...(hasRoomForAMillion() ? [1_000_000] : [])]) {
+    progress(`making ${count.toLocaleString('en')} keys`)
+    const { work, bytes } = await amongKeys(count)
+    ofKeys.push(...(await costsOf('keys', [named(work, count, 'keys')], rounds)))
+    if (count > 1) sessions.push({ name: `a session, of ${count.toLocaleString('en')}`, ns: [], bytes })
+  }
+  told('keys', ofKeys)
+  const title = 'memory of a session, with its name in this bench'
+  printTable(
+    title,
+    ['', 'bytes'],
+    sessions.map(({ name, bytes }) => [name, Math.round(bytes ?? 0).toLocaleString('en')]),
+  )
   await printEviction(quick)
-  keepFigures('growth', all, !quick)
+  keepFigures('growth', [...all, ...sessions], !quick)
+}
+
+function named(work: Work, count: number, what: string): Work {
+  return { ...work, name: `${count.toLocaleString('en')} ${what}` }
+}
+
+/** Of sessions, each with its two counters. */
+function hasRoomForAMillion(): boolean {
+  return getHeapStatistics().heap_size_limit > 3_500_000_000
 }
 
 function amongApis(count: number): Work {
@@ -45,8 +71,8 @@ function amongApis(count: number): Work {
     defineApi({ name: `api${i}`, listenPath: `/api${i}/`, upstream: 'http://127.0.0.1:9' }),
   )
   const core = createCore(apis, { forward: answersAtOnce })
-  const calls = inAnyOrder(apis.map((_, i) => callTo(`/api${i}/stock/7`)))
-  return { name: '', once: () => askCore(core, calls()) }
+  const next = inAnyOrder(apis.map((_, i) => `/api${i}/stock/7`))
+  return { name: '', once: () => askCore(core, callTo(next())) }
 }
 
 function amongEndpoints(count: number): Work {
@@ -54,12 +80,12 @@ function amongEndpoints(count: number): Work {
   const core = createCore(defineApi({ name: 'a', upstream: 'http://127.0.0.1:9', endpoints }), {
     forward: answersAtOnce,
   })
-  const calls = inAnyOrder(Array.from({ length: count }, (_, i) => callTo(`/things${i}/7`)))
-  return { name: '', once: () => askCore(core, calls()) }
+  const next = inAnyOrder(Array.from({ length: count }, (_, i) => `/things${i}/7`))
+  return { name: '', once: () => askCore(core, callTo(next())) }
 }
 
 /** Each with a rate and a quota, and all of them in use. */
-async function amongKeys(count: number): Promise<Work> {
+async function amongKeys(count: number): Promise<{ readonly work: Work; readonly bytes: number }> {
   const store = memoryStore({ sessionCapacity: count, counterCapacity: count * 2 })
   const core = createCore(
     defineApi({ name: 'orders', upstream: 'http://127.0.0.1:9', authentication: { token: true } }),
@@ -76,12 +102,9 @@ async function amongKeys(count: number): Promise<Work> {
   }
   globalThis.gc?.()
   const bytes = (process.memoryUsage().heapUsed - before) / count
-  if (count >= 1_000)
-    console.log(
-      `\n${count.toLocaleString('en')} sessions: ${Math.round(bytes)} bytes each, names of this bench among them`,
-    )
-  const calls = inAnyOrder(names.map((name) => callTo('/stock/7', ['Host', 'localhost', 'Authorization', name])))
-  return { name: '', once: () => askCore(core, calls()) }
+  const next = inAnyOrder(names)
+  const once = (): unknown => askCore(core, callTo('/stock/7', ['Host', 'localhost', 'Authorization', next()]))
+  return { work: { name: '', once }, bytes }
 }
 
 /** The store is full: each session that comes makes another one go. */
@@ -106,10 +129,10 @@ async function printEviction(quick: boolean): Promise<void> {
   await core.facade.close()
 }
 
-function inAnyOrder(calls: readonly HostCall[]): () => HostCall {
+function inAnyOrder(values: readonly string[]): () => string {
   let next = 0
   return () => {
-    next = (next + 7_919) % calls.length
-    return calls[next]!
+    next = (next + 7_919) % values.length
+    return values[next]!
   }
 }

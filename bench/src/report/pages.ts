@@ -15,6 +15,7 @@ export function blocksOf(all: AllResults): Readonly<Record<string, string>> {
     rate: atARate(all.http),
     memory: memory(all.http),
     inside: inside(all),
+    growth: growth(all.growth),
   }
 }
 
@@ -117,10 +118,16 @@ function inside({ chain, matching, limits }: AllResults): string {
   return rows.length === 0 ? 'Not measured.' : markdownTable(['', 'ns', 'bytes'], rows)
 }
 
+function growth(figures: Figures | undefined): string {
+  const rows = rowsOf(figures, Object.keys(figures?.ns ?? {}))
+  return rows.length === 0 ? 'Not measured.' : markdownTable(['', 'ns', 'bytes'], rows)
+}
+
 function rowsOf(figures: Figures | undefined, names: readonly string[]): string[][] {
   return names.map((name) => {
     const bytes = figures?.bytes[name]
-    return [name, whole(median(figures?.ns[name] ?? [])), bytes === undefined ? '' : whole(bytes)]
+    const rounds = figures?.ns[name] ?? []
+    return [name, rounds.length === 0 ? '' : whole(median(rounds)), bytes === undefined ? '' : whole(bytes)]
   })
 }
 

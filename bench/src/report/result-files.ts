@@ -38,6 +38,7 @@ export interface AllResults {
   readonly chain: Figures | undefined
   readonly matching: Figures | undefined
   readonly limits: Figures | undefined
+  readonly growth: Figures | undefined
 }
 
 /** Undefined without a run of `http`. */
@@ -45,7 +46,13 @@ export function newestResults(): AllResults | undefined {
   const http = newest('http') as HttpResults | undefined
   if (http === undefined) return undefined
   const figures = (bench: string): Figures | undefined => newest(bench) as Figures | undefined
-  return { http, chain: figures('chain'), matching: figures('matching'), limits: figures('limits') }
+  return {
+    http,
+    chain: figures('chain'),
+    matching: figures('matching'),
+    limits: figures('limits'),
+    growth: figures('growth'),
+  }
 }
 
 function newest(bench: string): unknown {
