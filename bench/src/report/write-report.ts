@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { printGoals } from './goals.ts'
@@ -17,6 +18,8 @@ export function writeReport(): void {
     writeFileSync(file, withBlocks(readFileSync(file, 'utf8'), blocks))
   }
   writeFileSync(path.join(root, CHART), chart(all.http))
+  // The results as well: what is kept is formatted like everything else.
+  execFileSync(path.join(root, 'node_modules/.bin/oxfmt'), [...PAGES, 'bench/results'], { cwd: root })
   console.log(`${[...PAGES, CHART].join(', ')}: written from the runs of ${all.http.at.slice(0, 10)}`)
   printGoals(all)
 }
