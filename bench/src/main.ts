@@ -6,7 +6,7 @@ import { benchChain } from './inside/chain.ts'
 import { benchGrowth } from './inside/growth.ts'
 import { benchMatching } from './inside/matching.ts'
 import { benchRecords } from './record-sinks.ts'
-import { benchSessions } from './sessions.ts'
+import { benchSessions } from './limits/sessions.ts'
 import { writeReport } from './report/write-report.ts'
 import { benchTracing } from './tracing.ts'
 

@@ -1,5 +1,5 @@
 import { median } from './report/numbers.ts'
-import type { Result, Workload } from './rounds.ts'
+import type { Result, Workload } from './limits/rounds.ts'
 
 /** Prints medians with the lowest and highest round, and how they compare with the baseline of the same round. */
 export function printResults({ name, rounds, trace }: Workload, results: readonly Result[], baseline: string): void {

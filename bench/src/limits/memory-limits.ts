@@ -3,8 +3,8 @@ import type { RateAlgorithm } from '@postern/core/store'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { evenTrace, keyLimits, keyNames } from './key-limits.ts'
 import { type Contestant, expectExact, type Limits, measure, type Workload } from './rounds.ts'
-import { keepFigures } from './report/result-files.ts'
-import { printResults } from './table.ts'
+import { keepFigures } from '../report/result-files.ts'
+import { printResults } from '../table.ts'
 
 /** Decisions of one process about a rate and a quota. */
 export async function benchMemory(quick: boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { progress } from './progress.ts'
+import { progress } from '../progress.ts'
 
 /** What decides whether a request passes; keys are numbered from 0. */
 export interface Limiter {
