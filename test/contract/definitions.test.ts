@@ -481,14 +481,15 @@ describe('options', () => {
     [
       'an unknown key',
       { foo: 1 },
-      'Unknown option "foo"; known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
+      'Unknown option "foo"; known: log, forward, engine, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     [
       'a key that is misspelt',
       { pluginDirectory: 'x' },
-      'Unknown option "pluginDirectory"; did you mean "pluginsDirectory"? known: log, forward, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
+      'Unknown option "pluginDirectory"; did you mean "pluginsDirectory"? known: log, forward, engine, store, policies, onStoreError, recordCapacity, sinks, recordQueue, plugins, pluginsDirectory, bundles, tykPathMatching.',
     ],
     ['a forwarder that is no function', { forward: 5 }, 'options.forward is 5; expected a function.'],
+    ['an unknown engine', { engine: 'http2' as never }, 'options.engine is "http2"; expected one of http1, undici.'],
     ['a negative capacity', { recordCapacity: -1 }, 'options.recordCapacity is -1; expected an integer, 0 or more.'],
     ['sinks that are no array', { sinks: 5 }, 'options.sinks is 5; expected an array of sinks.'],
     [

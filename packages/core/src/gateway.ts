@@ -79,7 +79,7 @@ export function createCore(
   options: GatewayOptions = {},
 ): GatewayCore {
   checkOptions(options)
-  const pools = new Pools()
+  const pools = new Pools(options.engine)
   const events = new Events()
   const records = new Recorder({
     capacity: options.recordCapacity ?? 1_000,

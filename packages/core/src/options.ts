@@ -11,6 +11,7 @@ import type { NamedPlugins } from './definition/plugin-references.ts'
 import type { TykPathMatching } from './definition/translation.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
+import type { Engine } from './forward/pools.ts'
 import { nearest } from './nearest.ts'
 import type { LogTarget } from './plugins/log.ts'
 import type { PolicyInput } from './session/policy.ts'
@@ -22,6 +23,8 @@ export interface GatewayOptions {
   readonly log?: LogTarget | undefined
   /** Sends requests instead of the built-in forwarder; a mock in a test, a transport of your own. */
   readonly forward?: Forwarder | undefined
+  /** What the built-in forwarder connects with. Default `http1`, connections of postern's own; `undici`: those of that library. */
+  readonly engine?: Engine | undefined
   /** Where sessions and counters live. Default: in this process; `redisStore(...)` of `@postern/redis` where one is not enough. */
   readonly store?: Store | undefined
   /** Policies by id, for the sessions that name them. */
@@ -55,6 +58,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 const KNOWN_OPTIONS = [
   'log',
   'forward',
+  'engine',
   'store',
   'policies',
   'onStoreError',
@@ -66,6 +70,7 @@ const KNOWN_OPTIONS = [
   'bundles',
   'tykPathMatching',
 ]
+const ENGINES = ['http1', 'undici']
 const PATH_MATCHING = ['whole', 'prefix', 'suffix', 'contains']
 
 /** @internal Throws `PSTN_OPTIONS_INVALID`. */
@@ -77,7 +82,7 @@ export function checkOptions(options: GatewayOptions): void {
   if (unknown !== undefined) {
     throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(unknown, KNOWN_OPTIONS))
   }
-  const { log, forward, recordCapacity } = options
+  const { log, forward, engine, recordCapacity } = options
   const missing =
     log === undefined
       ? undefined
@@ -90,6 +95,12 @@ export function checkOptions(options: GatewayOptions): void {
   }
   if (forward !== undefined && typeof forward !== 'function') {
     throw new GatewayError('PSTN_OPTIONS_INVALID', `options.forward is ${describe(forward)}; expected a function.`)
+  }
+  if (engine !== undefined && !ENGINES.includes(engine)) {
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `options.engine is ${describe(engine)}; expected one of ${ENGINES.join(', ')}.`,
+    )
   }
   if (recordCapacity !== undefined && !(Number.isInteger(recordCapacity) && recordCapacity >= 0)) {
     throw new GatewayError(

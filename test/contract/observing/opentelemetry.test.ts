@@ -501,7 +501,7 @@ describe('secrets', () => {
 describe('what instrumentation of the client library would do', () => {
   it('is suppressed: there is one span and one traceparent for each upstream call', async () => {
     const upstream = await upstreamOfTest()
-    const { url } = await run({ name: 'orders', upstream: upstream.url })
+    const { url } = await run({ name: 'orders', upstream: upstream.url }, { engine: 'undici' })
     const suppressed: boolean[] = []
     const created = (): void => void suppressed.push(isTracingSuppressed(context.active()))
     subscribe('undici:request:create', created)

@@ -1,45 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { isIP } from 'node:net'
-import { buildConnector, Pool } from 'undici'
 import type { Upstream } from '../api.ts'
 import { GatewayError } from '../errors.ts'
-import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
-import { upstreamSocket } from './upstream-socket.ts'
+import { connector, type Outside, type PoolSettings } from './connector.ts'
+import type { UpstreamPool } from './exchange.ts'
+import { Deadlines } from './http1/deadlines.ts'
+import { Http1Pool } from './http1/pool.ts'
+import { UndiciPool } from './undici-pool.ts'
 
-/** What makes two upstreams need different connections. */
-export interface PoolSettings {
-  readonly connectTimeoutMs: number
-  readonly verifyTls: boolean
-}
-
-/**
- * How connections are made. TLS names no server that has an address only (RFC 6066 3); left out, undici would name the
- * client's Host instead.
- */
-function connector(settings: PoolSettings, guarded: boolean, outside: Outside): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: settings.connectTimeoutMs,
-    rejectUnauthorized: settings.verifyTls,
-    ...(guarded && { lookup: guardedLookup }),
-  })
-  return (options, done) => {
-    // An address is not looked up.
-    if (guarded && isLinkLocal(options.hostname)) {
-      done(forbidden(options.hostname), null)
-      return
-    }
-    const named = isIP((options.servername ?? '').replaceAll(/[[\]]/g, '')) === 0
-    outside(() =>
-      connect(named ? options : { ...options, servername: '' }, (...[error, socket]) => {
-        if (error === null) done(null, upstreamSocket(socket))
-        else done(error, null)
-      }),
-    )
-  }
-}
-
-/** Runs something outside of the request that happens to need it first. */
-type Outside = (work: () => void) => void
+/** Whose connections requests go out on. */
+export type Engine = 'http1' | 'undici'
 
 function keyOf(origin: string, { connectTimeoutMs, verifyTls }: PoolSettings, guarded: boolean): string {
   return `${origin} ${connectTimeoutMs} ${verifyTls} ${guarded}`
@@ -50,16 +19,22 @@ const MAX_POOLS = 1_000
 
 /** Keep-alive connections, one pool per origin and TLS settings: a connection is never shared across either. */
 export class Pools {
-  readonly #pools = new Map<string, Pool>()
-  readonly #retired = new Set<Pool>()
+  readonly #pools = new Map<string, UpstreamPool>()
+  readonly #retired = new Set<UpstreamPool>()
   /** How many APIs have a target there. */
   readonly #holders = new Map<string, number>()
   /** A connection outlives the request it was made for, and what is stored for that one is not for those that follow. */
   readonly #outside: Outside = AsyncLocalStorage.snapshot()
+  readonly #engine: Engine
+  readonly #deadlines = new Deadlines(this.#outside)
   #closed = false
 
+  constructor(engine: Engine = 'http1') {
+    this.#engine = engine
+  }
+
   /** `guarded`: no link-local address is connected to. */
-  get(origin: string, settings: PoolSettings, guarded: boolean): Pool {
+  get(origin: string, settings: PoolSettings, guarded: boolean): UpstreamPool {
     const key = keyOf(origin, settings, guarded)
     const known = this.#pools.get(key)
     if (known !== undefined) {
@@ -68,10 +43,11 @@ export class Pools {
     }
     if (this.#closed) throw new GatewayError('PSTN_CLOSED', 'The gateway was closed.')
     if (this.#pools.size >= MAX_POOLS) this.#retireOldest()
-    const pool = new Pool(origin, {
-      pipelining: 1,
-      connect: connector(settings, guarded, this.#outside),
-    })
+    const connect = connector(settings, guarded, this.#outside)
+    const pool =
+      this.#engine === 'undici'
+        ? new UndiciPool(origin, connect)
+        : new Http1Pool(origin, connect, this.#deadlines, this.#outside)
     this.#pools.set(key, pool)
     return pool
   }
@@ -97,7 +73,7 @@ export class Pools {
   }
 
   /** A Map keeps insertion order: its first pool is the one unused for longest. */
-  #keepRecent(key: string, pool: Pool): void {
+  #keepRecent(key: string, pool: UpstreamPool): void {
     this.#pools.delete(key)
     this.#pools.set(key, pool)
   }
@@ -108,7 +84,7 @@ export class Pools {
     this.#retire(...oldest)
   }
 
-  #retire(key: string, pool: Pool): void {
+  #retire(key: string, pool: UpstreamPool): void {
     this.#pools.delete(key)
     this.#retired.add(pool)
     const done = (): void => void this.#retired.delete(pool)

@@ -1,10 +1,10 @@
-import type { Readable } from 'node:stream'
 import type { UpstreamSettings } from '../definition/upstream-defaults.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteStream, type ByteProducer } from '../http/byte-stream.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import type { UpstreamUrl } from '../http/upstream-url.ts'
+import { type Asker, type Exchange, EXPECTS_BODY } from './exchange.ts'
 import type { Lease } from './lease.ts'
 import type { Leases } from './leases.ts'
 import type { Pools } from './pools.ts'
@@ -24,26 +24,23 @@ export interface Road {
   readonly maxBufferedBytes: number
 }
 
-const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH'])
 /** Twice is as good as once (RFC 9110 9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /**
- * One request on its way: undici's callbacks become one response whose body is pushed as it arrives. An attempt that no
- * upstream can have acted on is made again.
+ * One request on its way: what its connection tells becomes one response whose body is pushed as it arrives. An attempt
+ * that no upstream can have acted on is made again.
  */
-export class Sending implements ByteProducer {
+export class Sending implements ByteProducer, Asker {
   readonly #road: Road
   readonly #request: GatewayRequest
   readonly #content: Buffer | ByteStream | undefined
   readonly #resolve: (response: GatewayResponse) => void
   readonly #reject: (error: unknown) => void
-  #stream: Readable | undefined
   #lease: Lease | undefined
   #tried: UpstreamUrl[] | undefined
   #failure: GatewayError | undefined
-  #abort: ((error?: Error) => void) | undefined
-  #resume: () => void = () => undefined
+  #exchange: Exchange | undefined
   #body: ByteStream | undefined
   /** Something of an answer has arrived for this attempt. */
   #started = false
@@ -96,22 +93,19 @@ export class Sending implements ByteProducer {
     const content = this.#content
     try {
       const { method, target, headers } = requestHead(this.#request, lease.url, settings, pathPrefix)
-      const length = content instanceof ByteStream ? streamLength(this.#request) : content?.length
-      // An empty body is announced where one is expected, so that a server need not wait for it (RFC 9110 8.6).
-      if (length !== undefined && (length > 0 || EXPECTS_BODY.has(method)))
-        headers.push('Content-Length', String(length))
-      if (content instanceof ByteStream) this.#stream ??= content.toReadable()
+      const length = content instanceof ByteStream ? streamLength(this.#request) : (content?.length ?? 0)
+      const { headersTimeoutMs, bodyTimeoutMs } = settings
       pools.get(origin, settings, lease.guarded).dispatch(
         {
           origin,
-          // The certificate is the upstream's, whatever host the client asked for.
-          ...(serverName !== undefined && { servername: serverName }),
+          serverName,
           method,
-          path: target,
+          target,
           headers,
-          body: content instanceof ByteStream ? this.#stream! : (content ?? null),
-          headersTimeout: settings.headersTimeoutMs,
-          bodyTimeout: settings.bodyTimeoutMs,
+          body: content,
+          length: length === 0 && !EXPECTS_BODY.has(method) ? undefined : length,
+          headersTimeoutMs,
+          bodyTimeoutMs,
         },
         this,
       )
@@ -122,49 +116,43 @@ export class Sending implements ByteProducer {
     }
   }
 
-  onConnect(abort: (error?: Error) => void): void {
-    this.#abort = abort
-    if (GatewayRequest.cancelReason(this.#request) !== undefined) abort()
+  connected(exchange: Exchange): void {
+    this.#exchange = exchange
+    if (GatewayRequest.cancelReason(this.#request) !== undefined) exchange.abort(this)
   }
 
-  onResponseStarted(): void {
+  started(): void {
     this.#started = true
   }
 
-  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
-    const lines = rawHeaders.map((bytes) => bytes.toString('latin1'))
-    this.#resume = resume
+  head(status: number, lines: readonly string[], whole: Buffer | undefined): void {
     this.#settled = true
     this.#judged = true
     try {
       const headers = responseHeaders(status, lines)
       this.#lease?.answered(status)
-      this.#body = new ByteStream(this)
-      // The length of a 304 is that of the answer there would have been; the client library waits for its bytes.
-      if (status === 204 || status === 304) this.#body.end()
-      this.#resolve(new GatewayResponse(status, headers, this.#body, this.#road.maxBufferedBytes))
+      if (whole === undefined) this.#body = new ByteStream(this)
+      // The length of a 304 is that of the answer there would have been; undici waits for its bytes.
+      if (status === 204 || status === 304) this.#body?.end()
+      this.#resolve(new GatewayResponse(status, headers, whole ?? this.#body, this.#road.maxBufferedBytes))
     } catch (error) {
       this.#lease?.failed(error as GatewayError)
       this.#reject(error)
-      this.#abort?.()
-      return false
+      this.#exchange?.abort(this)
     }
-    return true
   }
 
-  onData(chunk: Buffer): boolean {
-    // Given again to look whether there is more, by when the connection may be at its end: no time to pause.
-    if (chunk.length === 0) return true
+  data(chunk: Buffer): boolean {
     return this.#body?.push(chunk) ?? true
   }
 
-  onComplete(): void {
+  end(): void {
     this.#endLease()
     this.#body?.end()
   }
 
-  onError(cause: Error): void {
-    const connected = this.#abort !== undefined
+  error(cause: Error): void {
+    const connected = this.#exchange !== undefined
     // Who could not be reached is to blame for that, also where the client has lost its patience over it.
     const gone = connected ? GatewayRequest.cancelReason(this.#request) : undefined
     const error = upstreamError(cause, this.#body !== undefined, gone)
@@ -177,7 +165,7 @@ export class Sending implements ByteProducer {
     this.#failure = error
     if (url !== undefined && !isOwnFault(cause)) (this.#tried ??= []).push(url)
     if (this.#mayRepeat(cause, error, connected)) {
-      this.#abort = undefined
+      this.#exchange = undefined
       this.send()
       return
     }
@@ -205,9 +193,9 @@ export class Sending implements ByteProducer {
     return this.#content === undefined || (this.#content instanceof Buffer && this.#content.length === 0)
   }
 
-  /** The client has gone, or its time is up. While it connects, undici cannot be told: its connection is kept for others. */
+  /** The client has gone, or its time is up. While it connects there is nothing to abort: its connection is kept for others. */
   #giveUp(): void {
-    if (this.#abort !== undefined) this.#abort()
+    if (this.#exchange !== undefined) this.#exchange.abort(this)
     else if (!this.#settled) {
       this.#settled = true
       this.#reject(goneWith(this.#request))
@@ -222,11 +210,11 @@ export class Sending implements ByteProducer {
   }
 
   resume(): void {
-    this.#resume()
+    this.#exchange?.resume(this)
   }
 
   cancel(): void {
-    this.#abort?.()
+    this.#exchange?.abort(this)
   }
 }
 

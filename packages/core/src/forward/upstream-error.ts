@@ -1,17 +1,26 @@
 import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts'
 
-const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+const TIMEOUTS = new Set([
+  'ERR_UPSTREAM_LATE',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
+])
 const INVALID = /^(?:HPE_|UND_ERR_(?:RES|HEADERS_OVERFLOW|RESPONSE))/
 
 /** What is wrong with the request or with us: it says nothing about the upstream. */
 const OWN_FAULTS = new Set([
+  'ERR_UNSENDABLE',
+  'ERR_BODY_LENGTH',
+  'ERR_POOL_CLOSED',
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   'UND_ERR_DESTROYED',
   'UND_ERR_CLOSED',
 ])
-const HANG_UPS = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+const HANG_UPS = new Set(['ERR_UPSTREAM_CLOSED', 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 export function isOwnFault(cause: Error): boolean {
   return OWN_FAULTS.has((cause as NodeJS.ErrnoException).code ?? '')

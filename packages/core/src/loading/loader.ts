@@ -9,8 +9,8 @@ import type { Forwarder } from '../forward/forwarder.ts'
 import { Leases } from '../forward/leases.ts'
 import type { Pools } from '../forward/pools.ts'
 import type { TargetReport } from '../forward/targets.ts'
-import { undiciCheck } from '../forward/undici-check.ts'
-import { undiciForwarder } from '../forward/undici-forwarder.ts'
+import { upstreamCheck } from '../forward/upstream-check.ts'
+import { upstreamForwarder } from '../forward/upstream-forwarder.ts'
 import { upgradeForwarder, withUpgrades } from '../forward/upgrade-forwarder.ts'
 import { compileTrust } from '../http/client.ts'
 import type { LogTarget } from '../plugins/log.ts'
@@ -188,7 +188,7 @@ export class Loader {
   /** Not before it serves: of what is never taken over nobody is to hear. */
   #begin({ info, leases, customForwarder, definition: { upstream } }: LoneApi): void {
     if (customForwarder || upstream === undefined) return
-    leases.watch(undiciCheck(this.#shop.pools, upstream))
+    leases.watch(upstreamCheck(this.#shop.pools, upstream))
     if (!upstream.verifyTls)
       this.#shop.events.warn(
         `verifyTls ${info.id}`,
@@ -224,7 +224,7 @@ export class Loader {
       trust: compileTrust(definition.trustedProxies),
       masks: new Masks(definition.secrets, definition.authentication.idExtractor?.source === 'body'),
       forward:
-        forward ?? withUpgrades(undiciForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
+        forward ?? withUpgrades(upstreamForwarder(pools, leases, definition), upgradeForwarder(leases, definition)),
       customForwarder,
       // Of the API, whatever its version: what is forgotten concerns those who are asked in the older one as well.
       forgets: old?.api.forgets ?? { count: 0 },

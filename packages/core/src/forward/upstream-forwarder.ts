@@ -8,8 +8,8 @@ import type { Leases } from './leases.ts'
 import type { Pools } from './pools.ts'
 import { type Road, Sending } from './sending.ts'
 
-/** Forwards over undici's keep-alive pools. `pathPrefix` is put back in front of the path when the listen path is not stripped. */
-export function undiciForwarder(pools: Pools, leases: Leases, definition: ApiDefinition): Forwarder {
+/** Forwards over keep-alive connections. `pathPrefix` is put back in front of the path when the listen path is not stripped. */
+export function upstreamForwarder(pools: Pools, leases: Leases, definition: ApiDefinition): Forwarder {
   const road: Road = {
     pools,
     leases,

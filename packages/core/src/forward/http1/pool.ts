@@ -1,0 +1,153 @@
+import { isIP } from 'node:net'
+import type { buildConnector } from 'undici'
+import type { Outside } from '../connector.ts'
+import type { Asker, Message, UpstreamPool } from '../exchange.ts'
+import { Connection, type ConnectionKeeper } from './connection.ts'
+import type { Deadlines } from './deadlines.ts'
+
+interface Waiting {
+  readonly message: Message
+  readonly asker: Asker
+}
+
+/**
+ * Connections of our own to one origin. How many there may be is the affair of leases: whoever asks gets the one that was
+ * used last, or a new one.
+ */
+export class Http1Pool implements UpstreamPool, ConnectionKeeper {
+  readonly #origin: URL
+  readonly #connect: buildConnector.connector
+  readonly #deadlines: Deadlines
+  readonly #outside: Outside
+  readonly #all = new Set<Connection>()
+  readonly #idle: Connection[] = []
+  readonly #waiting: Waiting[] = []
+  #connecting = 0
+  #serving = false
+  #closing = false
+  #destroyed: Error | undefined
+  #onEmpty: (() => void) | undefined
+
+  constructor(origin: string, connect: buildConnector.connector, deadlines: Deadlines, outside: Outside) {
+    this.#origin = new URL(origin)
+    this.#connect = connect
+    this.#deadlines = deadlines
+    this.#outside = outside
+  }
+
+  dispatch(message: Message, asker: Asker): void {
+    if (this.#destroyed !== undefined) {
+      asker.error(this.#destroyed)
+      return
+    }
+    this.#waiting.push({ message, asker })
+    this.#serveSoon()
+  }
+
+  /**
+   * When the sockets of this turn of the event loop have been read: what an upstream has said to nobody must not be there
+   * when a request leaves, and one that has closed a connection must not get it.
+   */
+  #serveSoon(): void {
+    if (this.#serving) return
+    this.#serving = true
+    this.#outside(() => setImmediate(this.#serveNow))
+  }
+
+  readonly #serveNow = (): void => {
+    this.#serving = false
+    this.#serve()
+  }
+
+  #serve(): void {
+    while (this.#waiting.length > 0) {
+      const connection = this.#idle.pop()
+      if (connection === undefined) break
+      if (!connection.usable) continue
+      const { message, asker } = this.#waiting.shift()!
+      connection.ask(message, asker)
+    }
+    while (this.#connecting < this.#waiting.length) this.#open(this.#waiting[this.#connecting]!.message)
+  }
+
+  #open({ serverName }: Message): void {
+    this.#connecting += 1
+    const { host, hostname, protocol, port } = this.#origin
+    const bare = hostname.replaceAll(/[[\]]/g, '')
+    this.#connect(
+      {
+        host,
+        hostname: isIP(bare) === 0 ? hostname : bare,
+        protocol,
+        port,
+        // The certificate is the upstream's, whatever host the client asked for.
+        ...(serverName !== undefined && { servername: serverName }),
+      },
+      (...[error, socket]) => {
+        this.#connecting -= 1
+        if (error !== null) this.#unreached(error)
+        else if (this.#destroyed !== undefined) socket.on('error', () => undefined).destroy()
+        else {
+          const connection = new Connection(socket, this, this.#deadlines)
+          this.#all.add(connection)
+          this.onFree(connection)
+          this.#serve()
+        }
+        this.#settle()
+      },
+    )
+  }
+
+  /** For every one that waits there is an attempt: another one's may be its own. */
+  #unreached(error: Error): void {
+    if (this.#waiting.length > this.#connecting) this.#waiting.shift()!.asker.error(error)
+  }
+
+  onFree(connection: Connection): void {
+    this.#idle.push(connection)
+    if (this.#waiting.length > 0) this.#serveSoon()
+    else if (this.#closing) connection.destroy()
+  }
+
+  onGone(connection: Connection): void {
+    const at = this.#idle.lastIndexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+  }
+
+  onClosed(connection: Connection): void {
+    this.#all.delete(connection)
+    this.#settle()
+  }
+
+  close(): Promise<void> {
+    this.#closing = true
+    for (const connection of [...this.#idle]) connection.destroy()
+    return this.#emptied()
+  }
+
+  destroy(): Promise<void> {
+    const error = Object.assign(new Error('The gateway was closed.'), { code: 'ERR_POOL_CLOSED' })
+    this.#destroyed = error
+    for (const connection of [...this.#all]) connection.destroy(error)
+    for (const { asker } of this.#waiting.splice(0)) asker.error(error)
+    return this.#emptied()
+  }
+
+  #emptied(): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#onEmpty
+      this.#onEmpty = () => {
+        before?.()
+        resolve()
+      }
+      this.#settle()
+    })
+  }
+
+  /** Nobody is under way any more. */
+  #settle(): void {
+    if (this.#all.size > 0 || (this.#destroyed === undefined && this.#connecting + this.#waiting.length > 0)) return
+    this.#onEmpty?.()
+    this.#onEmpty = undefined
+  }
+}
