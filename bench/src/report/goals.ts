@@ -14,7 +14,7 @@ interface Goal {
 }
 
 /** The engine the chain stands on unless a definition says otherwise, with no chain around it. */
-const BARE_ENGINE = 'bare-engine-undici'
+const BARE_ENGINE = 'bare-engine'
 const HOSTS = { http: 'node:http', express: 'Express', koa: 'Koa' } as const
 const WHAT = { get: 'small GET', post: 'POST 1 KiB' } as const
 const GUARD = 'postern-http-guard'

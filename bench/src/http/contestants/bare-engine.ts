@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { ByteStream } from '@postern/core/host'
 import { type Dispatcher, Pool } from 'undici'
+import { Pools } from '../../../../packages/core/dist/forward/pools.js'
 
 /** Of one connection only. */
 const HOP_BY_HOP = new Set([
@@ -67,9 +69,63 @@ class Onto implements Dispatcher.DispatchHandler {
   }
 }
 
-function endToEnd(lines: readonly string[]): string[] {
+/** Said first, and with the body. */
+const MADE_ANEW = new Set([...HOP_BY_HOP, 'host', 'content-length'])
+
+/** postern's own connections straight onto the response, with the same bare rules. */
+export function bareHttp1(upstream: URL): Server {
+  const pool = new Pools('http1').get(upstream.origin, { connectTimeoutMs: 10_000, verifyTls: true }, false)
+  return createServer((req, res) => {
+    const declared = req.headers['content-length']
+    const hasBody = declared !== undefined || req.headers['transfer-encoding'] !== undefined
+    let onward: Parameters<Asker['connected']>[0] | undefined
+    const asker: Asker = {
+      connected: (exchange) => void (onward = exchange),
+      started: () => undefined,
+      head(status, lines, whole) {
+        res.writeHead(status, endToEnd(lines))
+        if (whole === undefined) res.on('drain', () => onward?.resume(asker))
+        else res.write(whole)
+      },
+      data: (chunk) => res.write(chunk),
+      end: () => void res.end(),
+      error: () => void res.destroy(),
+    }
+    res.once('close', () => {
+      if (!res.writableFinished) onward?.abort(asker)
+    })
+    pool.dispatch(
+      {
+        origin: upstream.origin,
+        serverName: undefined,
+        method: req.method ?? 'GET',
+        target: req.url ?? '/',
+        headers: ['Host', req.headers.host ?? upstream.host, ...endToEnd(req.rawHeaders, MADE_ANEW)],
+        body: hasBody ? streamOf(req) : undefined,
+        length: declared === undefined ? undefined : Number(declared),
+        headersTimeoutMs: 30_000,
+        bodyTimeoutMs: 30_000,
+      },
+      asker,
+    )
+  })
+}
+
+type Asker = Parameters<ReturnType<Pools['get']>['dispatch']>[1]
+
+function streamOf(req: IncomingMessage): ByteStream {
+  const body = new ByteStream({ resume: () => void req.resume(), cancel: () => undefined })
+  req.on('data', (chunk: Buffer) => {
+    if (!body.push(chunk)) req.pause()
+  })
+  req.once('end', () => body.end())
+  req.once('error', (error) => body.fail(error))
+  return body
+}
+
+function endToEnd(lines: readonly string[], without: ReadonlySet<string> = HOP_BY_HOP): string[] {
   const kept: string[] = []
   for (let i = 0; i < lines.length; i += 2)
-    if (!HOP_BY_HOP.has(lines[i]!.toLowerCase())) kept.push(lines[i]!, lines[i + 1]!)
+    if (!without.has(lines[i]!.toLowerCase())) kept.push(lines[i]!, lines[i + 1]!)
   return kept
 }

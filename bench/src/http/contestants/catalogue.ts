@@ -81,8 +81,6 @@ function ofPostern(host: Host, chain: Chain, part: Part = {}): Contestant {
   }
 }
 
-// An engine to compare is one line: contestant('postern', 'postern-http-undici', '...', async (setting) =>
-// (await import('./postern.ts')).postern('http', 'guard', setting, { engine: 'undici' }), { guarded: true })
 export const CONTESTANTS: readonly Contestant[] = [
   contestant(
     'floor',
@@ -100,11 +98,14 @@ export const CONTESTANTS: readonly Contestant[] = [
     async ({ upstream }) => (await import('./node-http.ts')).minimalProxy(upstream),
     { quick: true, workloads: ALL, atRate: true },
   ),
+  contestant('floor', 'bare-engine-undici', 'bare undici dispatch', async ({ upstream }) =>
+    (await import('./bare-engine.ts')).bareUndici(upstream),
+  ),
   contestant(
     'floor',
-    'bare-engine-undici',
-    'bare undici dispatch',
-    async ({ upstream }) => (await import('./bare-engine.ts')).bareUndici(upstream),
+    'bare-engine',
+    "postern's own connections, bare",
+    async ({ upstream }) => (await import('./bare-engine.ts')).bareHttp1(upstream),
     { quick: true },
   ),
   contestant(
@@ -165,6 +166,9 @@ export const CONTESTANTS: readonly Contestant[] = [
   ofPostern('express', 'guard', { quick: true, atRate: true }),
   ofPostern('koa', 'guard', { quick: true, atRate: true }),
   ofPostern('createServer', 'guard'),
+  contestant('postern', 'postern-http-undici', 'postern on node:http, engine undici: empty chain', async (setting) =>
+    (await import('./postern.ts')).postern('http', 'empty', setting, { engine: 'undici' }),
+  ),
   ofPostern('http', 'headers', { workloads: ['get', 'large'] }),
   ofPostern('express', 'headers', { workloads: ['get', 'large'] }),
   ofPostern('koa', 'headers', { workloads: ['get', 'large'] }),

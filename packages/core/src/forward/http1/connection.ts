@@ -159,7 +159,8 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
 
   onBlocked(blocked: boolean): void {
     // The client's own pauses are not the upstream's.
-    if (this.#reader.expectsHead) this.deadline = blocked ? this.#deadlines.after(this.#message!.headersTimeoutMs) : NEVER
+    if (this.#reader.expectsHead)
+      this.deadline = blocked ? this.#deadlines.after(this.#message!.headersTimeoutMs) : NEVER
   }
 
   onThrough(): void {
