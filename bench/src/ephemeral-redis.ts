@@ -1,10 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
+import { type Core, spawnOn } from './http/cores.ts'
 
 interface EphemeralRedis {
   /** On 127.0.0.1. */
@@ -15,13 +16,15 @@ interface EphemeralRedis {
   stop(): Promise<void>
 }
 
-/** A server of its own, without persistence; undefined where there is none to start. */
-export async function startRedis(): Promise<EphemeralRedis | undefined> {
+/** A server of its own, without persistence, on a core where one is named; undefined where there is none to start. */
+export async function startRedis(core?: Core): Promise<EphemeralRedis | undefined> {
   const binary = await findServer()
   if (binary === undefined) return undefined
   const port = await freePort()
   const settings = `--port ${port} --bind 127.0.0.1 --daemonize no --appendonly no --loglevel warning`.split(' ')
-  const server = spawn(binary, [...settings, '--save', ''], { stdio: 'ignore', cwd: tmpdir() })
+  const args = [...settings, '--save', '']
+  const options = { stdio: 'ignore', cwd: tmpdir() } as const
+  const server = spawnOn(core, binary, args, options)
   const kill = (): void => void server.kill('SIGKILL')
   process.once('exit', kill)
   const stop = async (): Promise<void> => {

@@ -1,3 +1,5 @@
+import { median } from './report/numbers.ts'
+
 export interface Cost {
   readonly wallMs: number
   /** Of the process: another one that is busy does not show in it. */
@@ -23,9 +25,4 @@ export function printShares(title: string, rows: readonly Row[]): void {
     })
     console.log(`  ${name.padEnd(24)}  ${cells.join('  ')}  ${note}`)
   }
-}
-
-function median(sorted: readonly number[]): number {
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }

@@ -1,4 +1,5 @@
-import type { Result, Workload } from './rounds.ts'
+import { median } from './report/numbers.ts'
+import type { Result, Workload } from './limits/rounds.ts'
 
 /** Prints medians with the lowest and highest round, and how they compare with the baseline of the same round. */
 export function printResults({ name, rounds, trace }: Workload, results: readonly Result[], baseline: string): void {
@@ -16,19 +17,23 @@ export function printResults({ name, rounds, trace }: Workload, results: readonl
     microseconds(latencies, 0.99),
     ...observed.map((what) => perRequest[what]!.toFixed(3)),
   ])
+  printTable(title, head, rows)
+}
+
+/** The first column reads from the left, the others are numbers. */
+export function printTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
   const all = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
-  console.log(`\n${title}`)
+  console.log(`\n${bold(title)}`)
   for (const [contestant, ...cells] of all)
     console.log(
       `  ${contestant!.padEnd(widths[0]!)}${cells.map((cell, i) => `  ${cell.padStart(widths[i + 1]!)}`).join('')}`,
     )
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+/** In a terminal. */
+function bold(text: string): string {
+  return process.stdout.isTTY ? `\u001B[1m${text}\u001B[22m` : text
 }
 
 function microseconds(sorted: Float64Array, quantile: number): string {

@@ -3,7 +3,8 @@ import type { RateAlgorithm } from '@postern/core/store'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { evenTrace, keyLimits, keyNames } from './key-limits.ts'
 import { type Contestant, expectExact, type Limits, measure, type Workload } from './rounds.ts'
-import { printResults } from './table.ts'
+import { keepFigures } from '../report/result-files.ts'
+import { printResults } from '../table.ts'
 
 /** Decisions of one process about a rate and a quota. */
 export async function benchMemory(quick: boolean): Promise<void> {
@@ -15,10 +16,14 @@ export async function benchMemory(quick: boolean): Promise<void> {
     awaited(postern('sliding-window')),
   ]
   await expectExact(contestants, 1)
+  const costs: { name: string; ns: number[]; bytes: undefined }[] = []
   for (const workload of workloads(quick)) {
     const results = await measure(workload, contestants, flexible)
     printResults(workload, results, flexible.name)
+    for (const { name, perSecond } of results)
+      costs.push({ name: `${workload.name}: ${name}`, ns: perSecond.map((speed) => 1e9 / speed), bytes: undefined })
   }
+  keepFigures('limits', costs, !quick)
 }
 
 function workloads(quick: boolean): Workload[] {

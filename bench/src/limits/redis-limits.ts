@@ -2,10 +2,10 @@ import { decodeSession, encodeSession, type RateAlgorithm, type Session } from '
 import { redisStore } from '@postern/redis'
 import { Redis } from 'ioredis'
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-import { startRedis } from './ephemeral-redis.ts'
+import { startRedis } from '../ephemeral-redis.ts'
 import { evenTrace, keyLimits, keyNames } from './key-limits.ts'
 import { type Contestant, expectExact, type Limiter, type Limits, measure, type Totals } from './rounds.ts'
-import { printResults } from './table.ts'
+import { printResults } from '../table.ts'
 
 const KEYS = 1_000
 

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { progress } from '../progress.ts'
 
 /** What decides whether a request passes; keys are numbered from 0. */
 export interface Limiter {
@@ -150,8 +151,4 @@ async function replay(
   }
   await Promise.all(Array.from({ length: inFlight }, ask))
   return passed
-}
-
-function progress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[2K${line}`)
 }

@@ -9,7 +9,7 @@ import {
 import { createCore, GatewayHeaders, GatewayResponse, type HostCall } from '@postern/core/host'
 import { evenTrace } from './key-limits.ts'
 import { type Contestant, expectExact, type Limits, measure } from './rounds.ts'
-import { printResults } from './table.ts'
+import { printResults } from '../table.ts'
 
 const KEYS = 1_000
 
