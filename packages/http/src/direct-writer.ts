@@ -25,9 +25,11 @@ export function directWriter(res: ServerResponse): ResponseWriter | undefined {
 }
 
 /** Middleware that wants to see what is written replaces these. */
+const WRITING = ['write', 'end', 'writeHead', 'flushHeaders'] as const
+
 function isUnchanged(res: ServerResponse): boolean {
-  const { write, end, writeHead, flushHeaders } = ServerResponse.prototype
-  return res.write === write && res.end === end && res.writeHead === writeHead && res.flushHeaders === flushHeaders
+  for (const name of WRITING) if (res[name] !== ServerResponse.prototype[name]) return false
+  return true
 }
 
 /** One text costs less than two buffers; a long one would be copied more often than it is worth. */

@@ -135,8 +135,12 @@ function sendOut({ api, request }: Exchange): Promise<GatewayResponse> {
   try {
     return api.forward(request) as Promise<GatewayResponse>
   } catch (error) {
-    return Promise.reject(error as Error)
+    return rejected(error)
   }
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error
 }
 
 async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse> {

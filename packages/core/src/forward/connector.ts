@@ -12,7 +12,7 @@ export interface PoolSettings {
 export type Outside = (work: () => void) => void
 
 /** Where to, as undici says it. */
-export interface Destination {
+interface Destination {
   readonly hostname: string
   /** `http:` or `https:` */
   readonly protocol: string
@@ -21,7 +21,7 @@ export interface Destination {
   readonly servername?: string | undefined
 }
 
-export type Connected = (...outcome: [error: null, socket: Socket | TLSSocket] | [error: Error, socket: null]) => void
+type Connected = (...outcome: [error: null, socket: Socket | TLSSocket] | [error: Error, socket: null]) => void
 
 /** Makes one connection; `done` is called once. */
 export type Connector = (to: Destination, done: Connected) => void

@@ -32,7 +32,7 @@ const LENGTHS: readonly boolean[] = Array.from({ length: 20 }, (_, length) =>
 )
 
 /** Whether a field, however it is spelt, may have to stay on its connection. */
-export function mayBeHopByHop({ length }: string): boolean {
+function mayBeHopByHop({ length }: string): boolean {
   return LENGTHS[length] === true
 }
 
