@@ -8,7 +8,7 @@ import { asksForHost } from './server-settings.ts'
 import { writeResponse } from './write-response.ts'
 
 /** What is being worked on, by connection, in the order it came. */
-type InFlight = WeakMap<Duplex, Set<ServerResponse>>
+type InFlight = WeakMap<Duplex, ServerResponse[]>
 
 /** Puts a listener behind a server, past what Node's own defaults would let through. */
 export function guardServer(server: Server, listener: RequestListener): void {
@@ -71,13 +71,16 @@ const MOST_PIPELINED = 1_000
 /** The response that has to be out before this one may begin. */
 function track(inFlight: InFlight, res: ServerResponse): ServerResponse | undefined {
   const { socket } = res.req
-  const responses = inFlight.get(socket) ?? new Set()
-  inFlight.set(socket, responses)
-  const before = [...responses].at(-1)
-  responses.add(res)
+  let responses = inFlight.get(socket)
+  if (responses === undefined) {
+    responses = []
+    inFlight.set(socket, responses)
+  }
+  const before = responses.at(-1)
+  responses.push(res)
   newest.set(socket, res.req)
-  res.once('close', () => responses.delete(res))
-  if (responses.size > MOST_PIPELINED) socket.destroy()
+  res.once('close', () => void responses.splice(responses.indexOf(res), 1))
+  if (responses.length > MOST_PIPELINED) socket.destroy()
   return before
 }
 
@@ -126,7 +129,7 @@ function refuseClient(inFlight: InFlight, error: NodeJS.ErrnoException, socket: 
   }
   if (told.has(socket)) return
   told.add(socket)
-  const last = [...(inFlight.get(socket) ?? [])].at(-1)
+  const last = inFlight.get(socket)?.at(-1)
   if (last === undefined && newest.get(socket)?.complete === false) {
     // Its request has its answer: another one would be taken for that of the next request.
     endGently(socket)

@@ -9,14 +9,17 @@ export interface ParsedRequest {
 
 /** Where the parser of this request's host leaves what it read. */
 export function parsedRequest(req: IncomingMessage): ParsedRequest {
-  return parsedBodies.get(req) ?? (req as ParsedRequest)
+  return (req as Marked)[PARSED] ?? (req as ParsedRequest)
 }
 
-const parsedBodies = new WeakMap<IncomingMessage, ParsedRequest>()
+/** On the request itself: a `WeakMap` with an entry for each keeps those that are over, as a `Set` does. */
+const PARSED = Symbol('postern.parsed')
+
+type Marked = IncomingMessage & { [PARSED]?: ParsedRequest }
 
 /** Says where a parser of this host leaves what it read. */
 export function setParsedRequest(req: IncomingMessage, parsed: ParsedRequest): void {
-  parsedBodies.set(req, parsed)
+  ;(req as Marked)[PARSED] = parsed
 }
 
 /**

@@ -42,8 +42,6 @@ export interface Observed {
   within: (<T>(work: () => T) => T) | undefined
 }
 
-const requestIds = new WeakMap<Exchange, string>()
-
 /** Everything known about one request on its way through one API. */
 export class Exchange {
   readonly api: CompiledApi
@@ -96,6 +94,7 @@ export class Exchange {
   #hookSince = 0
   #leave: (() => void) | undefined
   #state: RequestState | undefined
+  #requestId: string | undefined
   #calls: Cancellation[] | undefined
   #over = false
   #lateReported = false
@@ -151,11 +150,8 @@ export class Exchange {
 
   /** Calls of plugins have that of the client's own request. */
   get requestId(): string {
-    const known = requestIds.get(this)
-    if (known !== undefined) return known
-    const made = this.calledBy?.requestId ?? requestIdOf(this.request)
-    requestIds.set(this, made)
-    return made
+    this.#requestId ??= this.calledBy?.requestId ?? requestIdOf(this.request)
+    return this.#requestId
   }
 
   get state(): RequestState {
