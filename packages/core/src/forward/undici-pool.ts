@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { type buildConnector, type Dispatcher, Pool } from 'undici'
+import { type buildConnector, Pool } from 'undici'
 import { ByteStream } from '../http/byte-stream.ts'
 import type { Asker, Exchange, Message, UpstreamPool } from './exchange.ts'
 import { upstreamSocket } from './upstream-socket.ts'
@@ -26,7 +26,7 @@ export class UndiciPool implements UpstreamPool {
         origin,
         // The certificate is the upstream's, whatever host the client asked for.
         ...(serverName !== undefined && { servername: serverName }),
-        method: method as Dispatcher.HttpMethod,
+        method,
         path: target,
         headers: length === undefined ? [...headers] : [...headers, 'Content-Length', String(length)],
         body: body instanceof ByteStream ? readableOf(body) : (body ?? null),

@@ -2,7 +2,8 @@ import { GatewayError } from '../../errors.ts'
 
 /** Characters of a field's name (RFC 9110 5.6.2), by their code. */
 const TOKEN = new Uint8Array(256)
-for (const one of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") TOKEN[one.charCodeAt(0)] = 1
+for (const one of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+  TOKEN[one.charCodeAt(0)] = 1
 
 const TAB = 0x09
 const SPACE = 0x20
@@ -25,7 +26,8 @@ export function isText(code: number): boolean {
 export function readField(text: string, from: number, end: number, lines: string[]): readonly string[] {
   let colon = from
   while (colon < end && TOKEN[text.charCodeAt(colon)] === 1) colon += 1
-  if (colon === from || colon === end || text.charCodeAt(colon) !== COLON) throw invalid('a header field without a name')
+  if (colon === from || colon === end || text.charCodeAt(colon) !== COLON)
+    throw invalid('a header field without a name')
   let start = colon + 1
   while (start < end && isBlank(text.charCodeAt(start))) start += 1
   for (let at = start; at < end; at += 1)
