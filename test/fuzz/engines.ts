@@ -51,5 +51,8 @@ function compare(own: ReadAnswer | undefined, theirs: ReadAnswer | undefined, { 
   const got = { status: own.status, body: own.body.slice(0, 200) }
   if (theirs === undefined) found('an answer that undici does not take', { got })
   if (own.status !== theirs.status || own.body !== theirs.body)
-    found('another answer than that of undici', { got, theirs: { status: theirs.status, body: theirs.body.slice(0, 200) } })
+    found('another answer than that of undici', {
+      got,
+      theirs: { status: theirs.status, body: theirs.body.slice(0, 200) },
+    })
 }

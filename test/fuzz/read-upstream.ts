@@ -13,6 +13,7 @@ export type Said =
 
 /** What stands behind the number is for people, and nobody passes it on. */
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: .*)?$/
+const PLAIN = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\u0020-\u007E\u0080-\u00FF]*?)[ \t]*$/
 
 const broken = (why: string): Said => ({ kind: 'broken', why })
@@ -44,9 +45,11 @@ export function readUpstream(text: string, method: string, ending: 'stays' | 'en
       codings: all('transfer-encoding'),
     })
     if (framed.kind === 'broken') return framed
-    // A reset may overtake what was sent before it; a reader may count fields, and need not like what stands behind.
+    // A reset may overtake what was sent before it; a reader may count fields, and need not like what stands behind, or
+    // what is no text in a reason (RFC 9112 4).
     const plain =
       ending !== 'resets' &&
+      PLAIN.test(first) &&
       from === 0 &&
       minor === '1' &&
       framed.plain &&

@@ -10,7 +10,9 @@ export const FUZZERS = ['requests', 'responses', 'engines', 'definitions', 'targ
 export type FuzzerName = (typeof FUZZERS)[number]
 
 /** Whoever runs it need not know what it makes up. */
-const all = { requests, responses, engines, definitions, targets } as unknown as Readonly<Record<FuzzerName, Fuzzer<unknown>>>
+const all = { requests, responses, engines, definitions, targets } as unknown as Readonly<
+  Record<FuzzerName, Fuzzer<unknown>>
+>
 
 export const fuzzerOf = (name: FuzzerName): Fuzzer<unknown> => all[name]
 

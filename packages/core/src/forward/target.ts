@@ -77,8 +77,8 @@ export class Target implements Lease {
   }
 
   end(): void {
-    // The client library needs a turn of the event loop before it takes a connection again: whoever has waited for this
-    // one would be given another beyond the limit.
+    // A connection needs a turn of the event loop before it is used again: whoever has waited for this one would be given
+    // another beyond the limit.
     if (this.#keeper.hasRoom(this)) this.#freed()
     else process.nextTick(() => setImmediate(() => this.#freed()))
   }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Readable } from 'node:stream'
-import type { Dispatcher, Pool } from 'undici'
+import type * as undici from 'undici'
 import { ByteStream } from '../http/byte-stream.ts'
 import type { Connector } from './connector.ts'
 import type { Asker, Exchange, Message, UpstreamPool } from './exchange.ts'
@@ -11,10 +11,10 @@ const load = createRequire(import.meta.url)
 
 /** Connections of undici, one request at a time on each. */
 export class UndiciPool implements UpstreamPool {
-  readonly #pool: Pool
+  readonly #pool: undici.Pool
 
   constructor(origin: string, connect: Connector) {
-    const { Pool } = load('undici') as typeof import('undici')
+    const { Pool } = load('undici') as typeof undici
     this.#pool = new Pool(origin, {
       pipelining: 1,
       connect: (options, done) =>
@@ -32,7 +32,7 @@ export class UndiciPool implements UpstreamPool {
         origin,
         // The certificate is the upstream's, whatever host the client asked for.
         ...(serverName !== undefined && { servername: serverName }),
-        method: method as Dispatcher.HttpMethod,
+        method,
         path: target,
         headers: length === undefined ? [...headers] : [...headers, 'Content-Length', String(length)],
         body: body instanceof ByteStream ? readableOf(body) : (body ?? null),

@@ -19,7 +19,7 @@ const ONE = 0x31
 const SPACE = 0x20
 
 /** The end of a body, by what the head says. */
-export type Framing = 'chunks' | 'close' | number
+type Framing = 'chunks' | 'close' | number
 
 export interface AnswerHead {
   readonly status: number

@@ -66,7 +66,7 @@ export class AnswerReader {
       case 'close':
         this.#receiver.onData(data)
         break
-      default:
+      case 'nothing':
         throw invalid('something nobody had asked for')
     }
   }

@@ -48,26 +48,17 @@ export class ChunkReader {
   }
 
   #frame(byte: number): void {
-    switch (this.#expected) {
-      case 'size':
-        this.#size(byte)
-        break
-      case 'extension':
-        this.#extension(byte)
-        break
-      case 'size LF':
-        if (byte !== LF) throw invalid('a chunk size that is none')
-        this.#digits = 0
-        this.#inExtension = 0
-        this.#expected = this.#left === 0 ? 'trailers' : 'data'
-        break
-      case 'data CR':
-        if (byte !== CR) throw invalid('a chunk that is longer than its size')
-        this.#expected = 'data LF'
-        break
-      default:
-        if (byte !== LF) throw invalid('a chunk that is longer than its size')
-        this.#expected = 'size'
+    if (this.#expected === 'size') this.#size(byte)
+    else if (this.#expected === 'extension') this.#extension(byte)
+    else if (this.#expected === 'size LF') {
+      if (byte !== LF) throw invalid('a chunk size that is none')
+      this.#digits = 0
+      this.#inExtension = 0
+      this.#expected = this.#left === 0 ? 'trailers' : 'data'
+    } else {
+      const isCr = this.#expected === 'data CR'
+      if (byte !== (isCr ? CR : LF)) throw invalid('a chunk that is longer than its size')
+      this.#expected = isCr ? 'data LF' : 'size'
     }
   }
 

@@ -175,10 +175,10 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   // What time brings.
 
   overdue(): void {
-    const { headersTimeoutMs, bodyTimeoutMs } = this.#message ?? {}
-    if (this.#asker === undefined) this.destroy()
-    else if (this.#reader.expectsHead) this.#fail(late(`no head of an answer within ${headersTimeoutMs} ms`))
-    else this.#fail(late(`nothing more of the answer within ${bodyTimeoutMs} ms`))
+    const message = this.#message
+    if (message === undefined) this.destroy()
+    else if (this.#reader.expectsHead) this.#fail(late(`no head of an answer within ${message.headersTimeoutMs} ms`))
+    else this.#fail(late(`nothing more of the answer within ${message.bodyTimeoutMs} ms`))
   }
 
   onTick(): void {

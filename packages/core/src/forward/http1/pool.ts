@@ -144,7 +144,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   destroy(): Promise<void> {
     const error = Object.assign(new Error('The gateway was closed.'), { code: 'ERR_POOL_CLOSED' })
     this.#destroyed = error
-    for (const connection of [...this.#all]) connection.destroy(error)
+    for (const connection of this.#all) connection.destroy(error)
     for (const { asker } of this.#waiting.splice(0)) asker.error(error)
     return this.#emptied()
   }
