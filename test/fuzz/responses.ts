@@ -12,7 +12,7 @@ import { readUpstream } from './read-upstream.ts'
 const BUDGET_MS = 6000
 
 /** Connections the upstream leaves open in the middle of an answer are given up by then. */
-const UPSTREAM = { headersTimeoutMs: 300, bodyTimeoutMs: 300 }
+export const UPSTREAM = { headersTimeoutMs: 300, bodyTimeoutMs: 300 }
 
 /** Whatever an upstream sends: its answer, an error of the gateway, or a cut connection; never a clean end of half an answer. */
 export const responses: Fuzzer<readonly Played[]> = {
@@ -44,7 +44,7 @@ export const responses: Fuzzer<readonly Played[]> = {
 }
 
 /** Plays what it is told to whoever asks for `/played/` and a number, and answers everybody else. */
-async function playingUpstream(): Promise<{ readonly url: string; plays: readonly Played[] }> {
+export async function playingUpstream(): Promise<{ readonly url: string; plays: readonly Played[] }> {
   const { url } = await listenRaw((socket) => {
     let received = ''
     socket.setNoDelay().on('data', (chunk) => {
@@ -72,7 +72,16 @@ async function play(socket: Socket, { text: all, cuts: at, ending }: Played): Pr
 }
 
 async function checkAnswer(name: string, port: number, input: Played, number: number): Promise<void> {
-  const { method } = input
+  judge(name, await answerTo(name, port, input, number), input)
+}
+
+/** What the client gets; undefined: its connection was cut. */
+export async function answerTo(
+  name: string,
+  port: number,
+  { method }: Played,
+  number: number,
+): Promise<ReadAnswer | undefined> {
   const client = new Connection(port)
   client.write(
     `${method} /played/${number} HTTP/1.1\r\nHost: a\r\n${method === 'POST' ? 'Content-Length: 4\r\n\r\nbody' : '\r\n'}`,
@@ -88,16 +97,19 @@ async function checkAnswer(name: string, port: number, input: Played, number: nu
   client.socket.destroy()
   if (read.rest === 'bad')
     found(`${name}: an answer that is no HTTP: ${read.problem}`, { received: client.received.slice(0, 500) })
-  judge(name, read.answers[0], input)
+  return read.answers[0]
 }
 
-const OWN = new Set([502, 504])
+/** Whether the gateway has answered in the place of its upstream. */
+export function isOwn({ status, body }: ReadAnswer, method: string): boolean {
+  return (status === 502 || status === 504) && (method === 'HEAD' || body.includes('"error"'))
+}
 
 /** Holds what the client got against what the upstream has said. */
 function judge(name: string, answer: ReadAnswer | undefined, { text: all, method, ending }: Played): void {
   const said = readUpstream(all, method, ending)
   const got = answer === undefined ? 'a cut connection' : { status: answer.status, body: answer.body.slice(0, 200) }
-  if (answer !== undefined && OWN.has(answer.status) && (method === 'HEAD' || answer.body.includes('"error"'))) {
+  if (answer !== undefined && isOwn(answer, method)) {
     if (said.kind === 'whole' && said.certain) found(`${name}: a good answer became an error`, { got })
     return
   }

@@ -1,15 +1,16 @@
 import fc from 'fast-check'
 import type { Attacked, Fuzzer } from './fuzzer.ts'
 import { definitions } from './definitions.ts'
+import { engines } from './engines.ts'
 import { requests } from './requests.ts'
 import { responses } from './responses.ts'
 import { targets } from './targets.ts'
 
-export const FUZZERS = ['requests', 'responses', 'definitions', 'targets'] as const
+export const FUZZERS = ['requests', 'responses', 'engines', 'definitions', 'targets'] as const
 export type FuzzerName = (typeof FUZZERS)[number]
 
 /** Whoever runs it need not know what it makes up. */
-const all = { requests, responses, definitions, targets } as unknown as Readonly<Record<FuzzerName, Fuzzer<unknown>>>
+const all = { requests, responses, engines, definitions, targets } as unknown as Readonly<Record<FuzzerName, Fuzzer<unknown>>>
 
 export const fuzzerOf = (name: FuzzerName): Fuzzer<unknown> => all[name]
 

@@ -29,7 +29,18 @@ export function attack(group: Group, id: string, tests: (mount: Mount, host: str
   describe.each(places)(`${id} on %s`, (name, mount) => {
     tests(behindSafeServer(mount), name)
   })
+  if (group.facesUpstreams !== true || entry.on !== 'hosts') return
+  // What is between the gateway and its upstream is the same on all hosts; one of them shows the other engine.
+  const [name, mount] = hosts[0]!
+  describe(`${id} with undici on ${name}`, () => {
+    tests(behindSafeServer(overUndici(mount)), name)
+  })
 }
+
+const overUndici =
+  (mount: Mount): Mount =>
+  (definition, { options, ...setup } = {}) =>
+    mount(definition, { ...setup, options: { ...options, engine: 'undici' } })
 
 const behindSafeServer =
   (mount: Mount): Mount =>

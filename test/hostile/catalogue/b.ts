@@ -2,6 +2,7 @@ import { type Group, onHosts } from './entry.ts'
 
 export const headerSafety: Group = {
   title: 'Header safety',
+  facesUpstreams: true,
   entries: {
     B01: onHosts(
       'A request carries each of the fields that belong to one connection: `Connection`, `Keep-Alive`, the `Proxy-*` ones, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`.',

@@ -2,6 +2,7 @@ import { type Group, onHosts } from './entry.ts'
 
 export const BODIES_AND_STREAMS: Group = {
   title: 'Bodies and streams',
+  facesUpstreams: true,
   entries: {
     C01: onHosts(
       'Bodies one byte below, at and above `maxBodyBytes`, with a length and chunked, with and without a plugin that reads them',

@@ -12,6 +12,8 @@ export interface Entry {
 export interface Group {
   readonly title: string
   readonly entries: Readonly<Record<string, Entry>>
+  /** They come from upstreams, or go there: tested with every engine. */
+  readonly facesUpstreams?: boolean
   /** Ids that have no test, and why. */
   readonly untested?: Readonly<Record<string, string>>
 }

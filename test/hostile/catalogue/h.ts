@@ -2,6 +2,7 @@ import { type Group, onHosts } from './entry.ts'
 
 export const upstreams: Group = {
   title: 'Upstreams that fail or misbehave',
+  facesUpstreams: true,
   entries: {
     H01: onHosts(
       'The upstream refuses the connection, has no route to it, has a name that does not exist, a name server that never answers, a name that leads elsewhere from one connection to the next, or a handshake that never ends.',

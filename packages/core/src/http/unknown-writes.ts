@@ -21,5 +21,8 @@ export function refuseUnknownWrites(
       )
     },
   })
+  // A promise asks for it of all it is resolved with, and would ask the guard, which answers slowly.
+  // oxlint-disable-next-line unicorn/no-thenable -- so that it is none
+  Object.defineProperty(prototype, 'then', { value: undefined })
   Object.setPrototypeOf(prototype, Object.setPrototypeOf(guard, Object.prototype) as object)
 }

@@ -74,7 +74,7 @@ export class AnswerReader {
   /** The upstream has ended the connection, and done so cleanly. False: in the middle of an answer, or before it. */
   finish(): boolean {
     if (this.#reading !== 'close') return false
-    this.#ends(true)
+    this.#ends(false)
     return true
   }
 

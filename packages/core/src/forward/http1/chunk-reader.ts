@@ -1,4 +1,5 @@
 import { maxHeaderSize } from 'node:http'
+import { sameName } from '../../http/headers.ts'
 import { invalid, isText, readField } from './fields.ts'
 
 /** Digits of a chunk's size: nobody sends 4 GiB in one. */
@@ -108,9 +109,15 @@ export class ChunkReader {
     this.#trailerLine = ''
     if (!line.endsWith('\r\n')) throw invalid('a line that ends without CR')
     if (line.length === 2) this.#expected = 'end'
-    else readField(line, 0, line.length - 2, [])
+    else checkTrailer(line)
     return end
   }
+}
+
+/** Behind a body there is nothing left to say about its length (RFC 9110 6.5.1). */
+function checkTrailer(line: string): void {
+  const [name = ''] = readField(line, 0, line.length - 2, [])
+  if (sameName(name, 'content-length') || sameName(name, 'transfer-encoding')) throw invalid('a framing in a trailer')
 }
 
 function digitOf(byte: number): number {

@@ -23,7 +23,7 @@ export function isText(code: number): boolean {
  * Reads one field line from `from` to `end`, and puts its name and value behind `lines`. No line is folded, and nothing
  * stands between a name and its colon (RFC 9112 5.1, 5.2). Throws `PSTN_UPSTREAM_INVALID`.
  */
-export function readField(text: string, from: number, end: number, lines: string[]): void {
+export function readField(text: string, from: number, end: number, lines: string[]): readonly string[] {
   let colon = from
   while (colon < end && TOKEN[text.charCodeAt(colon)] === 1) colon += 1
   if (colon === from || colon === end || text.charCodeAt(colon) !== COLON)
@@ -36,6 +36,7 @@ export function readField(text: string, from: number, end: number, lines: string
   // A tab stays: readers differ about it, and `chunked` with one is no coding anybody knows.
   while (last > start && text.charCodeAt(last - 1) === SPACE) last -= 1
   lines.push(text.slice(from, colon), text.slice(start, last))
+  return lines
 }
 
 function isBlank(code: number): boolean {

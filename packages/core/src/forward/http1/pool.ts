@@ -19,10 +19,13 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   readonly #deadlines: Deadlines
   readonly #outside: Outside
   readonly #all = new Set<Connection>()
+  /** The last one was used last. */
   readonly #idle: Connection[] = []
+  #resting: Connection[] = []
+  #freed: Connection[] = []
   readonly #waiting: Waiting[] = []
   #connecting = 0
-  #serving = false
+  #turning = false
   #closing = false
   #destroyed: Error | undefined
   #onEmpty: (() => void) | undefined
@@ -40,21 +43,26 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
       return
     }
     this.#waiting.push({ message, asker })
-    this.#serveSoon()
+    this.#turnSoon()
+  }
+
+  #turnSoon(): void {
+    if (this.#turning) return
+    this.#turning = true
+    this.#outside(() => setImmediate(this.#turn))
   }
 
   /**
-   * When the sockets of this turn of the event loop have been read: what an upstream has said to nobody must not be there
-   * when a request leaves, and one that has closed a connection must not get it.
+   * The sockets of this turn of the event loop have been read. What an upstream has said to nobody must not be there when a
+   * request leaves, and one that closes a connection behind its answer must not get it: so nothing leaves before, and a
+   * connection that was freed rests until all sockets have been looked at once more.
    */
-  #serveSoon(): void {
-    if (this.#serving) return
-    this.#serving = true
-    this.#outside(() => setImmediate(this.#serveNow))
-  }
-
-  readonly #serveNow = (): void => {
-    this.#serving = false
+  readonly #turn = (): void => {
+    this.#turning = false
+    this.#idle.push(...this.#resting)
+    this.#resting = this.#freed
+    this.#freed = []
+    if (this.#resting.length > 0) this.#turnSoon()
     this.#serve()
   }
 
@@ -66,7 +74,11 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
       const { message, asker } = this.#waiting.shift()!
       connection.ask(message, asker)
     }
-    while (this.#connecting < this.#waiting.length) this.#open(this.#waiting[this.#connecting]!.message)
+    // Those that rest are worth to be waited for.
+    const expected = this.#resting.length + this.#freed.length
+    while (this.#connecting + expected < this.#waiting.length)
+      this.#open(this.#waiting[this.#connecting + expected]!.message)
+    if (this.#closing && this.#waiting.length === 0) this.#endIdle()
   }
 
   #open({ serverName }: Message): void {
@@ -88,7 +100,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
         else {
           const connection = new Connection(socket, this, this.#deadlines)
           this.#all.add(connection)
-          this.onFree(connection)
+          this.#idle.push(connection)
           this.#serve()
         }
         this.#settle()
@@ -102,14 +114,16 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   }
 
   onFree(connection: Connection): void {
-    this.#idle.push(connection)
-    if (this.#waiting.length > 0) this.#serveSoon()
-    else if (this.#closing) connection.destroy()
+    this.#freed.push(connection)
+    this.#turnSoon()
   }
 
   onGone(connection: Connection): void {
-    const at = this.#idle.lastIndexOf(connection)
-    if (at !== -1) this.#idle.splice(at, 1)
+    for (const some of [this.#idle, this.#resting, this.#freed]) {
+      const at = some.lastIndexOf(connection)
+      if (at !== -1) some.splice(at, 1)
+    }
+    if (this.#waiting.length > 0) this.#turnSoon()
   }
 
   onClosed(connection: Connection): void {
@@ -119,8 +133,12 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
 
   close(): Promise<void> {
     this.#closing = true
-    for (const connection of [...this.#idle]) connection.destroy()
+    this.#endIdle()
     return this.#emptied()
+  }
+
+  #endIdle(): void {
+    for (const connection of [...this.#idle, ...this.#resting, ...this.#freed]) connection.destroy()
   }
 
   destroy(): Promise<void> {
