@@ -14,6 +14,13 @@ function keyOf(origin: string, { connectTimeoutMs, verifyTls }: PoolSettings, gu
   return `${origin} ${connectTimeoutMs} ${verifyTls} ${guarded}`
 }
 
+interface LastAsked {
+  readonly origin: string
+  readonly settings: PoolSettings
+  readonly guarded: boolean
+  readonly pool: UpstreamPool
+}
+
 /** A plugin that routes by what a client sends could otherwise make pools without end. */
 const MAX_POOLS = 1_000
 
@@ -26,6 +33,8 @@ export class Pools {
   /** A connection outlives the request it was made for, and what is stored for that one is not for those that follow. */
   readonly #outside: Outside = AsyncLocalStorage.snapshot()
   readonly #engine: Engine
+  /** The pool asked for last, and by what words: most requests ask for the same again. */
+  #last: LastAsked | undefined
   readonly #deadlines = new Deadlines(this.#outside)
   #closed = false
 
@@ -35,6 +44,14 @@ export class Pools {
 
   /** `guarded`: no link-local address is connected to. */
   get(origin: string, settings: PoolSettings, guarded: boolean): UpstreamPool {
+    const last = this.#last
+    if (last?.origin === origin && last.settings === settings && last.guarded === guarded) return last.pool
+    const pool = this.#find(origin, settings, guarded)
+    this.#last = { origin, settings, guarded, pool }
+    return pool
+  }
+
+  #find(origin: string, settings: PoolSettings, guarded: boolean): UpstreamPool {
     const key = keyOf(origin, settings, guarded)
     const known = this.#pools.get(key)
     if (known !== undefined) {
@@ -85,6 +102,7 @@ export class Pools {
   }
 
   #retire(key: string, pool: UpstreamPool): void {
+    this.#last = undefined
     this.#pools.delete(key)
     this.#retired.add(pool)
     const done = (): void => void this.#retired.delete(pool)
@@ -95,6 +113,7 @@ export class Pools {
   /** Ends all connections, idle or not. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#last = undefined
     const pools = [...this.#pools.values(), ...this.#retired]
     this.#pools.clear()
     await Promise.all(pools.map((pool) => pool.destroy()))
