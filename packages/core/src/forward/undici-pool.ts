@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { Readable } from 'node:stream'
 import type * as undici from 'undici'
 import { ByteStream } from '../http/byte-stream.ts'
@@ -6,50 +5,58 @@ import type { Connector } from './connector.ts'
 import type { Asker, Exchange, Message, UpstreamPool } from './exchange.ts'
 import { upstreamSocket } from './upstream-socket.ts'
 
-/** It takes a tenth of a second and 20 MB, so only those wait for it who want it. */
-const load = createRequire(import.meta.url)
-
-/** Connections of undici, one request at a time on each. */
+/** Connections of undici, one request at a time on each. It takes a tenth of a second and 20 MB: only who wants it loads it. */
 export class UndiciPool implements UpstreamPool {
-  readonly #pool: undici.Pool
+  readonly #made: Promise<undici.Pool>
+  #pool: undici.Pool | undefined
 
   constructor(origin: string, connect: Connector) {
-    const { Pool } = load('undici') as typeof undici
-    this.#pool = new Pool(origin, {
-      pipelining: 1,
-      connect: (options, done) =>
-        connect(options, (...[error, socket]) => {
-          if (error === null) done(null, upstreamSocket(socket))
-          else done(error, null)
-        }),
+    this.#made = import('undici').then(({ Pool }) => {
+      this.#pool = new Pool(origin, {
+        pipelining: 1,
+        connect: (options, done) =>
+          connect(options, (...[error, socket]) => {
+            if (error === null) done(null, upstreamSocket(socket))
+            else done(error, null)
+          }),
+      })
+      return this.#pool
     })
+    // Whoever asks is told.
+    this.#made.catch(() => undefined)
   }
 
   dispatch(message: Message, asker: Asker): void {
-    const { origin, serverName, method, target, headers, body, length, headersTimeoutMs, bodyTimeoutMs } = message
-    this.#pool.dispatch(
-      {
-        origin,
-        // The certificate is the upstream's, whatever host the client asked for.
-        ...(serverName !== undefined && { servername: serverName }),
-        method,
-        path: target,
-        headers: length === undefined ? [...headers] : [...headers, 'Content-Length', String(length)],
-        body: body instanceof ByteStream ? readableOf(body) : (body ?? null),
-        headersTimeout: headersTimeoutMs,
-        bodyTimeout: bodyTimeoutMs,
-      },
-      new UndiciExchange(asker),
-    )
+    if (this.#pool !== undefined) send(this.#pool, message, asker)
+    else
+      this.#made.then((pool) => send(pool, message, asker)).catch((error: unknown) => asker.error(error as Error))
   }
 
-  close(): Promise<void> {
-    return this.#pool.close()
+  async close(): Promise<void> {
+    await (await this.#made).close()
   }
 
-  destroy(): Promise<void> {
-    return this.#pool.destroy()
+  async destroy(): Promise<void> {
+    await (await this.#made).destroy()
   }
+}
+
+function send(pool: undici.Pool, message: Message, asker: Asker): void {
+  const { origin, serverName, method, target, headers, body, length, headersTimeoutMs, bodyTimeoutMs } = message
+  pool.dispatch(
+    {
+      origin,
+      // The certificate is the upstream's, whatever host the client asked for.
+      ...(serverName !== undefined && { servername: serverName }),
+      method,
+      path: target,
+      headers: length === undefined ? [...headers] : [...headers, 'Content-Length', String(length)],
+      body: body instanceof ByteStream ? readableOf(body) : (body ?? null),
+      headersTimeout: headersTimeoutMs,
+      bodyTimeout: bodyTimeoutMs,
+    },
+    new UndiciExchange(asker),
+  )
 }
 
 const readables = new WeakMap<ByteStream, Readable>()
