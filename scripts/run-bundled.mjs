@@ -12,11 +12,7 @@ const programs = given.filter((argument) => argument.endsWith('.ts'))
 const folder = await mkdtemp(path.join(tmpdir(), 'postern-run-'))
 const scripts = []
 for (const program of programs) scripts.push(await bundle(path.resolve(program), folder))
-const child = spawn(process.execPath, [scripts[0], ...given.slice(programs.length)], {
-  stdio: 'inherit',
-  // What core loads only when it is needed stays outside of the file.
-  env: { ...process.env, NODE_PATH: path.resolve('packages/core/node_modules') },
-})
+const child = spawn(process.execPath, [scripts[0], ...given.slice(programs.length)], { stdio: 'inherit' })
 // The terminal sends it to both; this one has to be there when the other has ended.
 process.on('SIGINT', () => undefined)
 child.once('exit', async (code, signal) => {
