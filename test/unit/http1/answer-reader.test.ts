@@ -77,12 +77,12 @@ const READ: readonly (readonly [
   [
     'a 304 with a length',
     'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n',
-    '304 Content-Length|5 keep [] whole',
+    '304 Content-Length|5 close [] whole',
   ],
   [
     'a 204 with chunks',
     'HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-    '204 Transfer-Encoding|chunked keep [] and more',
+    '204 Transfer-Encoding|chunked close [] and more',
   ],
   ['no reason', 'HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n', '200 Content-Length|0 keep [] whole'],
   ['an empty reason', 'HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n', '200 Content-Length|0 keep [] whole'],

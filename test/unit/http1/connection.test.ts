@@ -45,6 +45,22 @@ describe('a connection', () => {
   })
 
   it.each([
+    'HTTP/1.1 204 No Content\r\nContent-Length: 44\r\n\r\n',
+    'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n',
+    'HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n',
+  ])('is not used again behind %j: the body may come when somebody else waits', async (head) => {
+    const { pool, connections } = await poolTo((socket, turn) => {
+      socket.once('data', () => socket.write(turn === 1 ? head : answer('ok')))
+      // What it has announced comes late, and somebody else has asked by then.
+      socket.on('data', (data) => data.includes('/second') && turn === 1 && socket.write(answer('poison')))
+    })
+    await ask(pool).over
+    await sleep(20)
+    expect((await ask(pool, { target: '/second' }).over).body).toBe('ok')
+    expect(connections()).toBe(2)
+  })
+
+  it.each([
     ['the upstream says so', answer('ok', 'Connection: close\r\n')],
     ['it speaks HTTP/1.0', answer('ok').replace('1.1', '1.0')],
     ['it would be kept for too short a time', answer('ok', 'Keep-Alive: timeout=2\r\n')],

@@ -135,6 +135,8 @@ function framed(status: number, lines: readonly string[], isNew: boolean): Answe
       default:
     }
   }
+  // Who frames a body behind a status that has none may send it after all, when the next request waits for its answer.
+  if ((status === 204 || status === 304) && framing !== 'close' && framing !== 0) keepAlive = false
   return { status, lines, framing, keepAlive, keepAliveMs }
 }
 
