@@ -28,8 +28,7 @@ export class UndiciPool implements UpstreamPool {
 
   dispatch(message: Message, asker: Asker): void {
     if (this.#pool !== undefined) send(this.#pool, message, asker)
-    else
-      this.#made.then((pool) => send(pool, message, asker)).catch((error: unknown) => asker.error(error as Error))
+    else this.#made.then((pool) => send(pool, message, asker)).catch((error: unknown) => asker.error(error as Error))
   }
 
   async close(): Promise<void> {

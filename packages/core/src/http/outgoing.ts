@@ -77,9 +77,10 @@ function outgoing(
 
 /** Names are few: each is compared with those before, and nearly always their lengths tell them apart. */
 function addLine(lines: HeaderLine[], name: string, value: string): void {
+  const lowerCase = name.toLowerCase()
   for (let at = 0; at < lines.length; at += 2) {
     const known = lines[at] as string
-    if (known.length !== name.length || (known !== name && known.toLowerCase() !== name.toLowerCase())) continue
+    if (known.length !== name.length || (known !== name && known.toLowerCase() !== lowerCase)) continue
     const before = lines[at + 1]!
     if (typeof before === 'string') lines[at + 1] = [before, value]
     else before.push(value)
