@@ -117,15 +117,8 @@ function withLimits({ limitHeaders }: Exchange, response: GatewayResponse): Gate
 function forwarded(exchange: Exchange): Promise<GatewayResponse> {
   const { api, request } = exchange
   const send = api.customForwarder ? askForwarder : sendOut
-  return isSmall(exchange)
-    ? nextTurn()
-        .then(() => request.bytes())
-        .then(() => send(exchange))
-    : send(exchange)
+  return isSmall(exchange) ? request.bytes().then(() => send(exchange)) : send(exchange)
 }
-
-/** By then what has come in one packet with its head is here. */
-async function nextTurn(): Promise<void> {}
 
 /** A small body of known length is read whole: head and body leave in one write, and response plugins may still look at it. */
 function isSmall({ api, request }: Exchange): boolean {
