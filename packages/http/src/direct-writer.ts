@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import type { ResponseWriter } from './write-response.ts'
+import type { BodyWriter } from './write-response.ts'
 
 /** What Node keeps of a head between `writeHead` and the first byte of the body. Undocumented, so it is looked at, not relied on. */
 interface UnsentHead {
@@ -16,7 +16,7 @@ interface UnsentHead {
  *
  * To be asked behind `writeHead`.
  */
-export function directWriter(res: ServerResponse): ResponseWriter | undefined {
+export function directWriter(res: ServerResponse): BodyWriter | undefined {
   const { socket } = res
   const { _header: head, _headerSent: sent } = res as UnsentHead
   // What stands in for one, in a test or a cloud function, need not do what is done to it here.
@@ -36,7 +36,7 @@ function isUnchanged(res: ServerResponse): boolean {
 /** One text costs less than two buffers; a long one would be copied more often than it is worth. */
 const LONGEST_TEXT = 16_384
 
-class DirectWriter implements ResponseWriter {
+class DirectWriter implements BodyWriter {
   readonly #res: ServerResponse
   readonly #socket: Socket
   /** Empty once it is written. */
@@ -52,9 +52,6 @@ class DirectWriter implements ResponseWriter {
   get #gone(): boolean {
     return this.#res.destroyed || !this.#socket.writable
   }
-
-  /** It was called before. */
-  writeHead(): void {}
 
   flushHeaders(): void {
     if (this.#head === '' || this.#gone) return

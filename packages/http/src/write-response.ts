@@ -10,16 +10,20 @@ import {
 import { besideHost } from './beside-host.ts'
 import { directWriter } from './direct-writer.ts'
 
-/** The calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
-export interface ResponseWriter {
-  /** Called before the head is written. */
-  prepare?(status: number, lines: readonly HeaderLine[]): void
-  writeHead(status: number, headers: HeaderLine[] | OutgoingHttpHeaders): void
+/** The calls a body is written with, once its head is decided. */
+export interface BodyWriter {
   write(chunk: Uint8Array): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void
   /** Calls `resume` whenever there is room for more; left out, that is when `res` says so. */
   onDrain?(resume: () => void): void
+}
+
+/** The calls an answer is written with: those of `res`, or the ones saved before the host application's were caught. */
+export interface ResponseWriter extends BodyWriter {
+  /** Called before the head is written. */
+  prepare?(status: number, lines: readonly HeaderLine[]): void
+  writeHead(status: number, headers: HeaderLine[] | OutgoingHttpHeaders): void
 }
 
 const brokenOff = new WeakMap<ServerResponse, unknown>()
@@ -61,7 +65,7 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
     if (body instanceof ByteStream) body.cancel()
     return
   }
-  const direct = writer === res ? (directWriter(res) ?? writer) : writer
+  const direct: BodyWriter = writer === res ? (directWriter(res) ?? writer) : writer
   if (body instanceof ByteStream) stream(res, body, direct)
   else direct.end(body)
 }
@@ -92,7 +96,7 @@ function byName(lines: readonly HeaderLine[]): OutgoingHttpHeaders {
   return headers
 }
 
-function stream(res: ServerResponse, body: ByteStream, writer: ResponseWriter): void {
+function stream(res: ServerResponse, body: ByteStream, writer: BodyWriter): void {
   const resume = (): void => body.resume()
   if (writer.onDrain === undefined) res.on('drain', resume)
   else writer.onDrain(resume)

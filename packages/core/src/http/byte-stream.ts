@@ -279,7 +279,6 @@ class ReadableProducer implements ByteProducer {
       stream.fail(this.#gone(readable.errored ?? this.#early))
       return
     }
-    if (this.#takesWhole(stream)) return
     this.#stream = stream
     this.#waitForMore()
     let bytes = 0
@@ -322,24 +321,6 @@ class ReadableProducer implements ByteProducer {
     }
     // The error listener stays as a guard: an error after the end must not become an uncaught exception.
     readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
-  }
-
-  /** A message that has come in whole is taken at once: nobody has to listen or to wait. */
-  #takesWhole(stream: ByteStream): boolean {
-    const readable: Readable & { readonly complete?: boolean } = this.#readable
-    if (
-      !this.#drain ||
-      readable.complete !== true ||
-      readable.readableFlowing !== null ||
-      readable.readableEncoding !== null
-    )
-      return false
-    if (readable.readableLength === 0 || readable.readableLength > this.#limitBytes) return false
-    const all: unknown = readable.read()
-    if (!(all instanceof Uint8Array)) return false
-    stream.push(all)
-    stream.end()
-    return true
   }
 
   #gone(cause: Error | undefined): GatewayError {

@@ -2,9 +2,10 @@ import { describe, describeUnquoted, GatewayError } from '../errors.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import type { LateWitness } from './late.ts'
 
-// RFC 9110 5.6.2 (token) and 5.5 (field-value): what leaves here can neither split a message nor be cut by the next hop.
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
+/** What a name, or a method, may be made of (RFC 9110 5.6.2): it can neither split a message nor be cut by the next hop. */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** What a value may be made of (RFC 9110 5.5), for the same reason. */
+export const FIELD_VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 // No server takes a line this long: what is refused here names the plugin that wrote it.
 const LONGEST = 65_536
 
@@ -249,7 +250,7 @@ function checked(name: unknown, value: unknown): string {
     )
   }
   const text = typeof value === 'number' ? String(value) : value
-  if (typeof text !== 'string' || !VALUE.test(text)) {
+  if (typeof text !== 'string' || !FIELD_VALUE.test(text)) {
     const hint = Array.isArray(value)
       ? 'set() takes a list, append() one value at a time'
       : 'expected one string without line breaks or characters above U+00FF'

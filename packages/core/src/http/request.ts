@@ -5,14 +5,12 @@ import type { ByteStream } from './byte-stream.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Client } from './client.ts'
 import { describeReplacedBody } from './framing.ts'
-import { GatewayHeaders, type ReadonlyHeaders, wholeHeaders } from './headers.ts'
+import { GatewayHeaders, type ReadonlyHeaders, TOKEN, wholeHeaders } from './headers.ts'
 import type { LateWitness } from './late.ts'
 import { canonicalPath, describePath, encodePath } from './path.ts'
 import { GatewayQuery } from './query.ts'
 import { refuseUnknownWrites } from './unknown-writes.ts'
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.ts'
-
-const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** @internal What a request is made from; nothing in it has been parsed or copied yet. */
 export interface GatewayRequestInit {
@@ -248,7 +246,7 @@ export class GatewayRequest {
 /** @internal A method a request can be given; the standard ones in any case. */
 export function checkedMethod(value: unknown): string {
   const method = typeof value === 'string' && METHODS.includes(value.toUpperCase()) ? value.toUpperCase() : value
-  if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT' || method === 'TRACE') {
+  if (typeof method !== 'string' || !TOKEN.test(method) || method === 'CONNECT' || method === 'TRACE') {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',
       `${describe(value)} is no method a request can be given, such as "GET".`,

@@ -1,4 +1,5 @@
 import { describe, isGatewayError } from '../errors.ts'
+import { TOKEN } from '../http/headers.ts'
 import type { GatewayRequest } from '../http/request.ts'
 import { compileExpression } from './expression.ts'
 import { compileXPath } from './xml.ts'
@@ -121,7 +122,6 @@ const MODES = new Map([
   ['regex', ['expression', 'matchIndex']],
   ['xpath', ['expression']],
 ])
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** What is wrong with an extractor as its author wrote it, whatever it is; empty when `compileExtractor` takes it. */
 export function extractorProblems(input: unknown): ExtractorProblem[] {
@@ -166,7 +166,7 @@ function foundText(value: unknown): string {
 }
 
 function headerProblems(name: unknown): ExtractorProblem[] {
-  if (typeof name === 'string' && HEADER_NAME.test(name)) return []
+  if (typeof name === 'string' && TOKEN.test(name)) return []
   return [{ path: 'header', message: `${foundText(name)}, expected a header name such as "authorization"` }]
 }
 

@@ -1,9 +1,8 @@
 import { ByteStream } from '../../http/byte-stream.ts'
+import { FIELD_VALUE, TOKEN } from '../../http/headers.ts'
 import { EXPECTS_BODY, type Message } from '../exchange.ts'
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const TARGET = /^\/[\u0021-\u007E\u0080-\u00FF]*$/
-const VALUE = /^[\t\u0020-\u007E\u0080-\u00FF]*$/
 
 /** Whether nothing may be asked behind it: who answers HEAD with a body, or reads none of GET, is out of step then. */
 export function isLast({ method, body }: Message): boolean {
@@ -23,9 +22,9 @@ export function requestHead(message: Message): string {
   if (!TOKEN.test(method) || !TARGET.test(target)) throw unsendable(`${method} ${target}`)
   let text = `${method} ${target} HTTP/1.1\r\nhost: ${headers[1]!}\r\n`
   text += isLast(message) ? 'connection: close\r\n' : 'connection: keep-alive\r\n'
-  if (!VALUE.test(headers[1]!)) throw unsendable('host')
+  if (!FIELD_VALUE.test(headers[1]!)) throw unsendable('host')
   for (let i = 2; i < headers.length; i += 2) {
-    if (!VALUE.test(headers[i + 1]!) || !TOKEN.test(headers[i]!)) throw unsendable(headers[i]!)
+    if (!FIELD_VALUE.test(headers[i + 1]!) || !TOKEN.test(headers[i]!)) throw unsendable(headers[i]!)
     text += `${headers[i]!}: ${headers[i + 1]!}\r\n`
   }
   return text
