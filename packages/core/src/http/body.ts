@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
-import { asBuffer, ByteStream } from './byte-stream.ts'
+import { asBuffer } from './as-buffer.ts'
+import { ByteStream } from './byte-stream.ts'
 import { jsonText } from './json-text.ts'
 
 /** What `setBody` takes. An object becomes JSON. */

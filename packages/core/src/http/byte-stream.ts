@@ -1,5 +1,8 @@
 import { Readable } from 'node:stream'
-import { describe, GatewayError, isGatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
+import { asBuffer } from './as-buffer.ts'
+import { Collector } from './collector.ts'
+import { ReadableProducer, type ReadableSettings } from './readable-producer.ts'
 
 /** Where bytes come from. `resume` is called after `push` answered false, `cancel` when nobody wants the rest. */
 export interface ByteProducer {
@@ -25,7 +28,8 @@ const HIGH_WATER_BYTES = 65_536
  */
 export class ByteStream {
   readonly #producer: ByteProducer
-  #queue: Uint8Array[] = []
+  /** Made when there is something to wait in it; see bench/NOTES.md about literals. */
+  #queue: Uint8Array[] | undefined
   #queuedBytes = 0
   #sink: ByteSink | undefined
   #ended = false
@@ -75,7 +79,7 @@ export class ByteStream {
     if (this.#sink !== undefined) {
       if (!this.#handOn(this.#sink, chunk)) this.#pause()
     } else {
-      this.#queue.push(chunk)
+      ;(this.#queue ??= []).push(chunk)
       this.#queuedBytes += chunk.length
       if (this.#queuedBytes >= HIGH_WATER_BYTES) this.#paused = true
     }
@@ -98,8 +102,9 @@ export class ByteStream {
   takeComplete(): Buffer | undefined {
     if (!this.#ended || this.#sink !== undefined) return undefined
     this.#sink = DISCARD
-    for (const chunk of this.#queue) this.#handOn(DISCARD, chunk)
-    return this.#queue.length === 1 ? asBuffer(this.#queue[0]!) : Buffer.concat(this.#queue)
+    const chunks = this.#queue ?? NONE
+    for (const chunk of chunks) this.#handOn(DISCARD, chunk)
+    return chunks.length === 1 ? asBuffer(chunks[0]!) : Buffer.concat(chunks)
   }
 
   /** Consumer's side: from now on everything goes to `sink`. A stream has one consumer; a second one is a bug. */
@@ -111,8 +116,8 @@ export class ByteStream {
     }
     if (this.#sink !== undefined) throw new GatewayError('PSTN_INTERNAL', 'A body was consumed twice.')
     this.#sink = sink
-    const queued = this.#queue
-    this.#queue = []
+    const queued = this.#queue ?? NONE
+    this.#queue = undefined
     let more = true
     for (const chunk of queued) more = this.#handOn(sink, chunk) && more
     if (this.#error !== undefined) sink.fail(this.#error)
@@ -162,7 +167,7 @@ export class ByteStream {
   /** Nobody wants the rest. */
   cancel(reason?: Error): void {
     const over = this.#ended || this.#error !== undefined
-    this.#queue = []
+    this.#queue = undefined
     clearTimeout(this.#stall)
     if (over && this.#sink !== undefined) return
     const why = reason ?? new GatewayError('PSTN_CLIENT_CLOSED', 'The body was cancelled.')
@@ -176,23 +181,7 @@ export class ByteStream {
   /** All bytes, up to `limit`; above it the producer is cancelled and `tooLarge()` thrown. */
   collect(limit: number, tooLarge: () => GatewayError): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const chunks: Uint8Array[] = []
-      let bytes = 0
-      this.consume({
-        write: (chunk) => {
-          bytes += chunk.length
-          if (bytes > limit) {
-            chunks.length = 0
-            this.cancel()
-            reject(tooLarge())
-          } else {
-            chunks.push(chunk)
-          }
-          return true
-        },
-        end: () => resolve(Buffer.concat(chunks)),
-        fail: reject,
-      })
+      this.consume(new Collector(this, limit, tooLarge, resolve, reject))
     })
   }
 
@@ -230,139 +219,5 @@ export class ByteStream {
   }
 }
 
-interface ReadableSettings {
-  /**
-   * What becomes of a cancelled stream: `drain` reads it to its end and throws it away, because destroying an
-   * `IncomingMessage` would tear down the connection its answer still has to leave on.
-   */
-  readonly release?: 'destroy' | 'drain'
-  /** More bytes than this fail the stream with `PSTN_BODY_TOO_LARGE`. */
-  readonly limitBytes?: number
-  /** A longer pause while somebody waits for more fails the stream with `PSTN_BODY_TIMEOUT`. */
-  readonly pauseTimeoutMs?: number
-  /** What the stream fails with when the readable breaks off; `PSTN_BODY_ABORTED` when left out. */
-  readonly broken?: (cause: Error | undefined) => GatewayError
-}
-
-class ReadableProducer implements ByteProducer {
-  readonly #readable: Readable
-  readonly #drain: boolean
-  readonly #limitBytes: number
-  readonly #pauseTimeoutMs: number | undefined
-  readonly #broken: (cause: Error | undefined) => GatewayError
-  #stream: ByteStream | undefined
-  #timer: NodeJS.Timeout | undefined
-  #detach: () => void = () => undefined
-  #early: Error | undefined
-
-  constructor(
-    readable: Readable,
-    {
-      release = 'destroy',
-      limitBytes = Number.POSITIVE_INFINITY,
-      pauseTimeoutMs,
-      broken = (cause) => aborted('The body broke off.', cause),
-    }: ReadableSettings,
-  ) {
-    this.#broken = broken
-    this.#readable = readable
-    this.#pauseTimeoutMs = pauseTimeoutMs
-    this.#drain = release === 'drain'
-    this.#limitBytes = limitBytes
-    // A stream of the plugin's own may fail before anybody reads it; unheard, that would end the process.
-    if (!this.#drain) readable.on('error', (error: Error) => (this.#early ??= error))
-  }
-
-  start(stream: ByteStream): void {
-    const readable = this.#readable
-    if (readable.destroyed || readable.readableEnded) {
-      stream.fail(this.#gone(readable.errored ?? this.#early))
-      return
-    }
-    this.#stream = stream
-    this.#waitForMore()
-    let bytes = 0
-    const onData = (data: unknown): void => {
-      this.#timer?.refresh()
-      const chunk = typeof data === 'string' ? Buffer.from(data) : data
-      if (!(chunk instanceof Uint8Array)) {
-        stream.fail(
-          this.#broken(
-            new GatewayError('PSTN_VALUE_INVALID', `A body stream gave ${describe(data)}; expected bytes or text.`),
-          ),
-        )
-        this.cancel()
-        return
-      }
-      bytes += chunk.length
-      if (bytes > this.#limitBytes) {
-        stream.fail(
-          new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${this.#limitBytes} bytes (maxBodyBytes).`),
-        )
-        this.cancel()
-      } else if (!stream.push(chunk)) {
-        // As long as nobody takes more, the sender cannot be late.
-        this.#stopWaiting()
-        readable.pause()
-      }
-    }
-    const onEnd = (): void => {
-      this.#detach()
-      stream.end()
-    }
-    const onBroken = (cause?: Error): void => {
-      this.#detach()
-      stream.fail(this.#broken(cause))
-    }
-    const onClose = (): void => onBroken()
-    this.#detach = () => {
-      this.#stopWaiting()
-      readable.off('data', onData).off('end', onEnd).off('close', onClose)
-    }
-    // The error listener stays as a guard: an error after the end must not become an uncaught exception.
-    readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
-  }
-
-  #gone(cause: Error | undefined): GatewayError {
-    return cause === undefined ? aborted('The body was gone before anybody read it.', cause) : this.#broken(cause)
-  }
-
-  resume(): void {
-    this.#waitForMore()
-    this.#readable.resume()
-  }
-
-  #waitForMore(): void {
-    const ms = this.#pauseTimeoutMs
-    if (ms === undefined) return
-    this.#timer ??= setTimeout(() => {
-      this.#stream?.fail(
-        new GatewayError('PSTN_BODY_TIMEOUT', `The client paused its body for ${ms} ms (bodyTimeoutMs).`),
-      )
-      this.cancel()
-    }, ms).unref()
-  }
-
-  #stopWaiting(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  cancel(): void {
-    this.#detach()
-    if (this.#drain) this.#readable.resume()
-    else this.#readable.destroy()
-  }
-}
-
-/** Whoever broke it off may have said why. */
-function aborted(message: string, cause: Error | undefined): GatewayError {
-  return isGatewayError(cause) ? cause : new GatewayError('PSTN_BODY_ABORTED', message, { cause })
-}
-
+const NONE: readonly Uint8Array[] = []
 const DISCARD: ByteSink = { write: () => true, end: () => undefined, fail: () => undefined }
-
-/** The same bytes as a Buffer, not copied. */
-export function asBuffer(chunk: Uint8Array): Buffer {
-  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-}

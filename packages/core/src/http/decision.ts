@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
-import { asBuffer, ByteStream } from './byte-stream.ts'
+import { asBuffer } from './as-buffer.ts'
+import { ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
 import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
 import { endToEnd } from './hop-by-hop.ts'

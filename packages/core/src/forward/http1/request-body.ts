@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { asBuffer, type ByteSink, type ByteStream } from '../../http/byte-stream.ts'
+import { asBuffer } from '../../http/as-buffer.ts'
+import type { ByteSink, ByteStream } from '../../http/byte-stream.ts'
 import { EXPECTS_BODY, type Message } from '../exchange.ts'
 
 /** What is copied rather than written in pieces. */

@@ -1,0 +1,51 @@
+import type { GatewayError } from '../errors.ts'
+import { asBuffer } from './as-buffer.ts'
+import type { ByteSink, ByteStream } from './byte-stream.ts'
+
+/** Keeps all bytes of a stream, up to a limit; what came in one piece is not copied. */
+export class Collector implements ByteSink {
+  readonly #stream: ByteStream
+  readonly #limit: number
+  readonly #tooLarge: () => GatewayError
+  readonly #resolve: (bytes: Buffer) => void
+  readonly #reject: (error: Error) => void
+  #first: Uint8Array | undefined
+  #rest: Uint8Array[] | undefined
+  #bytes = 0
+
+  constructor(
+    stream: ByteStream,
+    limit: number,
+    tooLarge: () => GatewayError,
+    resolve: (bytes: Buffer) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#stream = stream
+    this.#limit = limit
+    this.#tooLarge = tooLarge
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#limit) {
+      this.#first = this.#rest = undefined
+      this.#stream.cancel()
+      this.#reject(this.#tooLarge())
+    } else if (this.#first === undefined) this.#first = chunk
+    else (this.#rest ??= []).push(chunk)
+    return true
+  }
+
+  end(): void {
+    const first = asBuffer(this.#first ?? NOTHING)
+    this.#resolve(this.#rest === undefined ? first : Buffer.concat([first, ...this.#rest]))
+  }
+
+  fail(error: Error): void {
+    this.#reject(error)
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
