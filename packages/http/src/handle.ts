@@ -13,6 +13,7 @@ import { applyToHost } from './apply-to-host.ts'
 import { type CapturedResponse, captureResponse } from './capture-response.ts'
 import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
+import { mergeSmallWrites } from './merged-writes.ts'
 import { checkServer } from './server-settings.ts'
 import { causeOfBreak, isBrokenOff, writeResponse } from './write-response.ts'
 
@@ -59,6 +60,7 @@ export function accept(
   if (accepted === undefined) return undefined
   if (accepted.closes) endConnectionWith(req, res)
   lingerAfter(res)
+  mergeSmallWrites(req.socket)
   watch(req, res, accepted)
   return accepted
 }

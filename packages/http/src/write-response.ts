@@ -74,8 +74,15 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
     writer.prepare?.(status, lines)
-    const all = besideHost(res, lines)
-    writer.writeHead(status, isPatched(res) ? byName(all) : all)
+    if (writer === res && !isPatched(res) && res.getHeaderNames().length > 0) {
+      // Node would set them one by one as well, but look each of them up three times.
+      const all = besideHost(res, lines)
+      for (let i = 0; i < all.length; i += 2) res.setHeader(String(all[i]), all[i + 1]!)
+      res.writeHead(status)
+    } else {
+      const all = besideHost(res, lines)
+      writer.writeHead(status, isPatched(res) ? byName(all) : all)
+    }
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')

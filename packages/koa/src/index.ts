@@ -134,7 +134,8 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
 }
 
 async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
-  const { status, lines, body } = await takeOutgoing(response, method)
+  const taken = takeOutgoing(response, method)
+  const { status, lines, body } = taken instanceof Promise ? await taken : taken
   const all = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)

@@ -1,4 +1,4 @@
-import { type AnalyticsRecord, copyRecord, overwrite } from './record.ts'
+import { type AnalyticsRecord, copyRecord, emptyRecord } from './record.ts'
 import { RecordQueue } from './record-queue.ts'
 
 /** Records with requests and answers word for word are large: of those fewer are kept. */
@@ -14,26 +14,26 @@ const forgotten = (): void => undefined
 export class RecordBuffer {
   readonly #records: RecordQueue
   readonly #capacity: number
-  /** Those that plugins have seen, who may have added to them. */
-  readonly #seen = new WeakSet<AnalyticsRecord>()
 
   constructor(capacity: number) {
     this.#records = new RecordQueue(capacity, MOST_BYTES)
     this.#capacity = capacity
   }
 
-  /** Keeps a copy: others may keep the record itself. `seen`: by plugins. */
-  add(record: AnalyticsRecord, seen: boolean): void {
+  /** A record to be written into and then kept: the oldest, where there are as many as may be. */
+  blank(): AnalyticsRecord {
     const oldest = this.#records.length === this.#capacity ? this.#records.shift() : undefined
-    if (seen) {
-      const copy = copyRecord(record)
-      this.#seen.add(copy)
-      this.#records.add(copy, forgotten)
-    } else if (oldest === undefined || this.#seen.has(oldest)) this.#records.add(copyRecord(record), forgotten)
-    else {
-      overwrite(oldest, record)
-      this.#records.add(oldest, forgotten)
-    }
+    return oldest === undefined || Object.isFrozen(oldest) ? emptyRecord() : oldest
+  }
+
+  /** Keeps what was a blank. */
+  keep(record: AnalyticsRecord): void {
+    this.#records.add(record, forgotten)
+  }
+
+  /** Keeps one that others have as well, or that plugins may have added to: it is never written over. */
+  keepAsItIs(record: AnalyticsRecord): void {
+    this.#records.add(Object.freeze(record), forgotten)
   }
 
   /** Copies, oldest first. */

@@ -74,6 +74,40 @@ export interface AnalyticsRecord {
   rawResponse: string
 }
 
+/** A record to be written into. */
+export function emptyRecord(): AnalyticsRecord {
+  return {
+    timestamp: new Date(0),
+    expireAt: new Date(0),
+    apiId: '',
+    apiName: '',
+    apiVersion: '',
+    orgId: '',
+    apiKey: '',
+    alias: '',
+    oauthId: '',
+    tags: [],
+    method: '',
+    host: '',
+    path: '',
+    rawPath: '',
+    originalPath: '',
+    originalUrl: '',
+    listenPath: '',
+    trackPath: false,
+    contentLength: 0,
+    userAgent: '',
+    clientAddress: '',
+    responseCode: 0,
+    code: '',
+    upgraded: false,
+    latency: { totalMs: 0, upstreamMs: 0, gatewayMs: 0, hooks: {} },
+    network: { bytesIn: 0, bytesOut: 0 },
+    rawRequest: '',
+    rawResponse: '',
+  }
+}
+
 const NESTED: ReadonlySet<string> = new Set(['timestamp', 'expireAt', 'tags', 'latency', 'network'])
 
 /** A copy that shares nothing with the original. */
@@ -98,51 +132,15 @@ function reached(times: HookTimes): HookTimes {
   return Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined))
 }
 
-/** Makes a record the copy of another one, in the objects it has; neither has fields that a plugin has added. */
-export function overwrite(old: AnalyticsRecord, record: AnalyticsRecord): void {
-  old.timestamp.setTime(record.timestamp.getTime())
-  old.expireAt.setTime(record.expireAt.getTime())
-  old.apiId = record.apiId
-  old.apiName = record.apiName
-  old.apiVersion = record.apiVersion
-  old.orgId = record.orgId
-  old.apiKey = record.apiKey
-  old.alias = record.alias
-  old.oauthId = record.oauthId
-  old.tags.length = 0
-  old.tags.push(...record.tags)
-  old.method = record.method
-  old.host = record.host
-  old.path = record.path
-  old.rawPath = record.rawPath
-  old.originalPath = record.originalPath
-  old.originalUrl = record.originalUrl
-  old.listenPath = record.listenPath
-  old.trackPath = record.trackPath
-  old.contentLength = record.contentLength
-  old.userAgent = record.userAgent
-  old.clientAddress = record.clientAddress
-  old.responseCode = record.responseCode
-  old.code = record.code
-  old.upgraded = record.upgraded
-  old.latency.totalMs = record.latency.totalMs
-  old.latency.upstreamMs = record.latency.upstreamMs
-  old.latency.gatewayMs = record.latency.gatewayMs
-  overwriteTimes(old.latency.hooks, record.latency.hooks)
-  old.network.bytesIn = record.network.bytesIn
-  old.network.bytesOut = record.network.bytesOut
-  old.rawRequest = record.rawRequest
-  old.rawResponse = record.rawResponse
-}
-
 type Times = { -readonly [K in keyof HookTimes]: HookTimes[K] | undefined }
 
-function overwriteTimes(old: Times, times: HookTimes): void {
-  old.pre = times.pre
-  old.auth = times.auth
-  old.postAuth = times.postAuth
-  old.endpoint = times.endpoint
-  old.post = times.post
-  old.response = times.response
-  old.analytics = times.analytics
+/** Of a record that is written over, a hook that was not reached this time stays, and is said to be `undefined`. */
+export function writeTimes(into: Times, times: HookTimes): void {
+  if (times.pre !== into.pre) into.pre = times.pre
+  if (times.auth !== into.auth) into.auth = times.auth
+  if (times.postAuth !== into.postAuth) into.postAuth = times.postAuth
+  if (times.endpoint !== into.endpoint) into.endpoint = times.endpoint
+  if (times.post !== into.post) into.post = times.post
+  if (times.response !== into.response) into.response = times.response
+  if (times.analytics !== into.analytics) into.analytics = times.analytics
 }

@@ -30,10 +30,29 @@ export class Recorder {
     })
   }
 
-  /** Nobody may change the record any more. `seen`: plugins may have added to it. Never fails, never waits. */
-  add(record: AnalyticsRecord, seen: boolean): void {
-    this.#buffer.add(record, seen)
+  /** A record to be written into and given to `keep`. */
+  blank(): AnalyticsRecord {
+    return this.#buffer.blank()
+  }
+
+  /** Keeps what was a blank. Never fails, never waits. */
+  keep(record: AnalyticsRecord): void {
+    this.#buffer.keep(record)
+  }
+
+  get hasSinks(): boolean {
+    return this.#queues.length > 0
+  }
+
+  /** Nobody may change the record any more. Never fails, never waits. */
+  send(record: AnalyticsRecord): void {
     for (const { queue } of this.#queues) queue.add(record)
+  }
+
+  /** Keeps it as it is, and sends it. */
+  add(record: AnalyticsRecord): void {
+    this.#buffer.keepAsItIs(record)
+    this.send(record)
   }
 
   drop(): void {

@@ -1,5 +1,5 @@
 import { MASK } from '../analytics/masks.ts'
-import type { AnalyticsRecord } from '../analytics/record.ts'
+import { type AnalyticsRecord, emptyRecord, type HookTimes, writeTimes } from '../analytics/record.ts'
 import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
 import { declaredLength } from '../forward/request-head.ts'
@@ -46,16 +46,28 @@ function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): M
     dropRecord(new GatewayError('PSTN_API_UNAVAILABLE', message), exchange)
     return undefined
   }
-  const made = recordOf(exchange, outcome, endedAt)
+  if (chain.analytics.length === 0 && exchange.detail === undefined) {
+    storeUnseen(exchange, outcome, endedAt)
+    return undefined
+  }
+  const made = writeRecord(emptyRecord(), exchange, outcome, endedAt, Date.now())
   const texts = exchange.detail?.texts(exchange, outcome)
   if (!(texts instanceof Promise)) return analyse(exchange, Object.assign(made, texts))
   return texts.then((later) => analyse(exchange, Object.assign(made, later)))
 }
 
+/** Nobody looks at it before it is stored: it is made where it stays, and what sinks get is made for them. */
+function storeUnseen(exchange: Exchange, outcome: Outcome, endedAt: number): void {
+  const { records } = exchange.api.services
+  const nowMs = Date.now()
+  records.keep(writeRecord(records.blank(), exchange, outcome, endedAt, nowMs))
+  if (records.hasSinks) records.send(writeRecord(emptyRecord(), exchange, outcome, endedAt, nowMs))
+}
+
 /** Asks the plugins, then stores what they have left. */
 function analyse(exchange: Exchange, record: AnalyticsRecord): Maybe<void> {
   if (exchange.api.chain.analytics.length === 0) {
-    exchange.api.services.records.add(record, false)
+    exchange.api.services.records.add(record)
     return undefined
   }
   const startedAt = performance.now()
@@ -70,7 +82,7 @@ function store(exchange: Exchange, record: AnalyticsRecord, startedAt: number): 
   try {
     const stored = finished(record)
     stored.latency.hooks.analytics = took
-    exchange.api.services.records.add(stored, true)
+    exchange.api.services.records.add(stored)
   } catch (cause) {
     const what =
       cause instanceof ShapeError
@@ -109,8 +121,8 @@ function endpointOf({ method, request }: Exchange, endpoints: EndpointTree<strin
 }
 
 /** Those of its policies, of its developer, of the session, of the headers and of the API, in this order. */
-function tagsOf({ api, caller, request }: Exchange): string[] {
-  const tags: string[] = []
+function writeTags(tags: string[], { api, caller, request }: Exchange): void {
+  tags.length = 0
   if (caller !== undefined) {
     const { session } = caller
     for (const id of policyIds(session)) tags.push(`pol-${id}`)
@@ -119,57 +131,74 @@ function tagsOf({ api, caller, request }: Exchange): string[] {
     tags.push(...session.tags)
   }
   const { records } = api.definition
-  if (records === undefined) return tags
+  if (records === undefined) return
   for (const name of records.tagHeaders)
     for (const value of request.headers.getAll(name))
       if (value !== '') tags.push(`${name}-${api.masks.header(name, value)}`)
   tags.push(...records.tags)
-  return tags
 }
 
 const CENTURY_MS = 3_155_760_000_000
 
-function recordOf(exchange: Exchange, { status }: Outcome, endedAt: number): AnalyticsRecord {
-  const { api, request, caller, code, startedAt } = exchange
+/** Writes all of a record, over one that may be of another request. `nowMs` is Unix time. */
+function writeRecord(
+  into: AnalyticsRecord,
+  exchange: Exchange,
+  { status }: Outcome,
+  endedAt: number,
+  nowMs: number,
+): AnalyticsRecord {
+  const { api, request, caller, startedAt } = exchange
   const { info, definition, masks } = api
   const { listenPath, records } = definition
   const totalMs = endedAt - startedAt
   const upstreamMs = timeBehind(exchange, endedAt)
   // By the clock of the end: a tunnel may have outlived the time its host believed in when it began.
-  const timestamp = Date.now() - Math.round(totalMs)
+  const timestamp = nowMs - Math.round(totalMs)
   const retentionMs = records?.retention === undefined ? CENTURY_MS : records.retention * 1_000
   const pattern = endpointOf(exchange, api.chain.tracked)
   const originalUrl = masks.url(request.originalUrl)
-  return {
-    timestamp: new Date(timestamp),
-    expireAt: new Date(timestamp + retentionMs),
-    apiId: info.id,
-    apiName: info.name,
-    apiVersion: definition.version === '' ? 'Non Versioned' : definition.version,
-    orgId: info.orgId,
-    apiKey: caller?.id ?? '',
-    alias: caller?.session.alias ?? '',
-    oauthId: caller?.session.oauthClientId ?? '',
-    tags: tagsOf(exchange),
-    method: request.method,
-    host: GatewayRequest.upstreamUrl(request)?.host ?? request.host,
-    path: pattern ?? request.path,
-    rawPath: (listenPath === '/' ? '' : listenPath) + GatewayRequest.matchedPath(request),
-    originalPath: pathOf(originalUrl),
-    originalUrl,
-    listenPath,
-    trackPath: pattern !== undefined,
-    contentLength: lengthOf(request),
-    userAgent: masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? ''),
-    clientAddress: request.clientAddress,
-    responseCode: status,
-    code: code ?? '',
-    upgraded: exchange.upgraded,
-    latency: { totalMs, upstreamMs, gatewayMs: totalMs - upstreamMs, hooks: exchange.hookTimes ?? {} },
-    network: { bytesIn: bytesIn(request), bytesOut: bytesOut(exchange, status) },
-    rawRequest: '',
-    rawResponse: '',
-  }
+  const userAgent = masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? '')
+  into.timestamp.setTime(timestamp)
+  into.expireAt.setTime(timestamp + retentionMs)
+  into.apiId = info.id
+  into.apiName = info.name
+  into.apiVersion = definition.version === '' ? 'Non Versioned' : definition.version
+  into.orgId = info.orgId
+  into.apiKey = caller?.id ?? ''
+  into.alias = caller?.session.alias ?? ''
+  into.oauthId = caller?.session.oauthClientId ?? ''
+  writeTags(into.tags, exchange)
+  into.method = request.method
+  into.host = GatewayRequest.upstreamUrl(request)?.host ?? request.host
+  into.path = either(into.path, pattern ?? request.path)
+  into.rawPath = either(into.rawPath, (listenPath === '/' ? '' : listenPath) + GatewayRequest.matchedPath(request))
+  into.originalPath = either(into.originalPath, pathOf(originalUrl))
+  into.originalUrl = either(into.originalUrl, originalUrl)
+  into.listenPath = listenPath
+  into.trackPath = pattern !== undefined
+  into.contentLength = lengthOf(request)
+  into.userAgent = either(into.userAgent, userAgent)
+  into.clientAddress = either(into.clientAddress, request.clientAddress)
+  into.responseCode = status
+  into.code = exchange.code ?? ''
+  into.upgraded = exchange.upgraded
+  into.latency.totalMs = totalMs
+  into.latency.upstreamMs = upstreamMs
+  into.latency.gatewayMs = totalMs - upstreamMs
+  writeTimes(into.latency.hooks, exchange.hookTimes ?? NO_TIMES)
+  into.network.bytesIn = bytesIn(request)
+  into.network.bytesOut = bytesOut(exchange, status)
+  into.rawRequest = ''
+  into.rawResponse = ''
+  return into
+}
+
+const NO_TIMES: HookTimes = Object.freeze({})
+
+/** The one there was, where it is the same: a text of this request would have to be moved out of the way of the collector. */
+function either(before: string, now: string): string {
+  return before === now ? before : now
 }
 
 /** Who answers by itself, or never did, is asked until the end. */

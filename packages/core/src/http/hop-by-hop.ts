@@ -40,7 +40,8 @@ function mayBeHopByHop({ length }: string): boolean {
 export function nominatedFields(lines: readonly string[]): ReadonlySet<string> | undefined {
   let nominated: Set<string> | undefined
   for (let i = 0; i < lines.length; i += 2) {
-    if (!sameName(lines[i]!, 'connection')) continue
+    // Nearly all there is, and it nominates nothing.
+    if (!sameName(lines[i]!, 'connection') || lines[i + 1] === 'keep-alive') continue
     for (const token of lines[i + 1]!.split(',')) {
       const name = token.replaceAll('"', '').trim().toLowerCase()
       if (NEVER_NOMINATED.has(name)) continue

@@ -59,6 +59,8 @@ function outgoing(
   // Where nobody can read the body nobody should be told a type that was guessed from it (RFC 9110 15.4.5).
   const unsaidType = status === 304 ? GatewayResponse.madeUpType(response) : undefined
   const lines: HeaderLine[] = []
+  /** Of the names so far, one bit for each length: nearly always it alone tells that a name is new. */
+  let lengths = 0
   const source = GatewayHeaders.lines(headers)
   for (let i = 0; i < source.length; i += 2) {
     const name = source[i]!
@@ -66,7 +68,10 @@ function outgoing(
     if (sameName(name, 'trailer') && (!trailed || (keepsLength && headers.has('content-length')))) continue
     if (unsaidType !== undefined && source[i + 1] === unsaidType && sameName(name, 'content-type')) continue
     if (touched !== undefined && OF_THE_CONNECTION.has(name.toLowerCase()) && touched.has(name.toLowerCase())) continue
-    addLine(lines, name, source[i + 1]!)
+    const bit = 1 << (name.length & 31)
+    if ((lengths & bit) === 0) lines.push(name, source[i + 1]!)
+    else addLine(lines, name, source[i + 1]!)
+    lengths |= bit
   }
   // Unlike 204 and 304, a 205 is framed like any answer (RFC 9110 15.3.6): it has to say that nothing follows.
   if (status === 205 && method !== 'HEAD') lines.push('Content-Length', '0')
@@ -75,12 +80,11 @@ function outgoing(
   return { status, lines, body: bytes ?? content }
 }
 
-/** Names are few: each is compared with those before, and nearly always their lengths tell them apart. */
+/** Beside the others of its name, where there are some. */
 function addLine(lines: HeaderLine[], name: string, value: string): void {
-  const lowerCase = name.toLowerCase()
   for (let at = 0; at < lines.length; at += 2) {
     const known = lines[at] as string
-    if (known.length !== name.length || (known !== name && known.toLowerCase() !== lowerCase)) continue
+    if (known.length !== name.length || (known !== name && known.toLowerCase() !== name.toLowerCase())) continue
     const before = lines[at + 1]!
     if (typeof before === 'string') lines[at + 1] = [before, value]
     else before.push(value)

@@ -28,7 +28,7 @@ export function limitHeaders(
   if (which === 'both' || which === 'ietf') {
     // The names and the syntax of draft-ietf-httpapi-ratelimit-headers, 08 and later.
     headers.push(['RateLimit-Policy', policyText(charges)])
-    headers.push(['RateLimit', charges.map((charge, i) => limitItem(charge, standings[i]!)).join(', ')])
+    headers.push(['RateLimit', limitText(charges, standings)])
   }
   if (which === 'both' || which === 'x-ratelimit') {
     const tightest = refusedBy === -1 ? fewestRemaining(standings) : refusedBy
@@ -56,6 +56,12 @@ function policyText(charges: readonly Charge[]): string {
   return text
 }
 
+function limitText(charges: readonly Charge[], standings: readonly Standing[]): string {
+  let text = limitItem(charges[0]!, standings[0]!)
+  for (let i = 1; i < charges.length; i += 1) text += `, ${limitItem(charges[i]!, standings[i]!)}`
+  return text
+}
+
 function policyItem(charge: Charge): string {
   const window = Number.isFinite(charge.periodMs) ? `;w=${wholeSeconds(charge.periodMs)}` : ''
   return `"${policyName(charge)}";q=${integer(charge.max)}${window}`
@@ -73,7 +79,9 @@ function policyName({ kind, subject, endpoint }: Charge): string {
 }
 
 function fewestRemaining(standings: readonly Standing[]): number {
-  return standings.reduce((fewest, { remaining }, i) => (remaining < standings[fewest]!.remaining ? i : fewest), 0)
+  let fewest = 0
+  for (let i = 1; i < standings.length; i += 1) if (standings[i]!.remaining < standings[fewest]!.remaining) fewest = i
+  return fewest
 }
 
 /** Milliseconds: behind the limit that refused others may be used up as well. */

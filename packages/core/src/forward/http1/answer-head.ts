@@ -129,7 +129,7 @@ function framed(status: number, lines: readonly string[], isNew: boolean): Answe
         }
         break
       case 10:
-        if (sameName(name, 'connection')) keepAlive &&= !/(?:^|,)[ \t"]*close[ \t"]*(?:,|$)/i.test(lines[i + 1]!)
+        if (sameName(name, 'connection')) keepAlive &&= lines[i + 1] === 'keep-alive' || !CLOSES.test(lines[i + 1]!)
         else if (sameName(name, 'keep-alive')) keepAliveMs = readTimeout(lines[i + 1]!) ?? keepAliveMs
         break
       default:
@@ -139,6 +139,8 @@ function framed(status: number, lines: readonly string[], isNew: boolean): Answe
   if ((status === 204 || status === 304) && framing !== 'close' && framing !== 0) keepAlive = false
   return { status, lines, framing, keepAlive, keepAliveMs }
 }
+
+const CLOSES = /(?:^|,)[ \t"]*close[ \t"]*(?:,|$)/i
 
 function readLength(value: string): number {
   if (!/^\d{1,15}$/.test(value)) throw invalid('a Content-Length that is none')

@@ -1,0 +1,46 @@
+import type { Socket } from 'node:net'
+
+/** What a stream gathers while it is corked. */
+interface Gathered {
+  readonly chunk: string | Buffer
+  readonly encoding: BufferEncoding
+}
+
+type Merging = Socket & {
+  _writev?: ((gathered: readonly Gathered[], done: (error?: Error | null) => void) => void) | null
+  [MERGES]?: boolean
+}
+
+const MERGES = Symbol('postern.merges')
+
+/** One text costs less than several buffers; a long one would be copied more often than it is worth. */
+const LONGEST_TEXT = 16_384
+
+/**
+ * What was written to a client's connection in small pieces at one time, such as a head and its body, leaves as one text:
+ * several pieces take a dearer system call. Nothing that is written to it is changed.
+ */
+export function mergeSmallWrites(socket: Socket): void {
+  const merging = socket as Merging
+  if (merging[MERGES] === true) return
+  merging[MERGES] = true
+  const writev = merging._writev
+  if (typeof writev !== 'function') return
+  merging._writev = (gathered, done) => {
+    const text = textOf(gathered)
+    if (text === undefined) writev.call(socket, gathered, done)
+    else socket._write(text, 'latin1', done)
+  }
+}
+
+/** As latin1, in which each character is a byte; undefined where that is too long, or some of it is text of another encoding. */
+function textOf(gathered: readonly Gathered[]): string | undefined {
+  let length = 0
+  for (const { chunk, encoding } of gathered) {
+    length += chunk.length
+    if (length > LONGEST_TEXT || (typeof chunk === 'string' && encoding !== 'latin1')) return undefined
+  }
+  let text = ''
+  for (const { chunk } of gathered) text += typeof chunk === 'string' ? chunk : chunk.toString('latin1')
+  return text
+}

@@ -1,0 +1,96 @@
+import { type AnalyticsRecord, type ApiDefinitionInput, respond } from '@postern/core'
+import { createCore, type HostCall } from '@postern/core/host'
+import { expect, it } from 'vitest'
+
+const DEFINITIONS: ApiDefinitionInput[] = [
+  {
+    name: 'plain',
+    listenPath: '/plain/',
+    hooks: { pre: [(request) => respond(request.path === '/odd' ? 404 : 200, 'x')] },
+  },
+  {
+    name: 'guarded',
+    listenPath: '/guarded/',
+    version: 'v2',
+    authentication: { token: true },
+    records: { tags: ['of-the-api'], tagHeaders: ['x-team'], retention: 60 },
+    hooks: { pre: [() => undefined], postAuth: [() => undefined], post: [() => respond(201, 'longer')] },
+  },
+]
+
+/** Requests that differ in all a record tells. */
+function calls(key: string): HostCall[] {
+  const call = (target: string, ...rawHeaders: string[]): HostCall => ({
+    method: 'GET',
+    originalUrl: target,
+    target,
+    basePath: '',
+    httpVersion: '1.1',
+    truncated: false,
+    rawHeaders: ['Host', 'a', ...rawHeaders],
+    peer: { address: '127.0.0.1', encrypted: false },
+    body: () => undefined,
+  })
+  return [
+    call('/plain/', 'User-Agent', 'one'),
+    call('/guarded/x?y=1', 'Authorization', key, 'X-Team', 'red', 'User-Agent', 'two'),
+    call('/plain/odd'),
+    call('/guarded/x?y=1'),
+    { ...call('/plain/post', 'Content-Length', '3'), method: 'POST', body: () => Buffer.from('abc') },
+    call('/guarded/', 'Authorization', key, 'User-Agent', 'one'),
+    { ...call('/plain/'), peer: { address: '10.0.0.9', encrypted: true } },
+  ]
+}
+
+/** The records of those requests, in turn, of a gateway that remembers `recordCapacity`. */
+async function recordsOf(recordCapacity: number): Promise<readonly AnalyticsRecord[]> {
+  const core = createCore(DEFINITIONS, { recordCapacity })
+  await core.facade.ready()
+  const { key } = await core.facade.sessions.create({
+    alias: 'somebody',
+    tags: ['of-the-key'],
+    rate: 100,
+    per: 1,
+    accessRights: { guarded: {} },
+  })
+  for (const call of calls(key)) {
+    const accepted = core.accept(call)!
+    const answer = await accepted.answer()
+    accepted.conclude(typeof answer === 'string' ? 200 : answer.status)
+  }
+  const records = core.facade.records.list()
+  await core.facade.close()
+  return records
+}
+
+/** What is the same each time, with the names of the hooks that were reached. */
+function comparable({ timestamp, expireAt, apiKey, latency, ...rest }: AnalyticsRecord): unknown {
+  return {
+    ...rest,
+    keyed: apiKey !== '',
+    keptMs: Number(expireAt) - Number(timestamp),
+    hooks: Object.keys(latency.hooks).toSorted(),
+  }
+}
+
+it.each([1, 2, 3])('the last %i say nothing of the requests they were written over', async (capacity) => {
+  const all = (await recordsOf(100)).map(comparable)
+  expect(all).toHaveLength(7)
+  expect((await recordsOf(capacity)).map(comparable)).toEqual(all.slice(-capacity))
+})
+
+it('a list that was asked for stays as it was', async () => {
+  const core = createCore(DEFINITIONS, { recordCapacity: 1 })
+  await core.facade.ready()
+  const ask = async (call: HostCall): Promise<void> => {
+    const accepted = core.accept(call)!
+    await accepted.answer()
+    accepted.conclude(200)
+  }
+  const [first, , odd] = calls('')
+  await ask(first!)
+  const before = core.facade.records.list()
+  const copy = structuredClone(before)
+  await ask(odd!)
+  expect([before, core.facade.records.list()[0]?.path]).toEqual([copy, '/odd'])
+})
