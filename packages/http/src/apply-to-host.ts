@@ -17,14 +17,14 @@ import { parsedRequest } from './request-body.ts'
 export function applyToHost(
   accepted: Acceptance,
   req: IncomingMessage,
-  onMoved?: () => void,
+  host?: { onMoved?(): void },
 ): Promise<void> | undefined {
   const { request } = accepted
   if (request === undefined) return undefined
   const target = accepted.hostTarget()
   if (target !== undefined) {
     req.url = target
-    onMoved?.()
+    host?.onMoved?.()
   }
   const changes = changesForHost(request)
   if (!(changes instanceof Promise)) {

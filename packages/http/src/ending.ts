@@ -26,15 +26,22 @@ export const STALL_MS = 30_000
  * connection would be reset, and the client would lose the answer.
  */
 export function lingerAfter(res: ServerResponse): void {
-  // Before Node's own listener, which ends the connection of an answer that says so.
-  res.prependListener('finish', onFinish)
+  res.on('prefinish', onPrefinish)
 }
 
-/** One function for all answers; each finishes once. */
+/**
+ * All of the answer is written, if not out yet. Nearly always the request is here by then, and two listeners for `finish`,
+ * which Node keeps in a literal, are spared; V8 may keep those beyond the time of what they hold (bench/NOTES.md).
+ */
+function onPrefinish(this: ServerResponse): void {
+  if (!this.shouldKeepAlive) ending.add(this.req.socket)
+  // Before Node's own listener, which ends the connection of an answer that says so.
+  if (!this.req.complete) this.prependListener('finish', onFinish)
+}
+
 function onFinish(this: ServerResponse): void {
   const { req } = this
   const { socket } = req
-  if (!this.shouldKeepAlive) ending.add(socket)
   if (req.complete || socket.destroyed) return
   if (!this.shouldKeepAlive) endGently(socket)
   req.resume()

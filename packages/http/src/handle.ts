@@ -25,11 +25,11 @@ export interface HostContext {
   readonly target: string
   /** The mount path the host took off; empty at the root. */
   readonly basePath: string
-  readonly next: (error?: unknown) => void
+  next(error?: unknown): void
   /** Whether `next` leads to an application that can answer. */
   readonly standsBehind: boolean
   /** Called after plugins changed the request target, before the host application sees it. */
-  readonly onMoved?: () => void
+  onMoved?(): void
 }
 
 /** One request of a host that answers through `res`. What the gateway does not take, and what is a bug, goes to `next`. */
@@ -105,7 +105,7 @@ class HostExchange {
 
   /** Response plugins want to see what the host application answers. */
   async #catchHost(): Promise<GatewayResponse> {
-    await applyToHost(this.#accepted, this.#req, this.#host.onMoved)
+    await applyToHost(this.#accepted, this.#req, this.#host)
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
     this.#capture = capture
     try {
@@ -131,11 +131,12 @@ class HostExchange {
 
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
-    const changes = applyToHost(this.#accepted, this.#req, this.#host.onMoved)
-    if (changes === undefined) this.#accepted.within(this.#host.next)
+    const changes = applyToHost(this.#accepted, this.#req, this.#host)
+    const goOn = (): void => this.#host.next()
+    if (changes === undefined) this.#accepted.within(goOn)
     else
       changes.then(
-        () => this.#accepted.within(this.#host.next),
+        () => this.#accepted.within(goOn),
         (error: unknown) => this.#failed(error),
       )
   }

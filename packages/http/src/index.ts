@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import { createCore, refuse } from '@postern/core/host'
-import { handle } from './handle.ts'
+import { handle, type HostContext } from './handle.ts'
 import { upgradeListener } from './upgrade.ts'
 import { writeResponse } from './write-response.ts'
 
@@ -26,18 +26,40 @@ export function createGateway(
 ): HttpGateway {
   const core = createCore(definition, options)
   const listener = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
-    const url = req.url ?? '/'
-    // An error never reaches `next`: one that only answers would answer in the gateway's place.
-    const goOn = (error?: unknown): void =>
-      error === undefined && next !== undefined ? next() : nobodyLeft(req, res, error)
-    const host = { originalUrl: url, target: url, basePath: '', next: goOn, standsBehind: next !== undefined }
     try {
-      handle(core, req, res, host)
+      handle(core, req, res, new ListenerHost(req, res, next))
     } catch (error) {
       nobodyLeft(req, res, error)
     }
   }
   return Object.assign(listener, core.facade, { upgrade: upgradeListener(core) })
+}
+
+/** A class, not a literal: V8 may keep those beyond the time of what they hold (bench/NOTES.md). */
+class ListenerHost implements HostContext {
+  readonly originalUrl: string
+  readonly target: string
+  readonly basePath = ''
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #next: ((error?: unknown) => void) | undefined
+
+  constructor(req: IncomingMessage, res: ServerResponse, next: ((error?: unknown) => void) | undefined) {
+    this.originalUrl = this.target = req.url ?? '/'
+    this.#req = req
+    this.#res = res
+    this.#next = next
+  }
+
+  get standsBehind(): boolean {
+    return this.#next !== undefined
+  }
+
+  /** An error never reaches the application: one that only answers would answer in the gateway's place. */
+  next(error?: unknown): void {
+    if (error === undefined && this.#next !== undefined) this.#next()
+    else nobodyLeft(this.#req, this.#res, error)
+  }
 }
 
 /** Without a `next` this listener is the whole application: it answers what nobody else will. */

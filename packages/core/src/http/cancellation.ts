@@ -1,7 +1,9 @@
 /** "Stop, nobody waits any more": an `AbortSignal` that costs nothing until somebody asks for it. */
 export class Cancellation {
   #controller: AbortController | undefined
-  #listeners: ((reason: Error) => void)[] | undefined
+  /** Most have one, or none. */
+  #listener: ((reason: Error) => void) | undefined
+  #others: ((reason: Error) => void)[] | undefined
   #reason: Error | undefined
 
   get cancelled(): boolean {
@@ -24,14 +26,18 @@ export class Cancellation {
   /** For our own use: cheaper than a listener on the signal. Runs at once when it is already too late. */
   onCancel(listener: (reason: Error) => void): void {
     if (this.#reason !== undefined) listener(this.#reason)
-    else (this.#listeners ??= []).push(listener)
+    else if (this.#listener === undefined) this.#listener = listener
+    else (this.#others ??= []).push(listener)
   }
 
   cancel(reason: Error): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#controller?.abort(reason)
-    for (const listener of this.#listeners ?? []) listener(reason)
-    this.#listeners = undefined
+    const others = this.#others
+    this.#listener?.(reason)
+    for (const listener of others ?? []) listener(reason)
+    this.#listener = undefined
+    this.#others = undefined
   }
 }

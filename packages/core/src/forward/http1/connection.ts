@@ -33,7 +33,8 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   readonly #deadlines: Deadlines
   readonly #reader = new AnswerReader(this)
   #asker: Asker | undefined
-  #message: Message | undefined
+  #headersTimeoutMs = 0
+  #bodyTimeoutMs = 0
   #body: RequestBody | undefined
   /** Something has left for this request. */
   #begun = false
@@ -73,7 +74,8 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
       this.#socket.ref()
     }
     this.#asker = asker
-    this.#message = message
+    this.#headersTimeoutMs = message.headersTimeoutMs
+    this.#bodyTimeoutMs = message.bodyTimeoutMs
     this.#begun = false
     this.#started = false
     asker.connected(this)
@@ -121,7 +123,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   resume(asker: Asker): void {
     if (this.#asker !== asker || !this.#paused) return
     this.#paused = false
-    this.deadline = this.#deadlines.after(this.#message!.bodyTimeoutMs)
+    this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     this.#socket.resume()
   }
 
@@ -131,13 +133,13 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     // The next request would wait behind the rest of this one.
     if (!keepAlive || !this.#isThrough) this.#last = true
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
-    this.deadline = this.#deadlines.after(this.#message!.bodyTimeoutMs)
+    this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     this.#asker!.head(status, lines, body)
   }
 
   onData(piece: Buffer): void {
     if (this.#asker!.data(piece)) {
-      if (!this.#paused) this.deadline = this.#deadlines.after(this.#message!.bodyTimeoutMs)
+      if (!this.#paused) this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     } else if (this.#asker !== undefined && !this.#paused) {
       // As long as nobody takes more, the upstream cannot be late.
       this.#paused = true
@@ -159,8 +161,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
 
   onBlocked(blocked: boolean): void {
     // The client's own pauses are not the upstream's.
-    if (this.#reader.expectsHead)
-      this.deadline = blocked ? this.#deadlines.after(this.#message!.headersTimeoutMs) : NEVER
+    if (this.#reader.expectsHead) this.deadline = blocked ? this.#deadlines.after(this.#headersTimeoutMs) : NEVER
   }
 
   onThrough(): void {
@@ -175,10 +176,9 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   // What time brings.
 
   overdue(): void {
-    const message = this.#message
-    if (message === undefined) this.destroy()
-    else if (this.#reader.expectsHead) this.#fail(late(`no head of an answer within ${message.headersTimeoutMs} ms`))
-    else this.#fail(late(`nothing more of the answer within ${message.bodyTimeoutMs} ms`))
+    if (this.#asker === undefined) this.destroy()
+    else if (this.#reader.expectsHead) this.#fail(late(`no head of an answer within ${this.#headersTimeoutMs} ms`))
+    else this.#fail(late(`nothing more of the answer within ${this.#bodyTimeoutMs} ms`))
   }
 
   onTick(): void {
@@ -238,7 +238,6 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
 
   #forget(): void {
     this.#asker = undefined
-    this.#message = undefined
     this.#body = undefined
     this.#through = true
     this.#reader.stop()

@@ -4,9 +4,14 @@ import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
 
-interface Waiting {
+class Waiting {
   readonly message: Message
   readonly asker: Asker
+
+  constructor(message: Message, asker: Asker) {
+    this.message = message
+    this.asker = asker
+  }
 }
 
 /**
@@ -42,7 +47,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
       asker.error(this.#destroyed)
       return
     }
-    this.#waiting.push({ message, asker })
+    this.#waiting.push(new Waiting(message, asker))
     this.#turnSoon()
   }
 
