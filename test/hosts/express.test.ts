@@ -8,6 +8,7 @@ import express4 from 'express4'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
 import { type Reply, send } from '../support/client.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { listen } from '../support/server.ts'
 import { startUpstream } from '../support/upstream.ts'
 
@@ -276,5 +277,38 @@ describe.each([
       ),
     )
     expect([reply.text, reply.headers['x-hook'], reply.headers['x-inner']]).toEqual(['up', '200 2', '1'])
+  })
+
+  it('takes the rest of an upload that a middleware above has answered before it called on', async () => {
+    const early: express.RequestHandler = (__, res, next) => {
+      res.writeHead(413, { Connection: 'close' }).end('enough')
+      next()
+    }
+    const url = await start(early, gatewayOf({ name: 'a', hooks: { pre: [() => undefined] } }))
+    const client = new RawClient(Number(new URL(url).port))
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n')
+    client.write(Buffer.alloc(900_000))
+    const answer = await client.answer()
+    expect([answer.status, answer.body]).toEqual([413, 'enough'])
+  })
+
+  it('tells a writeHead of a class of its own all fields at once', async () => {
+    const told: unknown[] = []
+    const spy: express.RequestHandler = (__, res, next) => {
+      const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => typeof res
+      const own = Object.create(Object.getPrototypeOf(res) as object, {
+        writeHead: {
+          value: (status: number, fields: unknown) => {
+            told.push(fields === undefined)
+            return writeHead(status, fields)
+          },
+        },
+      }) as object
+      Object.setPrototypeOf(res, own)
+      next()
+    }
+    const upstream = await startUpstream((res) => res.end('up'))
+    const reply = await send(await start(spy, gatewayOf({ name: 'a', upstream: upstream.url })))
+    expect([reply.text, told]).toEqual(['up', [false]])
   })
 })

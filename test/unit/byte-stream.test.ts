@@ -1,5 +1,5 @@
-import { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type ByteProducer, type ByteSink, ByteStream } from '../../packages/core/src/http/byte-stream.ts'
@@ -262,6 +262,43 @@ describe('a stream made of a Readable', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(reads).toBe(0)
     expect((await stream.collect(10, tooLarge)).toString()).toBe('text')
+  })
+
+  it('is one of several over the same readable, each with all of it', async () => {
+    const feed = new PassThrough()
+    const [first, second, third] = [ByteStream.from(feed), ByteStream.from(feed), ByteStream.from(feed)]
+    const [toFirst, toSecond] = [sink(), sink()]
+    first.consume(toFirst)
+    second.consume(toSecond)
+    feed.write('a')
+    await new Promise((resolve) => setImmediate(resolve))
+    feed.end('b')
+    await finished(feed)
+    expect([toFirst.seen, toSecond.seen]).toEqual([
+      ['a', 'b', '<end>'],
+      ['a', 'b', '<end>'],
+    ])
+    expect(third.consumed).toBe(false)
+  })
+
+  it('that never began takes nothing from one that did when it is cancelled', async () => {
+    const feed = new PassThrough()
+    const running = sink()
+    ByteStream.from(feed).consume(running)
+    const waiting = ByteStream.from(feed, { release: 'drain' })
+    feed.write('a')
+    waiting.cancel()
+    feed.end('b')
+    await finished(feed)
+    expect(running.seen).toEqual(['a', 'b', '<end>'])
+  })
+
+  it('is collected as a copy: who wrote the bytes may use its buffer again', async () => {
+    const buffer = bytes('abc')
+    const stream = ByteStream.from(Readable.from([buffer]))
+    const collected = await stream.collect(10, tooLarge)
+    buffer.fill('x')
+    expect(collected.toString()).toBe('abc')
   })
 
   it('fails when there is more than it may give', async () => {

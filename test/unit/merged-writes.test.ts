@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { mergeSmallWrites } from '../../packages/http/src/merged-writes.ts'
 
@@ -78,5 +79,12 @@ describe('what is written at one time', () => {
     near.end()
     await all()
     expect(told).toEqual(['a', 'b'])
+  })
+
+  it('stays as it is on what only stands in for a connection', () => {
+    const writev = (): void => undefined
+    const duplex = new Duplex({ read: () => undefined, writev })
+    mergeSmallWrites(duplex as Socket)
+    expect(duplex).toHaveProperty('_writev', writev)
   })
 })

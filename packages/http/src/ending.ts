@@ -26,7 +26,8 @@ export const STALL_MS = 30_000
  * connection would be reset, and the client would lose the answer.
  */
 export function lingerAfter(res: ServerResponse): void {
-  res.on('prefinish', onPrefinish)
+  if (res.writableEnded) onPrefinish.call(res)
+  else res.on('prefinish', onPrefinish)
 }
 
 /**

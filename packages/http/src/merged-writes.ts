@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 
 /** What a stream gathers while it is corked. */
 interface Gathered {
@@ -22,7 +22,8 @@ const LONGEST_TEXT = 16_384
  */
 export function mergeSmallWrites(socket: Socket): void {
   const merging = socket as Merging
-  if (merging[MERGES] === true) return
+  // Any duplex may stand in for a connection, and not all of them take text.
+  if (merging[MERGES] === true || !(socket instanceof Socket)) return
   merging[MERGES] = true
   const writev = merging._writev
   if (typeof writev !== 'function') return

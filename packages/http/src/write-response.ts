@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import {
   ByteStream,
   type GatewayResponse,
@@ -74,7 +74,7 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
     writer.prepare?.(status, lines)
-    if (writer === res && !isPatched(res) && res.getHeaderNames().length > 0) {
+    if (writer === res && res.writeHead === nodesWriteHead && res.getHeaderNames().length > 0) {
       // Node would set them one by one as well, but look each of them up three times.
       const all = besideHost(res, lines)
       for (let i = 0; i < all.length; i += 2) res.setHeader(String(all[i]), all[i + 1]!)
@@ -91,6 +91,9 @@ function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], wri
     return false
   }
 }
+
+// oxlint-disable-next-line typescript/unbound-method -- to be compared, never called
+const { writeHead: nodesWriteHead } = ServerResponse.prototype
 
 /** Middleware that wraps `writeHead` reads headers by name, and much of it knows no other form. */
 function isPatched(res: ServerResponse): boolean {

@@ -7,6 +7,7 @@ import {
   createCore,
   type ExchangeAnswer,
   HANDED_OVER,
+  type OutgoingMessage,
   takeOutgoing,
   withBasePath,
   withoutAuthority,
@@ -60,12 +61,21 @@ export function createGateway(
       return
     }
     let ofHost: HostAnswer | undefined
-    const answer = await answering(ctx, accepted, async () => {
+    const askHost = async (): Promise<GatewayResponse> => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
       // Koa frames what it sends by this method, and it is the client who has to understand it.
       ctx.req.method = accepted.method
       return ofHost.response
-    })
+    }
+    let answer: ExchangeAnswer
+    try {
+      answer = await accepted.answer(askHost)
+    } catch (error) {
+      announceToClient(accepted, ctx.res)
+      // Koa takes nothing for no error, and never answers.
+      if (error === undefined || error === null) throw new Error('Rejected without an error.', { cause: error })
+      throw error
+    }
     if (accepted.closes) endConnectionWith(ctx.req, ctx.res)
     if (answer === HANDED_OVER) {
       announceToClient(accepted, ctx.res)
@@ -78,7 +88,8 @@ export function createGateway(
     if (asLeft && (accepted.watchBody === undefined || showBody(ctx, answer))) return applyHead(ctx, answer)
     if (ofHost !== undefined && !ctx.headerSent)
       resetFields(ctx.res, answer === ofHost.response ? [] : ofHost.capture.above)
-    return deliver(ctx, answer, accepted.method)
+    const delivered = deliver(ctx, answer, accepted.method)
+    if (delivered !== undefined) await delivered
   }
   return Object.assign(middleware, core.facade, { upgrade: upgradeListener(core) })
 }
@@ -95,22 +106,6 @@ function basePathOf(ctx: Context): string {
 function targetsOf(ctx: Context): Targets {
   const basePath = basePathOf(ctx)
   return { originalUrl: ctx.originalUrl, target: withBasePath(basePath, ctx.url), basePath }
-}
-
-/** Koa answers what its application throws; the client is told all the same. */
-async function answering(
-  ctx: Context,
-  accepted: Acceptance,
-  host: () => Promise<GatewayResponse>,
-): Promise<ExchangeAnswer> {
-  try {
-    return await accepted.answer(host)
-  } catch (error) {
-    announceToClient(accepted, ctx.res)
-    // Koa takes nothing for no error, and never answers.
-    if (error === undefined || error === null) throw new Error('Rejected without an error.', { cause: error })
-    throw error
-  }
 }
 
 /** The host application answers by itself; what keeps the request from it is the gateway's to answer. */
@@ -133,9 +128,15 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
   else await next()
 }
 
-async function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> {
-  const taken = takeOutgoing(response, method)
-  const { status, lines, body } = taken instanceof Promise ? await taken : taken
+/** A promise only while a plugin is still reading the body. */
+function deliver(ctx: Context, response: GatewayResponse, method: string): Promise<void> | undefined {
+  const message = takeOutgoing(response, method)
+  if (message instanceof Promise) return message.then((later) => put(ctx, later))
+  put(ctx, message)
+  return undefined
+}
+
+function put(ctx: Context, { status, lines, body }: OutgoingMessage): void {
   const all = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)

@@ -8,8 +8,9 @@ const MOST_BYTES = 64 * 1024 * 1024
 const forgotten = (): void => undefined
 
 /**
- * The last records, in memory. Once there are as many as may be, the oldest is written over and not replaced: what lives
- * for a thousand requests is moved twice by the garbage collector, which costs more than the rest of a record.
+ * The last records, in memory. Once there are as many as may be, the oldest is written over and not replaced, as long as
+ * nobody else has it: what lives for a thousand requests is moved twice by the garbage collector, which costs more than the
+ * rest of a record.
  */
 export class RecordBuffer {
   readonly #records: RecordQueue
@@ -20,7 +21,7 @@ export class RecordBuffer {
     this.#capacity = capacity
   }
 
-  /** A record to be written into and then kept: the oldest, where there are as many as may be. */
+  /** A record to be written into and then kept: the oldest, taken out, where there are as many as may be. */
   blank(): AnalyticsRecord {
     const oldest = this.#records.length === this.#capacity ? this.#records.shift() : undefined
     return oldest === undefined || Object.isFrozen(oldest) ? emptyRecord() : oldest

@@ -1,8 +1,7 @@
 import type { GatewayError } from '../errors.ts'
-import { asBuffer } from './as-buffer.ts'
 import type { ByteSink, ByteStream } from './byte-stream.ts'
 
-/** Keeps all bytes of a stream, up to a limit; what came in one piece is not copied. */
+/** Keeps all bytes of a stream, up to a limit: a copy, since who wrote them may go on using its buffer. */
 export class Collector implements ByteSink {
   readonly #stream: ByteStream
   readonly #limit: number
@@ -39,8 +38,8 @@ export class Collector implements ByteSink {
   }
 
   end(): void {
-    const first = asBuffer(this.#first ?? NOTHING)
-    this.#resolve(this.#rest === undefined ? first : Buffer.concat([first, ...this.#rest]))
+    const first = this.#first ?? NOTHING
+    this.#resolve(this.#rest === undefined ? Buffer.from(first) : Buffer.concat([first, ...this.#rest]))
   }
 
   fail(error: Error): void {

@@ -32,6 +32,8 @@ export class ReadableProducer implements ByteProducer {
   #timer: NodeJS.Timeout | undefined
   #bytes = 0
   #early: Error | undefined
+  /** Undefined while nothing is read. */
+  #listeners: Listeners | undefined
 
   constructor(readable: Readable, settings: ReadableSettings) {
     this.#broken = settings.broken
@@ -51,8 +53,21 @@ export class ReadableProducer implements ByteProducer {
     }
     this.#stream = stream
     this.#waitForMore()
-    readable[READER] = this
-    readable.on('end', onEnd).on('error', onBroken).on('close', onClose).on('data', onData)
+    const listeners = this.#makeListeners()
+    this.#listeners = listeners
+    readable.on('end', listeners.end).on('error', listeners.broken)
+    readable.on('close', listeners.close).on('data', listeners.data)
+  }
+
+  #makeListeners(): Listeners {
+    // A plugin may give the same stream to several.
+    if (this.#readable[READER] !== undefined) {
+      const end = (): void => this.ended()
+      const broken = (cause?: Error): void => this.broke(cause)
+      return { data: (data) => this.take(data), end, broken, close: () => broken() }
+    }
+    this.#readable[READER] = this
+    return ONE_FOR_ALL
   }
 
   resume(): void {
@@ -106,8 +121,12 @@ export class ReadableProducer implements ByteProducer {
 
   #detach(): void {
     this.#stopWaiting()
-    this.#readable[READER] = undefined
-    this.#readable.off('data', onData).off('end', onEnd).off('close', onClose)
+    const listeners = this.#listeners
+    if (listeners === undefined) return
+    this.#listeners = undefined
+    if (listeners === ONE_FOR_ALL) this.#readable[READER] = undefined
+    // The one for errors stays as a guard: an error after the end must not become an uncaught exception.
+    this.#readable.off('data', listeners.data).off('end', listeners.end).off('close', listeners.close)
   }
 
   #gone(cause: Error | undefined): GatewayError {
@@ -135,24 +154,30 @@ export class ReadableProducer implements ByteProducer {
   }
 }
 
-// One function for all readables: V8 may keep the table of a readable's listeners beyond its time, and with a closure in it
-// the whole request (bench/NOTES.md).
-
-function onData(this: Read, data: unknown): void {
-  this[READER]?.take(data)
+interface Listeners {
+  readonly data: (this: Read, data: unknown) => void
+  readonly end: (this: Read) => void
+  readonly broken: (this: Read, cause: Error) => void
+  readonly close: (this: Read) => void
 }
 
-function onEnd(this: Read): void {
-  this[READER]?.ended()
-}
-
-/** Stays as a guard: an error after the end must not become an uncaught exception. */
-function onBroken(this: Read, cause: Error): void {
-  this[READER]?.broke(cause)
-}
-
-function onClose(this: Read): void {
-  this[READER]?.broke()
+/**
+ * The same functions for all readables: V8 may keep the table of a readable's listeners beyond its time, and with a closure
+ * in it the whole request (bench/NOTES.md).
+ */
+const ONE_FOR_ALL: Listeners = {
+  data(data) {
+    this[READER]?.take(data)
+  },
+  end() {
+    this[READER]?.ended()
+  },
+  broken(cause) {
+    this[READER]?.broke(cause)
+  },
+  close() {
+    this[READER]?.broke()
+  },
 }
 
 /** Whoever broke it off may have said why. */
