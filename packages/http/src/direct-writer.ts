@@ -9,10 +9,9 @@ interface UnsentHead {
 }
 
 /**
- * Writes past `res` onto its connection: a head and a small body in one piece, where `res.end` hands over two and pays for
- * it with a dearer system call, and a body without the bookkeeping that `res.write` does for each piece. Node does the rest:
- * `res.end()` finds that all has been said. Undefined where that is not so simple: for a body in chunks, an answer that has
- * to wait for its turn, or a `res` that middleware has changed.
+ * Writes past `res` onto its connection, without the bookkeeping that `res.write` and `res.end` do for each piece; a head and a
+ * small body leave as one (`merged-writes.ts`). Node does the rest: `res.end()` finds that all has been said. Undefined where
+ * that is not so simple: for a body in chunks, an answer that has to wait for its turn, or a `res` that middleware has changed.
  *
  * To be asked behind `writeHead`.
  */
@@ -29,12 +28,9 @@ export function directWriter(res: ServerResponse): BodyWriter | undefined {
 const { write, end, writeHead, flushHeaders } = ServerResponse.prototype
 
 /** Middleware that wants to see what is written replaces these. */
-function isUnchanged(res: ServerResponse): boolean {
+export function isUnchanged(res: ServerResponse): boolean {
   return res.write === write && res.end === end && res.writeHead === writeHead && res.flushHeaders === flushHeaders
 }
-
-/** One text costs less than two buffers; a long one would be copied more often than it is worth. */
-const LONGEST_TEXT = 16_384
 
 class DirectWriter implements BodyWriter {
   readonly #res: ServerResponse
@@ -70,7 +66,7 @@ class DirectWriter implements BodyWriter {
   }
 
   end(chunk?: Uint8Array): void {
-    if (chunk !== undefined && chunk.length > 0) this.#last(chunk)
+    if (chunk !== undefined && chunk.length > 0) this.write(chunk)
     else this.flushHeaders()
     if (this.#gone) return
     // It has ended when everything is out: whoever hears of it believes that the client has it.
@@ -79,17 +75,6 @@ class DirectWriter implements BodyWriter {
       this.#socket.write('', (error) => {
         if (error === undefined || error === null) this.#res.end()
       })
-  }
-
-  #last(chunk: Uint8Array): void {
-    if (this.#gone) return
-    if (this.#head === '' || chunk.length > LONGEST_TEXT) {
-      this.write(chunk)
-      return
-    }
-    const { buffer, byteOffset, length } = chunk
-    this.#socket.write(this.#head + Buffer.from(buffer, byteOffset, length).toString('latin1'), 'latin1')
-    this.#head = ''
   }
 
   /** Calls `resume` whenever there is room for more. */

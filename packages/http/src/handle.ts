@@ -132,13 +132,9 @@ class HostExchange {
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host)
-    const goOn = (): void => this.#host.next()
-    if (changes === undefined) this.#accepted.within(goOn)
-    else
-      changes.then(
-        () => this.#accepted.within(goOn),
-        (error: unknown) => this.#failed(error),
-      )
+    const goOn = (): void => this.#accepted.within(() => this.#host.next())
+    if (changes === undefined) goOn()
+    else changes.then(goOn, (error: unknown) => this.#failed(error))
   }
 
   #failed(error: unknown): void {

@@ -1,4 +1,4 @@
-import { type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import {
   ByteStream,
   type GatewayResponse,
@@ -8,7 +8,7 @@ import {
   takeOutgoing,
 } from '@postern/core/host'
 import { besideHost } from './beside-host.ts'
-import { directWriter } from './direct-writer.ts'
+import { directWriter, isUnchanged } from './direct-writer.ts'
 
 /** The calls a body is written with, once its head is decided. */
 export interface BodyWriter {
@@ -74,15 +74,12 @@ function writeMessage(res: ServerResponse, { status, lines, body }: OutgoingMess
 function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], writer: ResponseWriter): boolean {
   try {
     writer.prepare?.(status, lines)
-    if (writer === res && res.writeHead === nodesWriteHead && res.getHeaderNames().length > 0) {
+    const all = besideHost(res, lines)
+    if (writer === res && isUnchanged(res) && res.getHeaderNames().length > 0) {
       // Node would set them one by one as well, but look each of them up three times.
-      const all = besideHost(res, lines)
       for (let i = 0; i < all.length; i += 2) res.setHeader(String(all[i]), all[i + 1]!)
       res.writeHead(status)
-    } else {
-      const all = besideHost(res, lines)
-      writer.writeHead(status, isPatched(res) ? byName(all) : all)
-    }
+    } else writer.writeHead(status, isPatched(res) ? byName(all) : all)
     return true
   } catch (error) {
     process.emitWarning(`postern could not write an answer: ${String(error)}`, 'PosternWarning')
@@ -91,9 +88,6 @@ function writeHead(res: ServerResponse, status: number, lines: HeaderLine[], wri
     return false
   }
 }
-
-// oxlint-disable-next-line typescript/unbound-method -- to be compared, never called
-const { writeHead: nodesWriteHead } = ServerResponse.prototype
 
 /** Middleware that wraps `writeHead` reads headers by name, and much of it knows no other form. */
 function isPatched(res: ServerResponse): boolean {

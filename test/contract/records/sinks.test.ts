@@ -8,25 +8,14 @@ import {
   type RecordSink,
   respond,
 } from '@postern/core'
-import { createCore, type HostCall } from '@postern/core/host'
+import { createCore } from '@postern/core/host'
 import type { HttpGateway } from '@postern/http'
 import { describe, expect, it, vi } from 'vitest'
 import { warningsDuring } from '../../support/warnings.ts'
 import { connect, listenTo, run, settled } from '../harness.ts'
+import { hostCall } from './host-call.ts'
 
 const DEFINITION: ApiDefinitionInput = { name: 'a', hooks: { pre: [() => respond(200, 'x')] } }
-
-const CALL: HostCall = {
-  method: 'GET',
-  originalUrl: '/',
-  target: '/',
-  basePath: '',
-  httpVersion: '1.1',
-  truncated: false,
-  rawHeaders: ['Host', 'a'],
-  peer: { address: '127.0.0.1', encrypted: false },
-  body: () => undefined,
-}
 
 /** A gateway without a socket; `ask` makes requests, for `/0`, `/1` and so on, whose answers are out. */
 function inCore(
@@ -41,7 +30,7 @@ function inCore(
       for (let i = 0; i < count; i += 1) {
         const target = `/${next}`
         next += 1
-        const accepted = core.accept({ ...CALL, originalUrl: target, target })
+        const accepted = core.accept(hostCall(target))
         void accepted?.answer()
         accepted?.conclude(200)
       }

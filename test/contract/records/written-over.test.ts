@@ -1,6 +1,7 @@
 import { type AnalyticsRecord, type ApiDefinitionInput, respond } from '@postern/core'
 import { createCore, type HostCall } from '@postern/core/host'
 import { expect, it } from 'vitest'
+import { hostCall } from './host-call.ts'
 
 const DEFINITIONS: ApiDefinitionInput[] = [
   {
@@ -20,25 +21,14 @@ const DEFINITIONS: ApiDefinitionInput[] = [
 
 /** Requests that differ in all a record tells. */
 function calls(key: string): HostCall[] {
-  const call = (target: string, ...rawHeaders: string[]): HostCall => ({
-    method: 'GET',
-    originalUrl: target,
-    target,
-    basePath: '',
-    httpVersion: '1.1',
-    truncated: false,
-    rawHeaders: ['Host', 'a', ...rawHeaders],
-    peer: { address: '127.0.0.1', encrypted: false },
-    body: () => undefined,
-  })
   return [
-    call('/plain/', 'User-Agent', 'one'),
-    call('/guarded/x?y=1', 'Authorization', key, 'X-Team', 'red', 'User-Agent', 'two'),
-    call('/plain/odd'),
-    call('/guarded/x?y=1'),
-    { ...call('/plain/post', 'Content-Length', '3'), method: 'POST', body: () => Buffer.from('abc') },
-    call('/guarded/', 'Authorization', key, 'User-Agent', 'one'),
-    { ...call('/plain/'), peer: { address: '10.0.0.9', encrypted: true } },
+    hostCall('/plain/', 'User-Agent', 'one'),
+    hostCall('/guarded/x?y=1', 'Authorization', key, 'X-Team', 'red', 'User-Agent', 'two'),
+    hostCall('/plain/odd'),
+    hostCall('/guarded/x?y=1'),
+    { ...hostCall('/plain/post', 'Content-Length', '3'), method: 'POST', body: () => Buffer.from('abc') },
+    hostCall('/guarded/', 'Authorization', key, 'User-Agent', 'one'),
+    { ...hostCall('/plain/'), peer: { address: '10.0.0.9', encrypted: true } },
   ]
 }
 

@@ -34,9 +34,8 @@ export class Cancellation {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#controller?.abort(reason)
-    const others = this.#others
     this.#listener?.(reason)
-    for (const listener of others ?? []) listener(reason)
+    for (const listener of this.#others ?? []) listener(reason)
     this.#listener = undefined
     this.#others = undefined
   }

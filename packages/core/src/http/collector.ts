@@ -38,13 +38,10 @@ export class Collector implements ByteSink {
   }
 
   end(): void {
-    const first = this.#first ?? NOTHING
-    this.#resolve(this.#rest === undefined ? Buffer.from(first) : Buffer.concat([first, ...this.#rest]))
+    this.#resolve(Buffer.concat(this.#first === undefined ? [] : [this.#first, ...(this.#rest ?? [])]))
   }
 
   fail(error: Error): void {
     this.#reject(error)
   }
 }
-
-const NOTHING = Buffer.alloc(0)

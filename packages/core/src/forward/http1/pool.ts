@@ -4,6 +4,7 @@ import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
 
+/** A class, not a literal: V8 may keep those beyond the time of what they hold (bench/NOTES.md). */
 class Waiting {
   readonly message: Message
   readonly asker: Asker
