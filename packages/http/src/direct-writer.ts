@@ -65,6 +65,11 @@ class DirectWriter implements BodyWriter {
     return more
   }
 
+  /** What the connection has not given to the system yet. */
+  holds(): boolean {
+    return this.#socket.writableLength > 0
+  }
+
   end(chunk?: Uint8Array): void {
     if (chunk !== undefined && chunk.length > 0) this.write(chunk)
     else this.flushHeaders()

@@ -13,6 +13,8 @@ import { directWriter, isUnchanged } from './direct-writer.ts'
 /** The calls a body is written with, once its head is decided. */
 export interface BodyWriter {
   write(chunk: Uint8Array): boolean
+  /** Whether what was written last may still be in use; left out: it is. */
+  holds?(): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void
   /** Calls `resume` whenever there is room for more; left out, that is when `res` says so. */
@@ -107,6 +109,7 @@ function stream(res: ServerResponse, body: ByteStream, writer: BodyWriter): void
   res.once('close', () => body.cancel())
   body.consume({
     write: (chunk) => writer.write(chunk),
+    holds: () => writer.holds?.() ?? true,
     end: () => writer.end(),
     fail: (error) => {
       markBrokenOff(res, error)

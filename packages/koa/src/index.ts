@@ -3,10 +3,10 @@ import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import type { GatewayResponse } from '@postern/core/host'
 import {
   type Acceptance,
-  ByteStream,
   createCore,
   type ExchangeAnswer,
   HANDED_OVER,
+  type HeaderLine,
   type OutgoingMessage,
   takeOutgoing,
   withBasePath,
@@ -137,16 +137,33 @@ function deliver(ctx: Context, response: GatewayResponse, method: string): Promi
 }
 
 function put(ctx: Context, { status, lines, body }: OutgoingMessage): void {
-  const all = besideHost(ctx.res, lines)
+  if (Buffer.isBuffer(body)) return putBytes(ctx, status, lines, body)
+  const fields = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
-  ctx.body = body instanceof ByteStream ? body.toReadable((cause) => breakOff(ctx, cause)) : (body ?? null)
+  ctx.body = body?.toReadable((cause) => breakOff(ctx, cause)) ?? null
   ctx.status = status
-  for (const name of GUESSED) ctx.remove(name)
-  // Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on.
-  if (!ctx.headerSent) for (let i = 0; i < all.length; i += 2) ctx.res.setHeader(String(all[i]), all[i + 1]!)
+  ctx.remove('content-type')
+  ctx.remove('content-length')
+  setFields(ctx, fields)
   if (status === 205) keepLength(ctx.res)
   // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
-  if (body instanceof ByteStream) ctx.res.once('pipe', () => ctx.res.flushHeaders())
+  if (body !== undefined) ctx.res.once('pipe', () => ctx.res.flushHeaders())
+}
+
+/** Bytes tell Koa their length, and beside a type it guesses none: there is nothing to take back. */
+function putBytes(ctx: Context, status: number, lines: HeaderLine[], body: Buffer): void {
+  ctx.status = status
+  ctx.remove('content-type')
+  setFields(ctx, besideHost(ctx.res, lines))
+  const isTyped = ctx.res.hasHeader('content-type')
+  ctx.body = body
+  if (!isTyped) ctx.remove('content-type')
+}
+
+/** Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on. */
+function setFields(ctx: Context, fields: HeaderLine[]): void {
+  if (ctx.headerSent) return
+  for (let i = 0; i < fields.length; i += 2) ctx.res.setHeader(String(fields[i]), fields[i + 1]!)
 }
 
 /** Koa takes the length off a 205 as off a 204, and then it has no end (RFC 9110 15.3.6). */
@@ -156,8 +173,6 @@ function keepLength(res: ServerResponse): void {
     if (name.toLowerCase() !== 'content-length') remove(name)
   }
 }
-
-const GUESSED = ['content-type', 'content-length']
 
 /** Half an answer must not end as if it were whole. */
 function breakOff(ctx: Context, cause: Error): void {

@@ -3,6 +3,7 @@ import { connector } from '../../../packages/core/src/forward/connector.ts'
 import type { Asker, Exchange, Message } from '../../../packages/core/src/forward/exchange.ts'
 import { Deadlines } from '../../../packages/core/src/forward/http1/deadlines.ts'
 import { Http1Pool } from '../../../packages/core/src/forward/http1/pool.ts'
+import { SpareBuffers } from '../../../packages/core/src/forward/http1/read-buffer.ts'
 import { closeLater } from '../../support/cleanup.ts'
 import { listenRaw } from '../../support/server.ts'
 
@@ -21,7 +22,7 @@ export async function poolTo(onSocket: (socket: Socket, turn: number) => void): 
 
 export function poolAt(origin: string, connectTimeoutMs = 1_000): Http1Pool {
   const connect = connector({ connectTimeoutMs, verifyTls: true }, false, inside)
-  const pool = new Http1Pool(origin, connect, new Deadlines(inside), inside)
+  const pool = new Http1Pool(origin, connect, new Deadlines(inside), new SpareBuffers(), inside)
   closeLater(() => pool.destroy())
   return pool
 }
@@ -30,6 +31,7 @@ export function poolAt(origin: string, connectTimeoutMs = 1_000): Http1Pool {
 export class Recorded implements Asker {
   readonly said: string[] = []
   body = ''
+  readonly holds = false
   exchange: Exchange | undefined
   /** How many pieces it takes before it has enough. */
   takes = Number.POSITIVE_INFINITY

@@ -88,6 +88,9 @@ export function bareHttp1(upstream: URL): Server {
         else res.write(whole)
       },
       data: (chunk) => res.write(chunk),
+      get holds() {
+        return res.socket === null || res.socket.writableLength > 0
+      },
       end: () => void res.end(),
       error: () => void res.destroy(),
     }

@@ -1,4 +1,11 @@
-import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
+import {
+  connect as connectPlain,
+  isIP,
+  type LookupFunction,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
 
@@ -19,6 +26,8 @@ interface Destination {
   /** Empty: the protocol's own. */
   readonly port: string
   readonly servername?: string | undefined
+  /** Takes what is read, in place of the stream. */
+  readonly onread?: OnReadOpts
 }
 
 type Connected = (...outcome: [error: null, socket: Socket | TLSSocket] | [error: Error, socket: null]) => void
@@ -44,10 +53,10 @@ export function connector(settings: PoolSettings, guarded: boolean, outside: Out
 }
 
 function addressOf(
-  { hostname, port }: Destination,
+  { hostname, port, onread }: Destination,
   ordinary: number,
   lookup: LookupFunction | undefined,
-): { host: string; port: number; noDelay: boolean; keepAlive: boolean; keepAliveInitialDelay: number } {
+): TcpNetConnectOpts {
   return {
     host: hostname,
     port: port === '' ? ordinary : Number(port),
@@ -55,6 +64,7 @@ function addressOf(
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
     ...(lookup !== undefined && { lookup }),
+    ...(onread !== undefined && { onread }),
   }
 }
 

@@ -30,6 +30,8 @@ export interface Asker {
   head(status: number, lines: readonly string[], body: Buffer | undefined): void
   /** False: no more until `exchange.resume`. */
   data(chunk: Buffer): boolean
+  /** Whether the bytes of the last `data` may still be in use: then their memory is not read into again. */
+  readonly holds: boolean
   end(): void
   error(cause: Error): void
 }
@@ -38,6 +40,8 @@ export interface Asker {
 export interface Exchange {
   abort(asker: Asker): void
   resume(asker: Asker): void
+  /** A chunk that was held is not in use any more, and came alone. */
+  release?(chunk: Uint8Array): void
 }
 
 /** Connections to one origin. */

@@ -5,6 +5,7 @@ import { connector, type Outside, type PoolSettings } from './connector.ts'
 import type { UpstreamPool } from './exchange.ts'
 import { Deadlines } from './http1/deadlines.ts'
 import { Http1Pool } from './http1/pool.ts'
+import { SpareBuffers } from './http1/read-buffer.ts'
 import { UndiciPool } from './undici-pool.ts'
 
 /** Whose connections requests go out on. */
@@ -36,6 +37,7 @@ export class Pools {
   /** The pool asked for last, and by what words: most requests ask for the same again. */
   #last: LastAsked | undefined
   readonly #deadlines = new Deadlines(this.#outside)
+  readonly #spares = new SpareBuffers()
   #closed = false
 
   constructor(engine: Engine = 'http1') {
@@ -64,7 +66,7 @@ export class Pools {
     const pool =
       this.#engine === 'undici'
         ? new UndiciPool(origin, connect)
-        : new Http1Pool(origin, connect, this.#deadlines, this.#outside)
+        : new Http1Pool(origin, connect, this.#deadlines, this.#spares, this.#outside)
     this.#pools.set(key, pool)
     return pool
   }

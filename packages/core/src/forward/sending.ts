@@ -146,6 +146,14 @@ export class Sending implements ByteProducer, Asker {
     return this.#body?.push(chunk) ?? true
   }
 
+  get holds(): boolean {
+    return this.#body?.holds ?? false
+  }
+
+  release(chunk: Uint8Array): void {
+    this.#exchange?.release?.(chunk)
+  }
+
   end(): void {
     this.#endLease()
     this.#body?.end()

@@ -34,6 +34,7 @@ export function upstreamCheck(pools: Pools, settings: PoolSettings): CheckTarget
 const LONGEST_BODY = 131_072
 
 class Check implements Asker {
+  readonly holds = false
   readonly #resolve: (well: boolean) => void
   readonly #timer: NodeJS.Timeout
   #exchange: Exchange | undefined

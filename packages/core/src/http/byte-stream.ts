@@ -10,11 +10,15 @@ export interface ByteProducer {
   start?(stream: ByteStream): void
   resume(): void
   cancel(reason?: Error): void
+  /** Only where `push` is asked whether it `holds`: a chunk that had waited alone is not in use any more. */
+  release?(chunk: Uint8Array): void
 }
 
 /** Where bytes go. `write` answers false for "enough until I call `stream.resume()`". */
 export interface ByteSink {
   write(chunk: Uint8Array): boolean
+  /** Whether what was written last may still be in use; absent: it is as long as anybody likes. */
+  holds?(): boolean
   end(): void
   fail(error: Error): void
 }
@@ -54,6 +58,11 @@ export class ByteStream {
   /** Bytes that were handed to whoever consumes them. */
   get transferred(): number {
     return this.#transferred
+  }
+
+  /** Whether the chunk pushed last may still be in use: then its memory is not the producer's any more. */
+  get holds(): boolean {
+    return this.#tap !== undefined || this.#sink?.holds?.() !== false
   }
 
   /** Shows each chunk to `tap` as it is handed on; what was handed on before is not shown. */
@@ -120,6 +129,7 @@ export class ByteStream {
     this.#queue = undefined
     let more = true
     for (const chunk of queued) more = this.#handOn(sink, chunk) && more
+    if (queued.length === 1 && !this.holds) this.#producer.release?.(queued[0]!)
     if (this.#error !== undefined) sink.fail(this.#error)
     else if (this.#ended) sink.end()
     else if (this.#producer.start !== undefined) this.#producer.start(this)
@@ -220,4 +230,4 @@ export class ByteStream {
 }
 
 const NONE: readonly Uint8Array[] = []
-const DISCARD: ByteSink = { write: () => true, end: () => undefined, fail: () => undefined }
+const DISCARD: ByteSink = { write: () => true, holds: () => false, end: () => undefined, fail: () => undefined }

@@ -90,7 +90,8 @@ export class AnswerReader {
         end = endOfHead(text, interim)
       }
       if (end === -1) {
-        this.#held = from === 0 ? data : data.subarray(from)
+        // A copy: what is read next may have its memory.
+        this.#held = Buffer.from(data.subarray(from))
         return
       }
       if (interim === false) {

@@ -5,6 +5,7 @@ import type { AnswerHead } from './answer-head.ts'
 import { AnswerReader, type AnswerReceiver } from './answer-reader.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { writePatiently } from './patient-writes.ts'
+import type { ReadBuffer } from './read-buffer.ts'
 import { type BodyKeeper, RequestBody, send } from './request-body.ts'
 import { isLast, requestHead } from './request-head.ts'
 
@@ -29,6 +30,7 @@ export interface ConnectionKeeper {
  */
 export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched {
   readonly #socket: Socket
+  readonly #reading: ReadBuffer
   readonly #keeper: ConnectionKeeper
   readonly #deadlines: Deadlines
   readonly #reader = new AnswerReader(this)
@@ -49,18 +51,19 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   #keptMs = KEPT_MS
   deadline = NEVER
 
-  constructor(socket: Socket, keeper: ConnectionKeeper, deadlines: Deadlines) {
+  constructor(socket: Socket, reading: ReadBuffer, keeper: ConnectionKeeper, deadlines: Deadlines) {
     this.#socket = socket
+    this.#reading = reading
     this.#keeper = keeper
     this.#deadlines = deadlines
     writePatiently(socket, () => this.#reader.expectsHead)
-    socket.on('data', (data: Buffer) => this.#onBytes(data))
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onFinished())
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#onClosed())
     this.deadline = deadlines.within(KEPT_MS)
     deadlines.watch(this)
+    reading.showTo((bytes) => this.#onBytes(bytes))
   }
 
   get usable(): boolean {
@@ -127,6 +130,10 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.#socket.resume()
   }
 
+  release(chunk: Uint8Array): void {
+    this.#reading.release(chunk)
+  }
+
   // What the reader tells.
 
   onHead({ status, lines, keepAlive, keepAliveMs }: AnswerHead, body: Buffer | undefined): void {
@@ -135,10 +142,14 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
     this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     this.#asker!.head(status, lines, body)
+    if (body !== undefined) this.#reading.keep()
   }
 
   onData(piece: Buffer): void {
-    if (this.#asker!.data(piece)) {
+    const asker = this.#asker!
+    const more = asker.data(piece)
+    if (asker.holds) this.#reading.keep()
+    if (more) {
       if (!this.#paused) this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     } else if (this.#asker !== undefined && !this.#paused) {
       // As long as nobody takes more, the upstream cannot be late.
@@ -208,6 +219,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     try {
       this.#reader.take(data)
     } catch (error) {
+      this.#reading.keep()
       this.#fail(error as Error)
     }
   }
@@ -229,6 +241,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   #onClosed(): void {
     this.#fail(closed())
     this.#deadlines.forget(this)
+    this.#reading.close()
     this.#keeper.onClosed(this)
   }
 

@@ -3,6 +3,7 @@ import type { Connector, Outside } from '../connector.ts'
 import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
+import { ReadBuffer, type SpareBuffers } from './read-buffer.ts'
 
 /** A class, not a literal: V8 may keep those beyond the time of what they hold (bench/NOTES.md). */
 class Waiting {
@@ -23,6 +24,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   readonly #origin: URL
   readonly #connect: Connector
   readonly #deadlines: Deadlines
+  readonly #spares: SpareBuffers
   readonly #outside: Outside
   readonly #all = new Set<Connection>()
   /** The last one was used last. */
@@ -36,10 +38,11 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   #destroyed: Error | undefined
   #onEmpty: (() => void) | undefined
 
-  constructor(origin: string, connect: Connector, deadlines: Deadlines, outside: Outside) {
+  constructor(origin: string, connect: Connector, deadlines: Deadlines, spares: SpareBuffers, outside: Outside) {
     this.#origin = new URL(origin)
     this.#connect = connect
     this.#deadlines = deadlines
+    this.#spares = spares
     this.#outside = outside
   }
 
@@ -91,20 +94,24 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
     this.#connecting += 1
     const { hostname, protocol, port } = this.#origin
     const bare = hostname.replaceAll(/[[\]]/g, '')
+    const reading = new ReadBuffer(this.#spares)
     this.#connect(
       {
         hostname: isIP(bare) === 0 ? hostname : bare,
         protocol,
         port,
+        onread: reading.onread,
         // The certificate is the upstream's, whatever host the client asked for.
         ...(serverName !== undefined && { servername: serverName }),
       },
       (...[error, socket]) => {
         this.#connecting -= 1
-        if (error !== null) this.#unreached(error)
-        else if (this.#destroyed !== undefined) socket.on('error', () => undefined).destroy()
+        if (error !== null) {
+          reading.close()
+          this.#unreached(error)
+        } else if (this.#destroyed !== undefined) socket.on('error', () => undefined).destroy()
         else {
-          const connection = new Connection(socket, this, this.#deadlines)
+          const connection = new Connection(socket, reading, this, this.#deadlines)
           this.#all.add(connection)
           this.#idle.push(connection)
           this.#serve()
