@@ -13,7 +13,7 @@ import { directWriter, isUnchanged } from './direct-writer.ts'
 /** The calls a body is written with, once its head is decided. */
 export interface BodyWriter {
   write(chunk: Uint8Array): boolean
-  /** Whether what was written last may still be in use; left out: it is. */
+  /** Whether anything that was written may still be in use; left out: it may. */
   holds?(): boolean
   end(chunk?: Uint8Array): void
   flushHeaders(): void

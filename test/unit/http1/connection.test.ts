@@ -44,6 +44,18 @@ describe('a connection', () => {
     expect(connections()).toBe(2)
   })
 
+  it('waits for the rest of a head, which is read into the same memory', async () => {
+    const { pool } = await poolTo((socket) =>
+      socket.on('data', async () => {
+        socket.write(`HTTP/1.1 200 OK\r\n${'X-A: bcd\r\n'.repeat(1_900)}`.slice(0, -3))
+        await sleep(20)
+        socket.write(`c\r\nContent-Length: 20000\r\n\r\n${'d'.repeat(20_000)}`)
+      }),
+    )
+    const { said, body } = await ask(pool).over
+    expect([said, body]).toEqual([['connected', 'started', '200 whole', 'end'], 'd'.repeat(20_000)])
+  })
+
   it.each([
     'HTTP/1.1 204 No Content\r\nContent-Length: 44\r\n\r\n',
     'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n',

@@ -30,7 +30,7 @@ export interface Asker {
   head(status: number, lines: readonly string[], body: Buffer | undefined): void
   /** False: no more until `exchange.resume`. */
   data(chunk: Buffer): boolean
-  /** Whether the bytes of the last `data` may still be in use: then their memory is not read into again. */
+  /** Whether bytes it was told by `data` may still be in use: then their memory is not read into again. */
   readonly holds: boolean
   end(): void
   error(cause: Error): void
@@ -40,7 +40,7 @@ export interface Asker {
 export interface Exchange {
   abort(asker: Asker): void
   resume(asker: Asker): void
-  /** A chunk that was held is not in use any more, and came alone. */
+  /** `chunk`, which was held, is not in use any more, nor is what was told before it. */
   release?(chunk: Uint8Array): void
 }
 

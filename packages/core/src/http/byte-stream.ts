@@ -10,14 +10,14 @@ export interface ByteProducer {
   start?(stream: ByteStream): void
   resume(): void
   cancel(reason?: Error): void
-  /** Only where `push` is asked whether it `holds`: a chunk that had waited alone is not in use any more. */
+  /** `chunk`, the last one that had to wait for a consumer, is not in use any more, nor is what was pushed before it. */
   release?(chunk: Uint8Array): void
 }
 
 /** Where bytes go. `write` answers false for "enough until I call `stream.resume()`". */
 export interface ByteSink {
   write(chunk: Uint8Array): boolean
-  /** Whether what was written last may still be in use; absent: it is as long as anybody likes. */
+  /** Whether anything that was written may still be in use; absent: for as long as anybody likes. */
   holds?(): boolean
   end(): void
   fail(error: Error): void
@@ -60,12 +60,12 @@ export class ByteStream {
     return this.#transferred
   }
 
-  /** Whether the chunk pushed last may still be in use: then its memory is not the producer's any more. */
+  /** Whether anything that was pushed may still be in use: then its memory is not the producer's any more. */
   get holds(): boolean {
-    return this.#tap !== undefined || this.#sink?.holds?.() !== false
+    return this.#sink?.holds?.() !== false
   }
 
-  /** Shows each chunk to `tap` as it is handed on; what was handed on before is not shown. */
+  /** Shows each chunk to `tap` as it is handed on; what was handed on before is not shown. What it keeps it has to copy. */
   tap(tap: (chunk: Uint8Array) => void): void {
     this.#tap = tap
   }
@@ -129,7 +129,7 @@ export class ByteStream {
     this.#queue = undefined
     let more = true
     for (const chunk of queued) more = this.#handOn(sink, chunk) && more
-    if (queued.length === 1 && !this.holds) this.#producer.release?.(queued[0]!)
+    if (queued.length > 0 && !this.holds) this.#producer.release?.(queued.at(-1)!)
     if (this.#error !== undefined) sink.fail(this.#error)
     else if (this.#ended) sink.end()
     else if (this.#producer.start !== undefined) this.#producer.start(this)

@@ -54,7 +54,7 @@ export class ReadBuffer {
     if (!this.#copied) this.#kept = true
   }
 
-  /** `bytes` that were kept are not used any more, nor is anything else that was shown with them. */
+  /** `bytes`, which were kept, are not in use any more, nor is anything else that was shown with them. */
   release(bytes: Uint8Array): void {
     if (this.#lent === undefined || bytes.buffer !== this.#lent.buffer) return
     this.#spares.put(this.#lent)
