@@ -1,5 +1,5 @@
 import { createServer as createSecureServer } from 'node:https'
-import { get, type IncomingMessage, type RequestListener } from 'node:http'
+import { get, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnalyticsRecord, ApiDefinitionInput } from '@postern/core'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -26,7 +26,9 @@ function bodyOf(seed: number, bytes: number): Buffer {
 }
 
 /** Sends the body the target names, some at once and some in pieces. */
-const answering: RequestListener = async (req, res) => {
+const answering: RequestListener = (req, res) => void answer(req, res)
+
+async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const [seed = 0, bytes = 0, framing = 0] = req.url!.slice(1).split('/').map(Number)
   const body = bodyOf(seed, bytes)
   if (FRAMINGS[framing] === 'length') res.setHeader('Content-Length', bytes)
@@ -77,8 +79,8 @@ async function wrongAnswers(url: string): Promise<string[]> {
 
 /** Where the answer was recorded: whether it is the one that was asked for, as far as it is kept. */
 function wrongRecord({ originalPath, rawResponse }: AnalyticsRecord): string[] {
-  const answer = Buffer.from(rawResponse, 'base64')
-  const body = answer.subarray(answer.indexOf('\r\n\r\n') + 4)
+  const raw = Buffer.from(rawResponse, 'base64')
+  const body = raw.subarray(raw.indexOf('\r\n\r\n') + 4)
   const [seed = 0, bytes = 0] = originalPath.slice(1).split('/').map(Number)
   return rawResponse === '' || bodyOf(seed, bytes).subarray(0, body.length).equals(body) ? [] : [originalPath]
 }

@@ -3,6 +3,7 @@ import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
 import type { GatewayResponse } from '@postern/core/host'
 import {
   type Acceptance,
+  ByteStream,
   createCore,
   type ExchangeAnswer,
   HANDED_OVER,
@@ -136,7 +137,10 @@ function deliver(ctx: Context, response: GatewayResponse, method: string): Promi
   return undefined
 }
 
-function put(ctx: Context, { status, lines, body }: OutgoingMessage): void {
+function put(ctx: Context, message: OutgoingMessage): void {
+  const { status, lines } = message
+  // Streams are dear here.
+  const body = message.body instanceof ByteStream ? (message.body.takeComplete() ?? message.body) : message.body
   if (Buffer.isBuffer(body)) return putBytes(ctx, status, lines, body)
   const fields = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.

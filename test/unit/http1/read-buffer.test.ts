@@ -7,7 +7,7 @@ const LARGE = 20_000
 function reading(spares = new SpareBuffers()): {
   readonly buffer: ReadBuffer
   readonly shown: Buffer[]
-  read(text: string, length: number): Uint8Array
+  readonly read: (text: string, length: number) => Uint8Array
 } {
   const buffer = new ReadBuffer(spares)
   const shown: Buffer[] = []

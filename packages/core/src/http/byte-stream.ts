@@ -55,6 +55,11 @@ export class ByteStream {
     return this.#sink !== undefined
   }
 
+  /** Bytes that wait for a consumer. */
+  get waiting(): number {
+    return this.#sink === undefined ? this.#queuedBytes : 0
+  }
+
   /** Bytes that were handed to whoever consumes them. */
   get transferred(): number {
     return this.#transferred

@@ -36,7 +36,10 @@ export function takeOutgoing(response: GatewayResponse, method: string): Outgoin
     : outgoing(response, content, method)
 }
 
-/** A stream that is complete already becomes bytes, so that head and body leave in one write. */
+/** Longer bodies gain nothing by leaving along with their head, and what a stream has let go of is read into again. */
+const LONG_BYTES = 16_384
+
+/** A short stream that is complete already becomes bytes, so that head and body leave in one write. */
 function outgoing(
   response: GatewayResponse,
   content: Buffer | ByteStream | undefined,
@@ -48,7 +51,9 @@ function outgoing(
   const bodyless = isBodyless(method, status)
   // Of the host application only; whatever a plugin does, what follows its body is not for another one.
   const trailed = !bodyless && untouched && headers.has('trailer') && touched?.has('trailer') !== true
-  const bytes = trailed ? undefined : content instanceof ByteStream ? content.takeComplete() : (content ?? NOTHING)
+  const isLong = !bodyless && untouched && content instanceof ByteStream && isLongAndSaysSo(content, headers)
+  const bytes =
+    trailed || isLong ? undefined : content instanceof ByteStream ? content.takeComplete() : (content ?? NOTHING)
   if (bodyless && content instanceof ByteStream && bytes === undefined) content.cancel()
   const length = bodyless ? lengthBeside(response, content, method) : bytes?.length
   // The declared length of a stream is its maker's; one a plugin wrote is a guess.
@@ -78,6 +83,12 @@ function outgoing(
   else if (length !== undefined) lines.push('Content-Length', String(length))
   if (bodyless) return { status, lines, body: undefined }
   return { status, lines, body: bytes ?? content }
+}
+
+/** Its head needs no look at its bytes. */
+function isLongAndSaysSo({ waiting }: ByteStream, headers: GatewayHeaders): boolean {
+  const isTouched = GatewayHeaders.touched(headers)?.has('content-length') === true
+  return waiting > LONG_BYTES && !isTouched && headers.get('content-length') === String(waiting)
 }
 
 /** Beside the others of its name, where there are some. */

@@ -3,6 +3,8 @@ import { ChunkReader } from './chunk-reader.ts'
 import { invalid } from './fields.ts'
 
 const MOST_INTERIM = 100
+/** Told along with its head; a longer body gains nothing by that. */
+const MOST_WHOLE = 16_384
 /** Looked at first: heads are short, and what stands behind them is not text. */
 const USUAL_HEAD = 1_024
 const NOTHING = Buffer.alloc(0)
@@ -119,7 +121,7 @@ export class AnswerReader {
       this.#reading = 'close'
       this.#receiver.onHead(head, undefined)
       if (from < data.length && this.#reading === 'close') this.#receiver.onData(data.subarray(from))
-    } else if (from + framing <= data.length) {
+    } else if (from + framing <= data.length && framing <= MOST_WHOLE) {
       this.#receiver.onHead(head, framing === 0 ? NOTHING : data.subarray(from, from + framing))
       this.#ends(from + framing < data.length)
     } else {
@@ -148,14 +150,16 @@ export class AnswerReader {
     } catch (error) {
       problem = error
     }
-    if (chunks.ended) {
+    if (chunks.ended && end - from <= MOST_WHOLE) {
       this.#receiver.onHead(head, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
       this.#ends(end < data.length)
       return
     }
     this.#receiver.onHead(head, undefined)
     this.#tell(pieces)
-    if (problem !== undefined && this.#reading === 'chunks') throw problem as Error
+    if (this.#reading !== 'chunks') return
+    if (problem !== undefined) throw problem as Error
+    if (chunks.ended) this.#ends(end < data.length)
   }
 
   #chunked(data: Buffer, from: number): void {
