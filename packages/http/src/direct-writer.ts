@@ -13,15 +13,15 @@ interface UnsentHead {
  * small body leave as one (`merged-writes.ts`). Node does the rest: `res.end()` finds that all has been said. Undefined where
  * that is not so simple: for a body in chunks, an answer that has to wait for its turn, or a `res` that middleware has changed.
  *
- * To be asked behind `writeHead`.
+ * To be asked behind `writeHead`. `ended` is called when all is out, in place of `res.end`, and has to call that.
  */
-export function directWriter(res: ServerResponse): BodyWriter | undefined {
+export function directWriter(res: ServerResponse, ended?: () => void): BodyWriter | undefined {
   const { socket } = res
   const { _header: head, _headerSent: sent } = res as UnsentHead
   // What stands in for one, in a test or a cloud function, need not do what is done to it here.
   if (!(socket instanceof Socket) || res.chunkedEncoding || typeof head !== 'string' || sent !== false) return undefined
   if (!isUnchanged(res) || res.strictContentLength || socket.writableLength > 0) return undefined
-  return new DirectWriter(res, socket, head)
+  return new DirectWriter(res, socket, head, ended)
 }
 
 // oxlint-disable-next-line typescript/unbound-method -- to be compared, never called
@@ -35,13 +35,15 @@ export function isUnchanged(res: ServerResponse): boolean {
 class DirectWriter implements BodyWriter {
   readonly #res: ServerResponse
   readonly #socket: Socket
+  readonly #ended: (() => void) | undefined
   /** Empty once it is written. */
   #head: string
 
-  constructor(res: ServerResponse, socket: Socket, head: string) {
+  constructor(res: ServerResponse, socket: Socket, head: string, ended: (() => void) | undefined) {
     this.#res = res
     this.#socket = socket
     this.#head = head
+    this.#ended = ended
     ;(res as UnsentHead)._headerSent = true
   }
 
@@ -75,11 +77,16 @@ class DirectWriter implements BodyWriter {
     else this.flushHeaders()
     if (this.#gone) return
     // It has ended when everything is out: whoever hears of it believes that the client has it.
-    if (this.#socket.writableLength === 0) this.#res.end()
+    if (this.#socket.writableLength === 0) this.#finish()
     else
       this.#socket.write('', (error) => {
-        if (error === undefined || error === null) this.#res.end()
+        if (error === undefined || error === null) this.#finish()
       })
+  }
+
+  #finish(): void {
+    if (this.#ended === undefined) this.#res.end()
+    else this.#ended()
   }
 
   /** Calls `resume` whenever there is room for more. */

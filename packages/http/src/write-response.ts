@@ -102,6 +102,18 @@ function byName(lines: readonly HeaderLine[]): OutgoingHttpHeaders {
   return headers
 }
 
+/**
+ * Writes the head as it is set on `res`, and a body behind it; `end` is called when that is out, and has to end `res`. False,
+ * and nothing is done, where middleware wants to see what is written.
+ */
+export function streamBody(res: ServerResponse, body: ByteStream, end: () => void): boolean {
+  if (res.headersSent || res.destroyed || !isUnchanged(res)) return false
+  res.writeHead(res.statusCode)
+  const writer = directWriter(res, end)
+  stream(res, body, writer ?? { write: (chunk) => res.write(chunk), flushHeaders: () => res.flushHeaders(), end })
+  return true
+}
+
 function stream(res: ServerResponse, body: ByteStream, writer: BodyWriter): void {
   const resume = (): void => body.resume()
   if (writer.onDrain === undefined) res.on('drain', resume)

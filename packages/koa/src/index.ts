@@ -21,7 +21,6 @@ import {
   DROPPED,
   endConnectionWith,
   hostCall,
-  markBrokenOff,
   resetFields,
   setParsedRequest,
   upgradeListener,
@@ -30,6 +29,7 @@ import {
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
 import { answerOfHost, applyHead, type HostAnswer, isAsLeft, showBody } from './host-answer.ts'
+import { bodyStream } from './body-stream.ts'
 import { keepingMovedPath } from './moved-path.ts'
 
 /** Middleware for `app.use`, of Koa 2 and of Koa 3. */
@@ -144,14 +144,12 @@ function put(ctx: Context, message: OutgoingMessage): void {
   if (Buffer.isBuffer(body)) return putBytes(ctx, status, lines, body)
   const fields = besideHost(ctx.res, lines)
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
-  ctx.body = body?.toReadable((cause) => breakOff(ctx, cause)) ?? null
+  ctx.body = body === undefined ? null : bodyStream(ctx, body)
   ctx.status = status
   ctx.remove('content-type')
   ctx.remove('content-length')
   setFields(ctx, fields)
   if (status === 205) keepLength(ctx.res)
-  // Koa pipes the body when every middleware is done: from then on the head need not wait for the first byte.
-  if (body !== undefined) ctx.res.once('pipe', () => ctx.res.flushHeaders())
 }
 
 /** Bytes tell Koa their length, and beside a type it guesses none: there is nothing to take back. */
@@ -176,10 +174,4 @@ function keepLength(res: ServerResponse): void {
   res.removeHeader = (name) => {
     if (name.toLowerCase() !== 'content-length') remove(name)
   }
-}
-
-/** Half an answer must not end as if it were whole. */
-function breakOff(ctx: Context, cause: Error): void {
-  markBrokenOff(ctx.res, cause)
-  ctx.res.destroy()
 }
