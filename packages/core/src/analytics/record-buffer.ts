@@ -1,4 +1,5 @@
-import { type AnalyticsRecord, copyRecord, emptyRecord } from './record.ts'
+import { KeptRecord } from './kept-record.ts'
+import { type AnalyticsRecord, copyRecord } from './record.ts'
 import { RecordQueue } from './record-queue.ts'
 
 /** Records with requests and answers word for word are large: of those fewer are kept. */
@@ -13,7 +14,7 @@ const forgotten = (): void => undefined
  * rest of a record.
  */
 export class RecordBuffer {
-  readonly #records: RecordQueue
+  readonly #records: RecordQueue<AnalyticsRecord | KeptRecord>
   readonly #capacity: number
 
   constructor(capacity: number) {
@@ -22,13 +23,13 @@ export class RecordBuffer {
   }
 
   /** A record to be written into and then kept: the oldest, taken out, where there are as many as may be. */
-  blank(): AnalyticsRecord {
+  blank(): KeptRecord {
     const oldest = this.#records.length === this.#capacity ? this.#records.shift() : undefined
-    return oldest === undefined || Object.isFrozen(oldest) ? emptyRecord() : oldest
+    return oldest instanceof KeptRecord ? oldest : new KeptRecord()
   }
 
   /** Keeps what was a blank. */
-  keep(record: AnalyticsRecord): void {
+  keep(record: KeptRecord): void {
     this.#records.add(record, forgotten)
   }
 
@@ -39,6 +40,6 @@ export class RecordBuffer {
 
   /** Copies, oldest first. */
   list(): readonly AnalyticsRecord[] {
-    return this.#records.list().map(copyRecord)
+    return this.#records.list().map((record) => (record instanceof KeptRecord ? record.toRecord() : copyRecord(record)))
   }
 }

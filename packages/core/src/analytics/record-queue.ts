@@ -3,12 +3,15 @@ import type { AnalyticsRecord } from './record.ts'
 /** Few at first: most queues stay short. */
 const FIRST_SLOTS = 16
 
+/** The texts that make a record large. */
+type Sized = Pick<AnalyticsRecord, 'originalUrl' | 'userAgent' | 'rawRequest' | 'rawResponse'>
+
 /** Records in order, bounded in number and in bytes. */
-export class RecordQueue {
+export class RecordQueue<R extends Sized> {
   readonly #most: number
   readonly #mostBytes: number
   /** A circle that grows as long as it may. */
-  #slots: (AnalyticsRecord | undefined)[] = Array.from({ length: FIRST_SLOTS })
+  #slots: (R | undefined)[] = Array.from({ length: FIRST_SLOTS })
   /** Where the oldest one is. */
   #head = 0
   #length = 0
@@ -24,7 +27,7 @@ export class RecordQueue {
   }
 
   /** False where there is no room for it; `instead`: then the oldest ones make room, as far as that helps. */
-  add(record: AnalyticsRecord, instead: (() => void) | undefined): boolean {
+  add(record: R, instead: (() => void) | undefined): boolean {
     const bytes = bytesOf(record)
     while (this.#length >= this.#most || this.#bytes + bytes > this.#mostBytes) {
       if (instead === undefined || this.#length === 0) return false
@@ -39,22 +42,22 @@ export class RecordQueue {
   }
 
   /** The oldest ones. */
-  take(most: number): AnalyticsRecord[] {
-    const taken: AnalyticsRecord[] = []
+  take(most: number): R[] {
+    const taken: R[] = []
     while (taken.length < most && this.#length > 0) taken.push(this.#drop())
     return taken
   }
 
   /** The oldest one. */
-  shift(): AnalyticsRecord | undefined {
+  shift(): R | undefined {
     return this.#length === 0 ? undefined : this.#drop()
   }
 
-  list(): AnalyticsRecord[] {
+  list(): R[] {
     return Array.from({ length: this.#length }, (_, i) => this.#slots[(this.#head + i) % this.#slots.length]!)
   }
 
-  #drop(): AnalyticsRecord {
+  #drop(): R {
     const record = this.#slots[this.#head]!
     this.#slots[this.#head] = undefined
     this.#head = (this.#head + 1) % this.#slots.length
@@ -72,6 +75,6 @@ export class RecordQueue {
 }
 
 /** What a record about holds of the memory: its long texts, and some hundred bytes for all others. */
-function bytesOf({ originalUrl, userAgent, rawRequest, rawResponse }: AnalyticsRecord): number {
+function bytesOf({ originalUrl, userAgent, rawRequest, rawResponse }: Sized): number {
   return 1_024 + 3 * originalUrl.length + userAgent.length + rawRequest.length + rawResponse.length
 }

@@ -74,40 +74,6 @@ export interface AnalyticsRecord {
   rawResponse: string
 }
 
-/** A record to be written into. */
-export function emptyRecord(): AnalyticsRecord {
-  return {
-    timestamp: new Date(0),
-    expireAt: new Date(0),
-    apiId: '',
-    apiName: '',
-    apiVersion: '',
-    orgId: '',
-    apiKey: '',
-    alias: '',
-    oauthId: '',
-    tags: [],
-    method: '',
-    host: '',
-    path: '',
-    rawPath: '',
-    originalPath: '',
-    originalUrl: '',
-    listenPath: '',
-    trackPath: false,
-    contentLength: 0,
-    userAgent: '',
-    clientAddress: '',
-    responseCode: 0,
-    code: '',
-    upgraded: false,
-    latency: { totalMs: 0, upstreamMs: 0, gatewayMs: 0, hooks: {} },
-    network: { bytesIn: 0, bytesOut: 0 },
-    rawRequest: '',
-    rawResponse: '',
-  }
-}
-
 const NESTED: ReadonlySet<string> = new Set(['timestamp', 'expireAt', 'tags', 'latency', 'network'])
 
 /** A copy that shares nothing with the original. */
@@ -118,29 +84,11 @@ export function copyRecord(record: AnalyticsRecord): AnalyticsRecord {
     timestamp: new Date(timestamp),
     expireAt: new Date(expireAt),
     tags: [...tags],
-    latency: { ...latency, hooks: reached(latency.hooks) },
+    latency: { ...latency, hooks: { ...latency.hooks } },
     network: { ...network },
   }
   // Fields a plugin has added.
   for (const [name, value] of Object.entries(record) as [string, unknown][])
     if (typeof value === 'object' && !NESTED.has(name)) Object.assign(copy, { [name]: copyData(value, name) })
   return copy
-}
-
-/** One that is written over says `undefined` of the hooks that were not reached. */
-function reached(times: HookTimes): HookTimes {
-  return Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined))
-}
-
-type Times = { -readonly [K in keyof HookTimes]: HookTimes[K] | undefined }
-
-/** Of a record that is written over, a hook that was not reached this time stays, and is said to be `undefined`. */
-export function writeTimes(into: Times, times: HookTimes): void {
-  if (times.pre !== into.pre) into.pre = times.pre
-  if (times.auth !== into.auth) into.auth = times.auth
-  if (times.postAuth !== into.postAuth) into.postAuth = times.postAuth
-  if (times.endpoint !== into.endpoint) into.endpoint = times.endpoint
-  if (times.post !== into.post) into.post = times.post
-  if (times.response !== into.response) into.response = times.response
-  if (times.analytics !== into.analytics) into.analytics = times.analytics
 }

@@ -1,3 +1,4 @@
+import type { KeptRecord } from './kept-record.ts'
 import type { AnalyticsRecord } from './record.ts'
 import { RecordBuffer } from './record-buffer.ts'
 import { type QueueSettings, type RecordSink, type RecordsLost, sinkError } from './sink.ts'
@@ -31,12 +32,12 @@ export class Recorder {
   }
 
   /** A record to be written into and given to `keep`. */
-  blank(): AnalyticsRecord {
+  blank(): KeptRecord {
     return this.#buffer.blank()
   }
 
   /** Keeps what was a blank. Never fails, never waits. */
-  keep(record: AnalyticsRecord): void {
+  keep(record: KeptRecord): void {
     this.#buffer.keep(record)
   }
 

@@ -11,7 +11,7 @@ export class SinkQueue {
   readonly #name: string
   readonly #settings: QueueSettings
   readonly #onLost: (loss: RecordsLost) => void
-  readonly #queue: RecordQueue
+  readonly #queue: RecordQueue<AnalyticsRecord>
   #lost = 0
   /** Told together: a sink that stands still may lose thousands in a second. */
   readonly #untold = new Map<LossReason, number>()

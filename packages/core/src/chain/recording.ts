@@ -1,5 +1,6 @@
 import { MASK } from '../analytics/masks.ts'
-import { type AnalyticsRecord, emptyRecord, type HookTimes, writeTimes } from '../analytics/record.ts'
+import { KeptRecord } from '../analytics/kept-record.ts'
+import type { AnalyticsRecord } from '../analytics/record.ts'
 import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
 import { declaredLength } from '../forward/request-head.ts'
@@ -50,18 +51,18 @@ function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): M
     storeUnseen(exchange, outcome, endedAt)
     return undefined
   }
-  const made = writeRecord(emptyRecord(), exchange, outcome, endedAt, Date.now())
+  const made = writeRecord(new KeptRecord(), exchange, outcome, endedAt).toRecord()
   const texts = exchange.detail?.texts(exchange, outcome)
   if (!(texts instanceof Promise)) return analyse(exchange, Object.assign(made, texts))
   return texts.then((later) => analyse(exchange, Object.assign(made, later)))
 }
 
-/** Nobody looks at it before it is stored: it is made where it stays, and what sinks get is made for them. */
+/** Nobody looks at it before it is stored: it is made where it stays. */
 function storeUnseen(exchange: Exchange, outcome: Outcome, endedAt: number): void {
   const { records } = exchange.api.services
-  const nowMs = Date.now()
-  records.keep(writeRecord(records.blank(), exchange, outcome, endedAt, nowMs))
-  if (records.hasSinks) records.send(writeRecord(emptyRecord(), exchange, outcome, endedAt, nowMs))
+  const record = writeRecord(records.blank(), exchange, outcome, endedAt)
+  records.keep(record)
+  if (records.hasSinks) records.send(record.toRecord())
 }
 
 /** Asks the plugins, then stores what they have left. */
@@ -122,7 +123,7 @@ function endpointOf({ method, request }: Exchange, endpoints: EndpointTree<strin
 
 /** Those of its policies, of its developer, of the session, of the headers and of the API, in this order. */
 function writeTags(tags: string[], { api, caller, request }: Exchange): void {
-  tags.length = 0
+  if (tags.length > 0) tags.length = 0
   if (caller !== undefined) {
     const { session } = caller
     for (const id of policyIds(session)) tags.push(`pol-${id}`)
@@ -140,27 +141,21 @@ function writeTags(tags: string[], { api, caller, request }: Exchange): void {
 
 const CENTURY_MS = 3_155_760_000_000
 
-/** Writes all of a record, over one that may be of another request. `nowMs` is Unix time. */
-function writeRecord(
-  into: AnalyticsRecord,
-  exchange: Exchange,
-  { status }: Outcome,
-  endedAt: number,
-  nowMs: number,
-): AnalyticsRecord {
+/** Writes all of a record, over one that may be of another request. */
+function writeRecord(into: KeptRecord, exchange: Exchange, { status }: Outcome, endedAt: number): KeptRecord {
   const { api, request, caller, startedAt } = exchange
   const { info, definition, masks } = api
   const { listenPath, records } = definition
   const totalMs = endedAt - startedAt
   const upstreamMs = timeBehind(exchange, endedAt)
   // By the clock of the end: a tunnel may have outlived the time its host believed in when it began.
-  const timestamp = nowMs - Math.round(totalMs)
+  const timestampMs = Date.now() - Math.round(totalMs)
   const retentionMs = records?.retention === undefined ? CENTURY_MS : records.retention * 1_000
   const pattern = endpointOf(exchange, api.chain.tracked)
   const originalUrl = masks.url(request.originalUrl)
   const userAgent = masks.hides('user-agent') ? MASK : (request.headers.get('user-agent') ?? '')
-  into.timestamp.setTime(timestamp)
-  into.expireAt.setTime(timestamp + retentionMs)
+  into.timestampMs = timestampMs
+  into.expireAtMs = timestampMs + retentionMs
   into.apiId = info.id
   into.apiName = info.name
   into.apiVersion = definition.version === '' ? 'Non Versioned' : definition.version
@@ -183,18 +178,13 @@ function writeRecord(
   into.responseCode = status
   into.code = exchange.code ?? ''
   into.upgraded = exchange.upgraded
-  into.latency.totalMs = totalMs
-  into.latency.upstreamMs = upstreamMs
-  into.latency.gatewayMs = totalMs - upstreamMs
-  writeTimes(into.latency.hooks, exchange.hookTimes ?? NO_TIMES)
-  into.network.bytesIn = bytesIn(request)
-  into.network.bytesOut = bytesOut(exchange, status)
-  into.rawRequest = ''
-  into.rawResponse = ''
+  into.totalMs = totalMs
+  into.upstreamMs = upstreamMs
+  into.setHooks(exchange.hookTimes)
+  into.bytesIn = bytesIn(request)
+  into.bytesOut = bytesOut(exchange, status)
   return into
 }
-
-const NO_TIMES: HookTimes = Object.freeze({})
 
 /** The one there was, where it is the same: a text of this request would have to be moved out of the way of the collector. */
 function either(before: string, now: string): string {
