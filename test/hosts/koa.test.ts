@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { createGzip, gunzipSync } from 'node:zlib'
 import { type ApiDefinitionInput, respond } from '@postern/core'
 import { createGateway } from '@postern/koa'
@@ -6,7 +7,7 @@ import Koa from 'koa'
 import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
-import { send } from '../support/client.ts'
+import { open, send } from '../support/client.ts'
 import { signalled } from '../support/promises.ts'
 import { type Listening, listen } from '../support/server.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -104,6 +105,72 @@ describe.each([
       '1',
       'first half, second half',
     ])
+  })
+
+  it.each([
+    ['nothing', undefined, false],
+    ['a stream that passes on', () => new PassThrough(), false],
+    ['a compressor', () => createGzip(), true],
+  ])('sends the head before the first byte of a body, behind %s', async (__, wrap, isZipped) => {
+    const goOn = signalled()
+    const upstream = await startUpstream((res) => {
+      res.setHeader('content-type', 'text/event-stream')
+      res.flushHeaders()
+      void goOn.promise.then(() => res.end('data: 1\n\n'))
+    })
+    const { url } = await start(
+      async (ctx, next) => {
+        await next()
+        if (wrap !== undefined) ctx.body = (ctx.body as Readable).pipe(wrap())
+      },
+      gatewayOf({ name: 'a', upstream: upstream.url }),
+    )
+    const res = await open(url)
+    goOn.signal()
+    const body = await buffer(res)
+    expect(String(isZipped ? gunzipSync(body) : body)).toBe('data: 1\n\n')
+  })
+
+  /** What a client gets of a body of 200,000 bytes that comes in two pieces, when middleware above does something to `ctx`. */
+  async function receivedOf(touch: (ctx: Koa.Context) => void): Promise<string> {
+    const upstream = await startUpstream((res) => {
+      res.setHeader('content-length', 200_000)
+      res.write('a'.repeat(100_000))
+      setTimeout(() => res.end('b'.repeat(100_000)), 20)
+    })
+    const { url } = await start(
+      async (ctx, next) => {
+        await next()
+        touch(ctx)
+      },
+      gatewayOf({ name: 'a', upstream: upstream.url }),
+    )
+    const { text } = await send(url)
+    return text.replaceAll(/a{100000}|b{100000}/g, (run) => run[0]!.toUpperCase())
+  }
+
+  it('sends all of a body that middleware above has put something in front of', async () => {
+    const received = await receivedOf((ctx) => {
+      ctx.length += 4
+      ;(ctx.body as Readable).unshift('PRE!')
+    })
+    expect(received).toBe('PRE!AB')
+  })
+
+  it('sends all of a body that somebody looks at once it is sent, and shows it', async () => {
+    let seen = 0
+    const received = await receivedOf((ctx) => {
+      ctx.res.once('pipe', (body: Readable) => body.on('data', (chunk: Buffer) => (seen += chunk.length)))
+    })
+    expect([received, seen]).toEqual(['AB', 200_000])
+  })
+
+  it('sends all of a body that somebody wants to have as well, when it is too late', async () => {
+    const received = await receivedOf((ctx) => {
+      const body = ctx.body as Readable
+      setImmediate(() => body.pipe(new PassThrough()).resume())
+    })
+    expect(received).toBe('AB')
   })
 
   it('keeps headers that middleware above the gateway has set', async () => {

@@ -1,9 +1,10 @@
 import { createServer as createSecureServer } from 'node:https'
-import { get, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { Agent, get, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnalyticsRecord, ApiDefinitionInput } from '@postern/core'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll } from '../support/cleanup.ts'
+import { closeAll, closeLater } from '../support/cleanup.ts'
 import { hosts } from '../support/hosts.ts'
 import { listen } from '../support/server.ts'
 import { SELF_SIGNED } from '../support/tls.ts'
@@ -42,10 +43,8 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
   res.end()
 }
 
-async function read(url: string, how: (typeof READERS)[number]): Promise<Buffer> {
-  const res = await new Promise<IncomingMessage>((resolve, reject) =>
-    get(url, { agent: false }, resolve).on('error', reject),
-  )
+async function read(url: string, how: (typeof READERS)[number], agent: Agent | false): Promise<Buffer> {
+  const res = await new Promise<IncomingMessage>((resolve, reject) => get(url, { agent }, resolve).on('error', reject))
   if (how === 'late') await sleep(100)
   const pieces: Buffer[] = []
   for await (const piece of res) {
@@ -62,14 +61,14 @@ const ASKED = [
 ]
 
 /** Asks for all of it, eighteen at a time; tells which bodies were not what was asked for. */
-async function wrongAnswers(url: string): Promise<string[]> {
+async function wrongAnswers(url: string, agent: Agent | false = false): Promise<string[]> {
   const wrong: string[] = []
   let next = 0
   const client = async (): Promise<void> => {
     while (next < ASKED.length) {
       const seed = (next += 1)
       const { bytes, framing, reader } = ASKED[(seed * 31) % ASKED.length]!
-      const body = await read(`${url}/${seed}/${bytes}/${framing}`, reader)
+      const body = await read(`${url}/${seed}/${bytes}/${framing}`, reader, agent)
       if (!body.equals(bodyOf(seed, bytes))) wrong.push(`${bytes} bytes by ${FRAMINGS[framing]}, read ${reader}`)
     }
   }
@@ -98,6 +97,21 @@ describe.each(hosts)('%s', (_, mount) => {
     const { url, gateway } = await mount({ name: 'a', upstream: upstream.url, maxBufferedBytes: LARGE, ...more })
     expect(await wrongAnswers(url)).toEqual([])
     expect(gateway.records.list().flatMap(wrongRecord)).toEqual([])
+  })
+
+  it('every client gets its own bytes, where somebody delays what is written', async () => {
+    const upstream = await listen(answering)
+    const { url, server } = await mount({ name: 'a', upstream: upstream.url })
+    server.on('connection', (socket: Socket) => {
+      const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
+      socket.write = (...given: unknown[]) => {
+        setTimeout(() => write(...given), 5)
+        return true
+      }
+    })
+    const agent = new Agent({ keepAlive: true })
+    closeLater(() => agent.destroy())
+    expect(await wrongAnswers(url, agent)).toEqual([])
   })
 
   it('every client gets its own bytes, of an upstream that speaks TLS', async () => {

@@ -27,6 +27,9 @@ export function directWriter(res: ServerResponse, ended?: () => void): BodyWrite
 // oxlint-disable-next-line typescript/unbound-method -- to be compared, never called
 const { write, end, writeHead, flushHeaders } = ServerResponse.prototype
 
+// oxlint-disable-next-line typescript/unbound-method -- to be compared, never called
+const { write: socketWrite, _write: socketWriteNow } = Socket.prototype
+
 /** Middleware that wants to see what is written replaces these. */
 export function isUnchanged(res: ServerResponse): boolean {
   return res.write === write && res.end === end && res.writeHead === writeHead && res.flushHeaders === flushHeaders
@@ -67,9 +70,10 @@ class DirectWriter implements BodyWriter {
     return more
   }
 
-  /** What the connection has not given to the system yet. */
+  /** What has not been given to the system yet; where somebody has put himself in between, nobody knows. */
   holds(): boolean {
-    return this.#socket.writableLength > 0
+    const socket = this.#socket
+    return socket.writableLength > 0 || socket.write !== socketWrite || socket._write !== socketWriteNow
   }
 
   end(chunk?: Uint8Array): void {

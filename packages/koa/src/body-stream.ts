@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { ByteStream } from '@postern/core/host'
 import { markBrokenOff, streamBody } from '@postern/http/bridge'
@@ -13,18 +14,28 @@ export function bodyStream({ res }: Context, body: ByteStream): Readable {
     markBrokenOff(res, cause)
     res.destroy()
   })
+  // Koa pipes when every middleware is done: from then on the head need not wait for the first byte.
+  res.once('pipe', () => res.flushHeaders())
   const pipe = readable.pipe.bind(readable)
   readable.pipe = (destination, options) => {
-    const isRead = body.consumed || readable.listenerCount('data') + readable.listenerCount('readable') > 0
+    if ((destination as unknown) !== res || isWatched(readable, res)) return pipe(destination, options)
     const end = (): void => {
       if (options?.end !== false) readable.once('end', () => res.end())
       readable.push(null)
       readable.resume()
     }
-    if ((destination as unknown) === res && !isRead && streamBody(res, body, end)) return destination
-    // Koa pipes when every middleware is done: from then on the head need not wait for the first byte.
-    if ((destination as unknown) === res) res.flushHeaders()
+    const read = readable._read.bind(readable)
+    // Whoever reads later has no part in it.
+    readable._read = () => undefined
+    if (streamBody(res, body, end)) return destination
+    readable._read = read
     return pipe(destination, options)
   }
   return readable
+}
+
+/** Whether somebody has begun to read, has put something in front, or waits for who is piped into the response. */
+function isWatched(readable: Readable, res: ServerResponse): boolean {
+  const readers = readable.listenerCount('data') + readable.listenerCount('readable')
+  return readers > 0 || readable.readableDidRead || readable.readableLength > 0 || res.listenerCount('pipe') > 1
 }

@@ -40,7 +40,7 @@ export interface Asker {
 export interface Exchange {
   abort(asker: Asker): void
   resume(asker: Asker): void
-  /** `chunk`, which was held, is not in use any more, nor is what was told before it. */
+  /** `chunk`, which was told and held last, is not in use any more, nor is what was told before it. */
   release?(chunk: Uint8Array): void
 }
 

@@ -118,12 +118,8 @@ export class ByteStream {
     this.#sink = DISCARD
     const chunks = this.#queue ?? NONE
     for (const chunk of chunks) this.#handOn(DISCARD, chunk)
-    const last = chunks.at(-1)
-    if (last === undefined) return Buffer.alloc(0)
-    if (chunks.length === 1 && this.#producer.release === undefined) return asBuffer(last)
-    const whole = Buffer.concat(chunks)
-    this.#producer.release?.(last)
-    return whole
+    this.#queue = undefined
+    return chunks.length === 1 ? asBuffer(chunks[0]!) : Buffer.concat(chunks)
   }
 
   /** Consumer's side: from now on everything goes to `sink`. A stream has one consumer; a second one is a bug. */

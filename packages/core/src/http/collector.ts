@@ -1,7 +1,7 @@
 import type { GatewayError } from '../errors.ts'
 import type { ByteSink, ByteStream } from './byte-stream.ts'
 
-/** Keeps all bytes of a stream, up to a limit: a copy, since who wrote them may go on using its buffer. */
+/** Keeps all bytes of a stream, up to a limit: in the end a copy, since who wrote them may go on using its buffer. */
 export class Collector implements ByteSink {
   readonly #stream: ByteStream
   readonly #limit: number

@@ -36,10 +36,10 @@ export function takeOutgoing(response: GatewayResponse, method: string): Outgoin
     : outgoing(response, content, method)
 }
 
-/** Longer bodies gain nothing by leaving along with their head, and what a stream has let go of is read into again. */
-const LONG_BYTES = 16_384
+/** Longer bodies gain nothing by leaving along with their head, and the memory of a stream is read into again. */
+const LONG_BYTES = 32_768
 
-/** A short stream that is complete already becomes bytes, so that head and body leave in one write. */
+/** A stream that is complete already becomes bytes, so that head and body leave in one write; a long one only for its length. */
 function outgoing(
   response: GatewayResponse,
   content: Buffer | ByteStream | undefined,

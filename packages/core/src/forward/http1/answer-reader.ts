@@ -1,17 +1,16 @@
 import { checkInterim, endOfHead, isInterim, readHead, type AnswerHead } from './answer-head.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { invalid } from './fields.ts'
+import { COPIED_BYTES } from './read-buffer.ts'
 
 const MOST_INTERIM = 100
-/** Told along with its head; a longer body gains nothing by that. */
-const MOST_WHOLE = 16_384
 /** Looked at first: heads are short, and what stands behind them is not text. */
 const USUAL_HEAD = 1_024
 const NOTHING = Buffer.alloc(0)
 
 /** Who is told what an answer holds. */
 export interface AnswerReceiver {
-  /** `body`: all of it, where it has come along with its head; undefined: it is told piece by piece. */
+  /** `body`: all of it, where it is short and has come along with its head; undefined: it is told piece by piece. */
   onHead(head: AnswerHead, body: Buffer | undefined): void
   onData(piece: Buffer): void
   /** It is whole. `surplus`: the upstream has said more than that. */
@@ -121,7 +120,7 @@ export class AnswerReader {
       this.#reading = 'close'
       this.#receiver.onHead(head, undefined)
       if (from < data.length && this.#reading === 'close') this.#receiver.onData(data.subarray(from))
-    } else if (from + framing <= data.length && framing <= MOST_WHOLE) {
+    } else if (from + framing <= data.length && framing < COPIED_BYTES) {
       this.#receiver.onHead(head, framing === 0 ? NOTHING : data.subarray(from, from + framing))
       this.#ends(from + framing < data.length)
     } else {
@@ -139,7 +138,7 @@ export class AnswerReader {
     if (this.#left === 0 && this.#reading === 'length') this.#ends(end < data.length)
   }
 
-  /** A body that is here with its head is told at once. */
+  /** A short body that is here with its head is told at once. */
   #firstChunks(head: AnswerHead, data: Buffer, from: number): void {
     const pieces: Buffer[] = []
     const chunks = this.#chunks!
@@ -150,7 +149,7 @@ export class AnswerReader {
     } catch (error) {
       problem = error
     }
-    if (chunks.ended && end - from <= MOST_WHOLE) {
+    if (chunks.ended && end - from < COPIED_BYTES) {
       this.#receiver.onHead(head, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
       this.#ends(end < data.length)
       return

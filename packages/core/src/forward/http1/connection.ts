@@ -142,13 +142,13 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
     this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     this.#asker!.head(status, lines, body)
-    if (body !== undefined) this.#reading.keep()
+    if (body !== undefined) this.#reading.keep(body)
   }
 
   onData(piece: Buffer): void {
     const asker = this.#asker!
     const more = asker.data(piece)
-    if (asker.holds) this.#reading.keep()
+    if (asker.holds) this.#reading.keep(piece)
     if (more) {
       if (!this.#paused) this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     } else if (this.#asker !== undefined && !this.#paused) {
@@ -196,6 +196,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     // One that waits for nobody does not keep the process.
     if (this.#asker !== undefined || this.#unreferenced) return
     this.#unreferenced = true
+    this.#reading.forget()
     this.#socket.unref()
   }
 
@@ -212,14 +213,15 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
       this.destroy()
       return
     }
-    if (!this.#started) {
-      this.#started = true
-      this.#asker.started()
-    }
     try {
+      if (!this.#started) {
+        this.#started = true
+        this.#asker.started()
+      }
       this.#reader.take(data)
     } catch (error) {
-      this.#reading.keep()
+      // Whoever threw may have kept it.
+      this.#reading.keep(data)
       this.#fail(error as Error)
     }
   }

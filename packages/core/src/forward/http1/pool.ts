@@ -109,8 +109,10 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
         if (error !== null) {
           reading.close()
           this.#unreached(error)
-        } else if (this.#destroyed !== undefined) socket.on('error', () => undefined).destroy()
-        else {
+        } else if (this.#destroyed !== undefined) {
+          reading.close()
+          socket.on('error', () => undefined).destroy()
+        } else {
           const connection = new Connection(socket, reading, this, this.#deadlines)
           this.#all.add(connection)
           this.#idle.push(connection)

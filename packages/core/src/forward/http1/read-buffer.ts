@@ -1,21 +1,26 @@
 import type { OnReadOpts } from 'node:net'
 
-/** As much as Node reads at once. */
-const READ_BYTES = 65_536
-/** Reads of less are copied: nobody should hold a large buffer for a few bytes in it. */
-const COPIED_BYTES = 16_384
+/** What one read brings at most, where much is expected. */
+const LARGE_BYTES = 65_536
+/** And where little is. */
+const SMALL_BYTES = 16_384
+/** Reads of less are copied: who keeps bytes should not hold a buffer of many times their size. */
+export const COPIED_BYTES = LARGE_BYTES / 2
 const MOST_SPARES = 16
 
-/** Buffers nobody uses. The one given back last comes first: it is still in the processor's cache. */
+/** What all connections of a gateway are read into. */
 export class SpareBuffers {
-  readonly #spares: Buffer[] = []
+  /** For every connection at the same time: what is read into it is copied before anything else is read. */
+  readonly small = Buffer.allocUnsafeSlow(SMALL_BYTES)
+  /** For one connection each. The one given back last comes first: it is still in the processor's cache. */
+  readonly #large: Buffer[] = []
 
   take(): Buffer {
-    return this.#spares.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
+    return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES)
   }
 
   put(buffer: Buffer): void {
-    if (this.#spares.length < MOST_SPARES) this.#spares.push(buffer)
+    if (buffer !== this.small && this.#large.length < MOST_SPARES) this.#large.push(buffer)
   }
 }
 
@@ -27,18 +32,19 @@ export class SpareBuffers {
 export class ReadBuffer {
   readonly #spares: SpareBuffers
   #buffer: Buffer
-  #copied = true
+  /** How many of the last reads would have fitted into the small one; large answers often end with one of them. */
+  #fitted = 1
   #kept = false
   /** What somebody has kept, as long as it may come back. */
   #lent: Buffer | undefined
   #early: Buffer[] | undefined = []
   #show = (bytes: Buffer): void => void this.#early!.push(Buffer.from(bytes))
-  /** For the making of the socket. */
+  /** For the making of the socket. Node asks for a buffer behind each read. */
   readonly onread: OnReadOpts
 
   constructor(spares: SpareBuffers) {
     this.#spares = spares
-    this.#buffer = spares.take()
+    this.#buffer = spares.small
     this.onread = { buffer: () => this.#next(), callback: (length) => this.#read(length) }
   }
 
@@ -49,15 +55,20 @@ export class ReadBuffer {
     this.#early = undefined
   }
 
-  /** What is shown right now will be used later as well. */
-  keep(): void {
-    if (!this.#copied) this.#kept = true
+  /** `bytes`, of what is shown right now, will be used later as well. */
+  keep(bytes: Buffer): void {
+    if (bytes.buffer === this.#buffer.buffer) this.#kept = true
   }
 
-  /** `bytes`, which were kept, are not in use any more, nor is anything else that was shown with them. */
+  /** `bytes`, which were kept last, are not in use any more, nor is anything else that was shown with them. */
   release(bytes: Uint8Array): void {
     if (this.#lent === undefined || bytes.buffer !== this.#lent.buffer) return
     this.#spares.put(this.#lent)
+    this.#lent = undefined
+  }
+
+  /** Nothing will come back that has not yet. */
+  forget(): void {
     this.#lent = undefined
   }
 
@@ -65,13 +76,14 @@ export class ReadBuffer {
   close(): void {
     if (!this.#kept) this.#spares.put(this.#buffer)
     this.#kept = true
+    this.#lent = undefined
   }
 
   #read(length: number): boolean {
     const bytes = this.#buffer.subarray(0, length)
-    this.#copied = length < COPIED_BYTES
-    this.#show(this.#copied ? Buffer.from(bytes) : bytes)
-    this.#copied = true
+    const isCopied = length < COPIED_BYTES
+    this.#fitted = length < SMALL_BYTES ? this.#fitted + 1 : 0
+    this.#show(isCopied ? Buffer.from(bytes) : bytes)
     return true
   }
 
@@ -79,7 +91,13 @@ export class ReadBuffer {
     if (this.#kept) {
       this.#kept = false
       this.#lent = this.#buffer
-      this.#buffer = this.#spares.take()
+      this.#buffer = this.#spares.small
+    }
+    const isLarge = this.#buffer !== this.#spares.small
+    if (this.#fitted === 0 && !isLarge) this.#buffer = this.#spares.take()
+    else if (this.#fitted > 1 && isLarge) {
+      this.#spares.put(this.#buffer)
+      this.#buffer = this.#spares.small
     }
     return this.#buffer
   }
