@@ -1,6 +1,6 @@
 import { createRequest } from '@postern/core'
 import { describe, expect, it } from 'vitest'
-import type { UpstreamInput } from '../../packages/core/src/api.ts'
+import type { UpstreamInput } from '../../packages/core/src/api-input.ts'
 import { parseDefinitions } from '../../packages/core/src/definition/parse.ts'
 import { inPlace } from '../../packages/core/src/loading/load-plugins.ts'
 import type { Lease } from '../../packages/core/src/forward/lease.ts'

@@ -1,4 +1,5 @@
-import type { ApiInfo, DefinitionInput } from './api.ts'
+import type { ApiInfo } from './api.ts'
+import type { DefinitionInput } from './definition-input.ts'
 import { ApiIndex } from './chain/api-index.ts'
 import { Events } from './chain/events.ts'
 import { explain, type Explanation } from './chain/explain.ts'

@@ -1,13 +1,11 @@
 /** The plugin contract, definitions and errors of postern. Hosts: `@postern/express`, `@postern/koa`, `@postern/http`. */
-export { defineApi } from './api.ts'
+export { defineApi } from './api-input.ts'
+export type { ApiDefinition, ApiInfo, Upstream } from './api.ts'
 export type {
-  ApiDefinition,
   ApiDefinitionInput,
-  ApiInfo,
   AuthenticationInput,
   BalancedUpstreamInput,
   CircuitBreakerInput,
-  DefinitionInput,
   EndpointKey,
   EndpointOrder,
   ForwardedPolicy,
@@ -24,12 +22,9 @@ export type {
   SingleUpstreamInput,
   TargetInput,
   TokenInput,
-  TykClassicDocument,
-  TykOasDocument,
-  TykOperatorResource,
-  Upstream,
   UpstreamInput,
-} from './api.ts'
+} from './api-input.ts'
+export type { DefinitionInput, TykClassicDocument, TykOasDocument, TykOperatorResource } from './definition-input.ts'
 export { getLogger } from './chain/get-logger.ts'
 export { createContext } from './create-context.ts'
 export { jsonLines } from './analytics/json-lines.ts'

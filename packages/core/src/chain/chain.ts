@@ -1,4 +1,5 @@
-import type { ApiDefinition, ApiInfo, PluginSettings } from '../api.ts'
+import type { ApiDefinition, ApiInfo } from '../api.ts'
+import type { PluginSettings } from '../api-input.ts'
 import type { Hook, Maybe, Plugins } from '../hooks.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LogTarget } from '../plugins/log.ts'

@@ -1,4 +1,5 @@
-import type { ApiDefinition, RateLimitInput } from '../api.ts'
+import type { ApiDefinition } from '../api.ts'
+import type { RateLimitInput } from '../api-input.ts'
 import { ignoresCase } from '../definition/loose-case.ts'
 import type { GatewayRequest } from '../http/request.ts'
 import type { Charge } from '../limits/charge.ts'

@@ -1,5 +1,5 @@
 import { pathToRegexp } from 'path-to-regexp'
-import type { EndpointOrder } from '../api.ts'
+import type { EndpointOrder } from '../api-input.ts'
 import { endpointExpression, type FlatToken, parseEndpointKey } from '../definition/endpoint-key.ts'
 import { GatewayError } from '../errors.ts'
 import type { PathParams } from '../hooks.ts'

@@ -1,4 +1,5 @@
-import type { ApiDefinition, PluginSettings } from '../api.ts'
+import type { ApiDefinition } from '../api.ts'
+import type { PluginSettings } from '../api-input.ts'
 import type { Plugins } from '../hooks.ts'
 
 /** A plugin that stands in a file nobody has read yet. */

@@ -1,6 +1,6 @@
 import { isPlain } from '../fields.ts'
+import type { ApiDefinition, Token } from '../api.ts'
 import type {
-  ApiDefinition,
   ApiDefinitionInput,
   IdExtractorInput,
   LimitsInput,
@@ -8,9 +8,8 @@ import type {
   PluginReference,
   PluginSettings,
   RecordsInput,
-  Token,
   TokenInput,
-} from '../api.ts'
+} from '../api-input.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import type { IdExtractor } from '../session/extract-id.ts'

@@ -1,4 +1,4 @@
-import type { ApiDefinitionInput } from '../api.ts'
+import type { ApiDefinitionInput } from '../api-input.ts'
 import { describe } from '../errors.ts'
 import { type Fields, isFields } from '../fields.ts'
 import { dialectOf, translate } from './dialect.ts'

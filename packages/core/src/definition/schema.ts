@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ApiDefinitionInput } from '../api.ts'
+import type { ApiDefinitionInput } from '../api-input.ts'
 import { describe } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'

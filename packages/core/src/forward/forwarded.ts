@@ -1,4 +1,4 @@
-import type { ForwardedPolicy } from '../api.ts'
+import type { ForwardedPolicy } from '../api-input.ts'
 import type { Client } from '../http/client.ts'
 import { firstValue } from '../http/headers.ts'
 

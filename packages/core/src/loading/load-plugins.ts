@@ -1,4 +1,5 @@
-import type { ApiDefinition, PluginSettings } from '../api.ts'
+import type { ApiDefinition } from '../api.ts'
+import type { PluginSettings } from '../api-input.ts'
 import type { Draft, DraftPlugin, FilePlugin } from '../definition/draft.ts'
 import { deepFreeze } from '../definition/normalise.ts'
 import type { Problem } from '../definition/problems.ts'

@@ -1,4 +1,5 @@
-import type { ApiInfo, PluginSettings } from '../api.ts'
+import type { ApiInfo } from '../api.ts'
+import type { PluginSettings } from '../api-input.ts'
 import type { Hook, Plugins } from '../hooks.ts'
 import { type LogTarget, type PluginLog, pluginLog } from './log.ts'
 
