@@ -8,7 +8,9 @@ import Koa2 from 'koa2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
 import { open, send } from '../support/client.ts'
+import { valuesOf } from '../support/lines.ts'
 import { signalled } from '../support/promises.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { type Listening, listen } from '../support/server.ts'
 import { startUpstream } from '../support/upstream.ts'
 
@@ -171,6 +173,58 @@ describe.each([
       setImmediate(() => body.pipe(new PassThrough()).resume())
     })
     expect(received).toBe('AB')
+  })
+
+  it('ends a 205 although middleware above has put a body in, and makes a 204 of it where asked', async () => {
+    const upstream = await startUpstream((res) => res.writeHead(205).end())
+    const { port } = await start(
+      async (ctx, next) => {
+        await next()
+        if (ctx.path === '/body') ctx.body = 'replaced'
+        else ctx.status = 204
+      },
+      gatewayOf({ name: 'a', upstream: upstream.url }),
+    )
+    const client = new RawClient(port)
+    const answers: unknown[] = []
+    for (const path of ['/body', '/204']) {
+      client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+      const { status, lines, body } = await client.answer()
+      answers.push([status, valuesOf(lines, 'content-length'), body])
+    }
+    expect([answers, client.received]).toEqual([
+      [
+        [205, ['0'], ''],
+        [204, [], ''],
+      ],
+      '',
+    ])
+  })
+
+  it('invents no length for a HEAD, whatever type middleware above has set', async () => {
+    const upstream = await startUpstream((res) => res.writeHead(404).end())
+    const { url } = await start(
+      async (ctx, next) => {
+        ctx.type = 'json'
+        await next()
+      },
+      gatewayOf({ name: 'a', upstream: upstream.url }),
+    )
+    const { status, headers } = await send(url, '/', { method: 'HEAD' })
+    expect([status, headers['content-length'], headers['content-type']]).toEqual([404, undefined, undefined])
+  })
+
+  it('frames the answer itself, whatever middleware above has said about that', async () => {
+    const upstream = await startUpstream((res) => res.end('hello'))
+    const { url } = await start(
+      async (ctx, next) => {
+        ctx.set('Transfer-Encoding', 'chunked')
+        await next()
+      },
+      gatewayOf({ name: 'a', upstream: upstream.url }),
+    )
+    const { text, headers } = await send(url)
+    expect([text, headers['transfer-encoding'], headers['content-length']]).toEqual(['hello', undefined, '5'])
   })
 
   it('keeps headers that middleware above the gateway has set', async () => {

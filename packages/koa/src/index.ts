@@ -143,13 +143,15 @@ function put(ctx: Context, message: OutgoingMessage): void {
   const body = message.body instanceof ByteStream ? (message.body.takeComplete() ?? message.body) : message.body
   if (Buffer.isBuffer(body)) return putBytes(ctx, status, lines, body)
   const fields = besideHost(ctx.res, lines)
+  // Beside a type of the host's, that of JSON, Koa 3 makes a text of no body.
+  ctx.remove('content-type')
   // Koa guesses type and length from the body, so it comes first and the real headers have the last word.
   ctx.body = body === undefined ? null : bodyStream(ctx, body)
   ctx.status = status
   ctx.remove('content-type')
   ctx.remove('content-length')
   setFields(ctx, fields)
-  if (status === 205) keepLength(ctx.res)
+  if (status === 205 && ctx.res.hasHeader('content-length')) keepEnd(ctx.res)
 }
 
 /** Bytes tell Koa their length, and beside a type it guesses none: there is nothing to take back. */
@@ -160,18 +162,24 @@ function putBytes(ctx: Context, status: number, lines: HeaderLine[], body: Buffe
   const isTyped = ctx.res.hasHeader('content-type')
   ctx.body = body
   if (!isTyped) ctx.remove('content-type')
+  // Of the host's: what follows a body needs chunks.
+  if (ctx.res.hasHeader('trailer')) ctx.remove('content-length')
 }
 
 /** Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on. */
 function setFields(ctx: Context, fields: HeaderLine[]): void {
   if (ctx.headerSent) return
+  // How it is framed is said here, or by Node.
+  ctx.remove('transfer-encoding')
   for (let i = 0; i < fields.length; i += 2) ctx.res.setHeader(String(fields[i]), fields[i + 1]!)
 }
 
 /** Koa takes the length off a 205 as off a 204, and then it has no end (RFC 9110 15.3.6). */
-function keepLength(res: ServerResponse): void {
+function keepEnd(res: ServerResponse): void {
   const remove = res.removeHeader.bind(res)
   res.removeHeader = (name) => {
-    if (name.toLowerCase() !== 'content-length') remove(name)
+    const isEnd = res.statusCode === 205 && !res.headersSent && name.toLowerCase() === 'content-length'
+    if (isEnd) res.setHeader(name, '0')
+    else remove(name)
   }
 }

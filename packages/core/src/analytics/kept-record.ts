@@ -55,16 +55,38 @@ export class KeptRecord {
     this.#response = times?.response ?? NONE
   }
 
-  /** As it is shown; shares nothing with this one. */
+  /** As it is shown, its fields in the order of `AnalyticsRecord`; shares nothing with this one. */
   toRecord(): AnalyticsRecord {
-    const { timestampMs, expireAtMs, tags, totalMs, upstreamMs, bytesIn, bytesOut, ...same } = this
+    const { totalMs, upstreamMs, bytesIn, bytesOut } = this
     return {
-      timestamp: new Date(timestampMs),
-      expireAt: new Date(expireAtMs),
-      ...same,
-      tags: [...tags],
+      timestamp: new Date(this.timestampMs),
+      expireAt: new Date(this.expireAtMs),
+      apiId: this.apiId,
+      apiName: this.apiName,
+      apiVersion: this.apiVersion,
+      orgId: this.orgId,
+      apiKey: this.apiKey,
+      alias: this.alias,
+      oauthId: this.oauthId,
+      tags: [...this.tags],
+      method: this.method,
+      host: this.host,
+      path: this.path,
+      rawPath: this.rawPath,
+      originalPath: this.originalPath,
+      originalUrl: this.originalUrl,
+      listenPath: this.listenPath,
+      trackPath: this.trackPath,
+      contentLength: this.contentLength,
+      userAgent: this.userAgent,
+      clientAddress: this.clientAddress,
+      responseCode: this.responseCode,
+      code: this.code,
+      upgraded: this.upgraded,
       latency: { totalMs, upstreamMs, gatewayMs: totalMs - upstreamMs, hooks: this.#hooks() },
       network: { bytesIn, bytesOut },
+      rawRequest: this.rawRequest,
+      rawResponse: this.rawResponse,
     }
   }
 

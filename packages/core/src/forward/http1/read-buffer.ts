@@ -75,7 +75,8 @@ export class ReadBuffer {
   /** Nothing is read any more. */
   close(): void {
     if (!this.#kept) this.#spares.put(this.#buffer)
-    this.#kept = true
+    this.#buffer = this.#spares.small
+    this.#kept = false
     this.#lent = undefined
   }
 
