@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { defineApi, type Forwarder, getLogger, type PrePlugin } from '@postern/core'
 import type * as Host from '@postern/core/host'
 import { prometheus } from '@postern/core/metrics'
+import { callTo } from './inside/call-to.ts'
 
 /** What a process of the bench is told to measure; it answers with the costs, one for each contestant. */
 export interface Task {
@@ -19,17 +20,7 @@ export interface Contestant {
   readonly listens: keyof typeof LISTENERS
 }
 
-const call: Host.HostCall = {
-  method: 'GET',
-  originalUrl: '/orders/stock/7?full=1',
-  target: '/orders/stock/7?full=1',
-  basePath: '',
-  httpVersion: '1.1',
-  truncated: false,
-  rawHeaders: ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'Authorization', 'Bearer 12345'],
-  peer: { address: '127.0.0.1', encrypted: false },
-  body: () => undefined,
-}
+const call = callTo('/orders/stock/7?full=1')
 
 const nothing = (): void => undefined
 

@@ -1,10 +1,9 @@
 import { defineApi, type Forwarder, type PrePlugin } from '@postern/core'
 import { createCore, GatewayHeaders, type GatewayRequest, GatewayResponse, type HostCall } from '@postern/core/host'
+import { callTo } from './call-to.ts'
 import { keepFigures } from '../report/result-files.ts'
 import { costsOf, type Work } from './costs.ts'
 import { printCosts } from './print-costs.ts'
-
-const HEADERS = ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'Authorization', 'Bearer 12345']
 
 const passes: PrePlugin = () => undefined
 const passesLater: PrePlugin = () => Promise.resolve(undefined)
@@ -43,20 +42,6 @@ export function chainOf(name: string, pre: readonly PrePlugin[]): Work {
     { forward },
   )
   return { name, once: () => askCore(core, callTo('/orders/stock/7?full=1')) }
-}
-
-export function callTo(target: string, headers: readonly string[] = HEADERS): HostCall {
-  return {
-    method: 'GET',
-    originalUrl: target,
-    target,
-    basePath: '',
-    httpVersion: '1.1',
-    truncated: false,
-    rawHeaders: headers,
-    peer: { address: '127.0.0.1', encrypted: false },
-    body: () => undefined,
-  }
 }
 
 /** As a host asks: a promise is waited for only where there is one. Resolves to the status; 0: it is not for this gateway. */

@@ -4,7 +4,8 @@ import { createCore } from '@postern/core/host'
 import { progress } from '../progress.ts'
 import { keepFigures } from '../report/result-files.ts'
 import { printTable } from '../table.ts'
-import { answersAtOnce, askCore, callTo, chainOf } from './chain.ts'
+import { callTo } from './call-to.ts'
+import { answersAtOnce, askCore, chainOf } from './chain.ts'
 import { type Costs, costsOf, type Work } from './costs.ts'
 import { printCosts } from './print-costs.ts'
 
@@ -103,7 +104,7 @@ async function amongKeys(count: number): Promise<{ readonly work: Work; readonly
   globalThis.gc?.()
   const bytes = (process.memoryUsage().heapUsed - before) / count
   const next = inAnyOrder(names)
-  const once = (): unknown => askCore(core, callTo('/stock/7', ['Host', 'localhost', 'Authorization', next()]))
+  const once = (): unknown => askCore(core, callTo('/stock/7', next()))
   return { work: { name: '', once }, bytes }
 }
 

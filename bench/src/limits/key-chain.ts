@@ -7,6 +7,7 @@ import {
   type PostPlugin,
 } from '@postern/core'
 import { createCore, GatewayHeaders, GatewayResponse, type HostCall } from '@postern/core/host'
+import { callTo } from '../inside/call-to.ts'
 import { evenTrace } from './key-limits.ts'
 import { type Contestant, expectExact, type Limits, measure } from './rounds.ts'
 import { printResults } from '../table.ts'
@@ -71,7 +72,7 @@ function chain(name: string, { keyed, limited, plugins }: Setup): Contestant {
       const calls: HostCall[] = []
       while (calls.length < keys) {
         const key = keyed ? (await core.facade.sessions.create(session)).key : 'nobody'
-        calls.push(callWith(key))
+        calls.push(callTo('/orders/stock/7?full=1', key))
       }
       return {
         async decide(i) {
@@ -86,19 +87,5 @@ function chain(name: string, { keyed, limited, plugins }: Setup): Contestant {
         close: () => core.facade.close(),
       }
     },
-  }
-}
-
-function callWith(key: string): HostCall {
-  return {
-    method: 'GET',
-    originalUrl: '/orders/stock/7?full=1',
-    target: '/orders/stock/7?full=1',
-    basePath: '',
-    httpVersion: '1.1',
-    truncated: false,
-    rawHeaders: ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'Authorization', key],
-    peer: { address: '127.0.0.1', encrypted: false },
-    body: () => undefined,
   }
 }

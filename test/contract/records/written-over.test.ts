@@ -84,3 +84,17 @@ it('a list that was asked for stays as it was', async () => {
   await ask(odd!)
   expect([before, core.facade.records.list()[0]?.path]).toEqual([copy, '/odd'])
 })
+
+it('fields have one order, whoever has looked at a record', async () => {
+  const plain: ApiDefinitionInput = { name: 'plain', listenPath: '/plain/', hooks: { pre: [() => respond(200, 'x')] } }
+  const seen = { ...plain, name: 'seen', listenPath: '/seen/', hooks: { ...plain.hooks, analytics: [() => undefined] } }
+  const core = createCore([plain, seen])
+  await core.facade.ready()
+  for (const path of ['/plain/', '/seen/']) {
+    const accepted = core.accept(hostCall(path))!
+    await accepted.answer()
+    accepted.conclude(200)
+  }
+  const [unseen, analysed] = core.facade.records.list()
+  expect(Object.keys(analysed!)).toEqual(Object.keys(unseen!))
+})

@@ -1,0 +1,16 @@
+import type { HostCall } from '@postern/core/host'
+
+/** A GET without a body, as an adapter hands it over. */
+export function callTo(target: string, authorization = 'Bearer 12345'): HostCall {
+  return {
+    method: 'GET',
+    originalUrl: target,
+    target,
+    basePath: '',
+    httpVersion: '1.1',
+    truncated: false,
+    rawHeaders: ['Host', 'localhost', 'User-Agent', 'bench', 'Accept', '*/*', 'Authorization', authorization],
+    peer: { address: '127.0.0.1', encrypted: false },
+    body: () => undefined,
+  }
+}
