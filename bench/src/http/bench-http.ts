@@ -134,7 +134,10 @@ interface Turns {
   readonly seconds: number
 }
 
-/** Each round begins with another contestant; a slice to warm up with is for its compiler and counts for nothing. */
+/**
+ * Each round begins with another contestant. The second before each slice counts for nothing: while a contestant waits for its
+ * turn V8 collects its garbage, and throws away what it had compiled for objects that are not there just then.
+ */
 async function takeTurns(
   running: readonly Running[],
   name: WorkloadName,
@@ -142,12 +145,11 @@ async function takeTurns(
 ): Promise<Record<string, Slice[]>> {
   const load = workload(name)
   const slices: Record<string, Slice[]> = Object.fromEntries(running.map(({ contestant }) => [contestant.name, []]))
-  for (let round = warmUp ? -1 : 0; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < running.length; turn++) {
-      const each = running[(Math.max(round, 0) + turn) % running.length]!
-      progress(
-        `${load.title}: ${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}, ${each.contestant.name}`,
-      )
+      const each = running[(round + turn) % running.length]!
+      progress(`${load.title}: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
+      if (warmUp) await closedLoop(each.port, load, 1)
       const before = await each.cpuMicros()
       const {
         requests,
@@ -160,7 +162,6 @@ async function takeTurns(
       await memory.loaded(each, name)
       // Sockets of this slice close before the next one begins.
       await sleep(load.connections > 100 ? 300 : 30)
-      if (round < 0) continue
       slices[each.contestant.name]!.push({ perSecond: requests / took, cpuMicros: cpu / requests, p50, p99, failed })
     }
   }
