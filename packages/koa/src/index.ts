@@ -158,6 +158,8 @@ function put(ctx: Context, message: OutgoingMessage): void {
 function putBytes(ctx: Context, status: number, lines: HeaderLine[], body: Buffer): void {
   ctx.status = status
   ctx.remove('content-type')
+  // Its length is known. Taken off without being there, Node would frame by the end of the connection.
+  if (ctx.res.hasHeader('transfer-encoding')) ctx.remove('transfer-encoding')
   setFields(ctx, besideHost(ctx.res, lines))
   const isTyped = ctx.res.hasHeader('content-type')
   ctx.body = body
@@ -169,8 +171,6 @@ function putBytes(ctx: Context, status: number, lines: HeaderLine[], body: Buffe
 /** Past `ctx.set`: Koa 3 throws at a second Content-Type, which other hosts pass on. */
 function setFields(ctx: Context, fields: HeaderLine[]): void {
   if (ctx.headerSent) return
-  // How it is framed is said here, or by Node.
-  ctx.remove('transfer-encoding')
   for (let i = 0; i < fields.length; i += 2) ctx.res.setHeader(String(fields[i]), fields[i + 1]!)
 }
 

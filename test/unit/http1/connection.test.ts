@@ -53,7 +53,7 @@ describe('a connection', () => {
       }),
     )
     const { said, body } = await ask(pool).over
-    expect([said, body]).toEqual([['connected', 'started', '200', 'end'], 'd'.repeat(20_000)])
+    expect([said, body]).toEqual([['connected', 'started', '200 whole', 'end'], 'd'.repeat(20_000)])
   })
 
   it.each([
