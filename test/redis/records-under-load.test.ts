@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defineApi, type RecordsLost } from '@postern/core'
-import { createCore, GatewayHeaders, GatewayResponse, type HostCall } from '@postern/core/host'
+import { createCore, GatewayHeaders, GatewayResponse } from '@postern/core/host'
 import { redisRecords } from '@postern/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
+import { hostCall } from '../support/host-call.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { noServer } from './harness.ts'
 import { readTykRecord } from './pump-decoder.ts'
@@ -16,18 +17,6 @@ afterEach(closeAll)
 const REQUESTS = 100_000
 const AT_ONCE = 100
 const LIST = 'analytics-tyk-system-analytics'
-
-const call = (number: number): HostCall => ({
-  method: 'GET',
-  originalUrl: `/${number}`,
-  target: `/${number}`,
-  basePath: '',
-  httpVersion: '1.1',
-  truncated: false,
-  rawHeaders: ['Host', 'localhost', 'User-Agent', 'test'],
-  peer: { address: '127.0.0.1', encrypted: false },
-  body: () => undefined,
-})
 
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
@@ -60,7 +49,7 @@ describe.skipIf(noServer)('100,000 requests as fast as they go,', { timeout: 120
     let next = 0
     const drive = async (until: number): Promise<void> => {
       while (next < until) {
-        const accepted = core.accept(call(next++))
+        const accepted = core.accept(hostCall(`/${next++}`, 'User-Agent', 'test'))
         const answer = await accepted?.answer()
         const status = answer instanceof GatewayResponse ? answer.status : undefined
         statuses.set(status, (statuses.get(status) ?? 0) + 1)

@@ -7,19 +7,19 @@ import type {
   PrePlugin,
   ResponsePlugin,
 } from './hooks.ts'
+import type {
+  CircuitBreakerInput,
+  EndpointOrder,
+  HealthCheckInput,
+  PluginSettings,
+  RateLimitInput,
+  UpstreamSettingsInput,
+} from './api-input.ts'
 import type { Secrets } from './analytics/masks.ts'
 import type { RateAlgorithm } from './limits/charge.ts'
 import type { LimitHeaders } from './limits/limit-headers.ts'
 import type { IdExtractor } from './session/extract-id.ts'
 import type { Policies } from './session/policy.ts'
-import type {
-  PluginSettings,
-  UpstreamSettingsInput,
-  HealthCheckInput,
-  CircuitBreakerInput,
-  RateLimitInput,
-  EndpointOrder,
-} from './api-input.ts'
 
 export interface Token {
   /** Lower case; undefined: not from a header. */

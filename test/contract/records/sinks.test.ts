@@ -13,7 +13,7 @@ import type { HttpGateway } from '@postern/http'
 import { describe, expect, it, vi } from 'vitest'
 import { warningsDuring } from '../../support/warnings.ts'
 import { connect, listenTo, run, settled } from '../harness.ts'
-import { hostCall } from './host-call.ts'
+import { hostCall } from '../../support/host-call.ts'
 
 const DEFINITION: ApiDefinitionInput = { name: 'a', hooks: { pre: [() => respond(200, 'x')] } }
 

@@ -1,7 +1,7 @@
 import { type AnalyticsRecord, type ApiDefinitionInput, respond } from '@postern/core'
 import { createCore, type HostCall } from '@postern/core/host'
 import { expect, it } from 'vitest'
-import { hostCall } from './host-call.ts'
+import { hostCall } from '../../support/host-call.ts'
 
 const DEFINITIONS: ApiDefinitionInput[] = [
   {

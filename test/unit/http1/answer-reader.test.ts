@@ -277,3 +277,17 @@ describe('an answer', () => {
     expect(() => reader.take(Buffer.from('x'))).toThrow('nobody had asked')
   })
 })
+
+it('holds the beginning of a head although its memory is read into again', () => {
+  const memory = Buffer.alloc(64)
+  const seen: string[] = []
+  const reader = new AnswerReader({
+    onHead: ({ lines }) => void seen.push(lines.join('|')),
+    onData: () => undefined,
+    onEnd: () => void seen.push('end'),
+  })
+  reader.expect(false)
+  for (const text of [`${OK}X-A: b`, 'c\r\nContent-Le', 'ngth: 0\r\n\r\n'])
+    reader.take(memory.subarray(0, memory.write(text, 'latin1')))
+  expect(seen).toEqual(['X-A|bc|Content-Length|0', 'end'])
+})

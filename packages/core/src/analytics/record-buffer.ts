@@ -28,14 +28,9 @@ export class RecordBuffer {
     return oldest instanceof KeptRecord ? oldest : new KeptRecord()
   }
 
-  /** Keeps what was a blank. */
-  keep(record: KeptRecord): void {
+  /** Keeps what was a blank, or a record that others have as well: that one is never written over. */
+  keep(record: KeptRecord | AnalyticsRecord): void {
     this.#records.add(record, forgotten)
-  }
-
-  /** Keeps one that others have as well, or that plugins may have added to: it is never written over. */
-  keepAsItIs(record: AnalyticsRecord): void {
-    this.#records.add(Object.freeze(record), forgotten)
   }
 
   /** Copies, oldest first. */

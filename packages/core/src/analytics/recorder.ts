@@ -52,7 +52,7 @@ export class Recorder {
 
   /** Keeps it as it is, and sends it. */
   add(record: AnalyticsRecord): void {
-    this.#buffer.keepAsItIs(record)
+    this.#buffer.keep(record)
     this.send(record)
   }
 

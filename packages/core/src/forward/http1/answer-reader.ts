@@ -115,7 +115,7 @@ export class AnswerReader {
     } else if (framing === 'chunks') {
       this.#chunks = new ChunkReader()
       this.#reading = 'chunks'
-      this.#firstChunks(head, data, from)
+      this.#chunked(data, from, head)
     } else if (framing === 'close') {
       this.#reading = 'close'
       this.#receiver.onHead(head, undefined)
@@ -138,30 +138,8 @@ export class AnswerReader {
     if (this.#left === 0 && this.#reading === 'length') this.#ends(end < data.length)
   }
 
-  /** A short body that is here with its head is told at once. */
-  #firstChunks(head: AnswerHead, data: Buffer, from: number): void {
-    const pieces: Buffer[] = []
-    const chunks = this.#chunks!
-    let end = from
-    let problem: unknown
-    try {
-      end = chunks.take(data, from, pieces)
-    } catch (error) {
-      problem = error
-    }
-    if (chunks.ended && end - from < COPIED_BYTES) {
-      this.#receiver.onHead(head, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
-      this.#ends(end < data.length)
-      return
-    }
-    this.#receiver.onHead(head, undefined)
-    this.#tell(pieces)
-    if (this.#reading !== 'chunks') return
-    if (problem !== undefined) throw problem as Error
-    if (chunks.ended) this.#ends(end < data.length)
-  }
-
-  #chunked(data: Buffer, from: number): void {
+  /** `head`: nobody has been told of it yet; a short body that is here with it is told at once. */
+  #chunked(data: Buffer, from: number, head?: AnswerHead): void {
     const pieces: Buffer[] = []
     const chunks = this.#chunks!
     let end = data.length
@@ -171,6 +149,12 @@ export class AnswerReader {
     } catch (error) {
       problem = error
     }
+    if (head !== undefined && chunks.ended && end - from < COPIED_BYTES) {
+      this.#receiver.onHead(head, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
+      this.#ends(end < data.length)
+      return
+    }
+    if (head !== undefined) this.#receiver.onHead(head, undefined)
     // What was right before it went wrong is the client's.
     this.#tell(pieces)
     if (this.#reading !== 'chunks') return

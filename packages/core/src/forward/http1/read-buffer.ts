@@ -19,6 +19,7 @@ export class SpareBuffers {
     return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES)
   }
 
+  /** The small one stays where it is. */
   put(buffer: Buffer): void {
     if (buffer !== this.small && this.#large.length < MOST_SPARES) this.#large.push(buffer)
   }
@@ -74,17 +75,15 @@ export class ReadBuffer {
 
   /** Nothing is read any more. */
   close(): void {
-    if (!this.#kept) this.#spares.put(this.#buffer)
-    this.#buffer = this.#spares.small
-    this.#kept = false
+    // What was kept in a read that threw is somebody's.
+    if (!this.#kept) this.#giveBack()
     this.#lent = undefined
   }
 
   #read(length: number): boolean {
     const bytes = this.#buffer.subarray(0, length)
-    const isCopied = length < COPIED_BYTES
     this.#fitted = length < SMALL_BYTES ? this.#fitted + 1 : 0
-    this.#show(isCopied ? Buffer.from(bytes) : bytes)
+    this.#show(length < COPIED_BYTES ? Buffer.from(bytes) : bytes)
     return true
   }
 
@@ -94,12 +93,13 @@ export class ReadBuffer {
       this.#lent = this.#buffer
       this.#buffer = this.#spares.small
     }
-    const isLarge = this.#buffer !== this.#spares.small
-    if (this.#fitted === 0 && !isLarge) this.#buffer = this.#spares.take()
-    else if (this.#fitted > 1 && isLarge) {
-      this.#spares.put(this.#buffer)
-      this.#buffer = this.#spares.small
-    }
+    if (this.#fitted > 1) this.#giveBack()
+    else if (this.#fitted === 0 && this.#buffer === this.#spares.small) this.#buffer = this.#spares.take()
     return this.#buffer
+  }
+
+  #giveBack(): void {
+    this.#spares.put(this.#buffer)
+    this.#buffer = this.#spares.small
   }
 }
