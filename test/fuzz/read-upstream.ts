@@ -8,6 +8,8 @@ export type Said =
       readonly body: string
       /** Nothing about it, or around it, lets a careful reader refuse it. */
       readonly certain: boolean
+      /** A beginning of the body is all that a reader may see, and he cannot know that it is only that. */
+      readonly mayEndEarly: boolean
     }
   | { readonly kind: 'broken'; readonly why: string }
 
@@ -55,7 +57,7 @@ export function readUpstream(text: string, method: string, ending: 'stays' | 'en
       framed.plain &&
       headEnd < 8000 &&
       all('upgrade').length === 0
-    return { kind: 'whole', status, body: framed.body, certain: plain }
+    return { kind: 'whole', status, body: framed.body, certain: plain, mayEndEarly: framed.mayEndEarly }
   }
 }
 
@@ -68,15 +70,16 @@ interface Framing {
 }
 
 type Framed =
-  | { readonly kind: 'framed'; readonly body: string; readonly plain: boolean }
+  | { readonly kind: 'framed'; readonly body: string; readonly plain: boolean; readonly mayEndEarly: boolean }
   | (Said & { readonly kind: 'broken' })
 
 function bodyOf(text: string, start: number, { method, status, ending, lengths, codings }: Framing): Framed {
   const no = (why: string): Framed => ({ kind: 'broken', why })
-  const one = (body: string, end: number, plain = true): Framed => ({
+  const one = (body: string, end: number, plain = true, mayEndEarly = false): Framed => ({
     kind: 'framed',
     body,
     plain: plain && end === text.length,
+    mayEndEarly,
   })
   if (lengths.length > 0 && codings.length > 0) return no('two framings')
   if (lengths.length > 1 || (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!))) return no('lengths')
@@ -94,6 +97,7 @@ function bodyOf(text: string, start: number, { method, status, ending, lengths, 
     const end = start + Number(lengths[0])
     return end > text.length ? no('short') : one(text.slice(start, end), end)
   }
-  // A reset that comes at once is no more than an end to whoever reads slowly.
-  return ending === 'stays' ? no('no end') : one(text.slice(start), text.length)
+  // A reset that comes at once is no more than an end to whoever reads slowly, and what the system of the upstream had not
+  // sent by then it throws away.
+  return ending === 'stays' ? no('no end') : one(text.slice(start), text.length, true, ending === 'resets')
 }
