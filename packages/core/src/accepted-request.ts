@@ -25,6 +25,8 @@ export interface Acceptance {
   readonly watchBody: ((chunk: Uint8Array) => void) | undefined
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
+  /** What the host has made for it, its `req` and `res` among it: kept together with what the gateway has made. */
+  hostSide: unknown
   /**
    * The request target the host application is to see, relative to the mount; undefined when it is to see the one it
    * has. What was matched and what the host sees is one spelling.
@@ -48,7 +50,7 @@ export interface Acceptance {
 export interface Life {
   /** No more requests are taken by now. */
   readonly closing: boolean
-  finish(exchange: Exchange, status: number, cut: boolean): void
+  finish(accepted: AcceptedRequest, status: number, cut: boolean): void
 }
 
 /** Behind a body that was refused, or never came, nobody knows where the next request begins. */
@@ -63,49 +65,61 @@ export class AcceptedRequest implements Acceptance {
   readonly method: string
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
-  readonly #exchange: Exchange
+  readonly exchange: Exchange
+  hostSide: unknown
+  readonly #call: HostCall
   readonly #life: Life
   /** Why its head was refused. */
   readonly #problem: GatewayErrorCode | undefined
-  /** What was matched is what the host has. */
-  readonly #asRouted: boolean
+  /** What was matched, in the host's spelling; undefined where it has another one. */
+  readonly #routed: string | undefined
 
-  constructor(exchange: Exchange, life: Life, problem: GatewayErrorCode | undefined, asRouted: boolean) {
+  constructor(exchange: Exchange, call: HostCall, life: Life, problem: GatewayErrorCode | undefined, routed?: string) {
     this.request = exchange.request
     this.method = exchange.method
     this.maxBufferedBytes = exchange.api.definition.maxBufferedBytes
     this.maxBodyBytes = exchange.api.definition.maxBodyBytes
-    this.#exchange = exchange
+    this.exchange = exchange
+    this.#call = call
     this.#life = life
     this.#problem = problem
-    this.#asRouted = asRouted
+    this.#routed = routed
   }
 
   get closes(): boolean {
-    const { code } = this.#exchange
+    const { code } = this.exchange
     return this.#problem !== undefined || this.#life.closing || (code !== undefined && LEAVES_BODY.has(code))
   }
 
   get watchBody(): Acceptance['watchBody'] {
-    return this.#exchange.detail?.request.take
+    return this.exchange.detail?.request.take
   }
 
   get leadsToHost(): Acceptance['leadsToHost'] {
-    const { upstream, customForwarder, passive } = this.#exchange.api
+    const { upstream, customForwarder, passive } = this.exchange.api
     if (upstream !== undefined || customForwarder) return 'never'
     return passive ? 'freely' : 'guarded'
   }
 
   hostTarget(): string | undefined {
-    const { api, request } = this.#exchange
-    if (api.passive || (this.#asRouted && !GatewayRequest.targetTouched(request))) return undefined
+    const { api, request } = this.exchange
+    if (api.passive || (this.#isAsRouted() && !GatewayRequest.targetTouched(request))) return undefined
     const { listenPath } = api.definition
     const search = GatewayRequest.search(request)
     return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
   }
 
+  /** What was matched is what the host has. */
+  #isAsRouted(): boolean {
+    const { target } = this.#call
+    const path = this.#routed
+    return (
+      path !== undefined && target.startsWith(path) && (target.length === path.length || target[path.length] === '?')
+    )
+  }
+
   hostHeaders(): readonly LimitHeader[] {
-    return this.#exchange.limitHeaders ?? []
+    return this.exchange.limitHeaders ?? []
   }
 
   answer(host?: HostForwarder): Maybe<ExchangeAnswer> {
@@ -113,30 +127,30 @@ export class AcceptedRequest implements Acceptance {
   }
 
   #answerTraced(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
-    return traceRequest(this.#exchange, () => this.#answer(host))
+    return traceRequest(this.exchange, () => this.#answer(host))
   }
 
   #answer(host: HostForwarder | undefined): Maybe<ExchangeAnswer> {
-    if (this.#problem !== undefined) return errorAnswer(this.#problem, this.#exchange)
-    return answer(this.#exchange, host)
+    if (this.#problem !== undefined) return errorAnswer(this.#problem, this.exchange)
+    return answer(this.exchange, host)
   }
 
   within<T>(work: () => T): T {
-    const within = this.#exchange.observed?.within
+    const within = this.exchange.observed?.within
     return within === undefined ? work() : within(work)
   }
 
   failure(error: unknown): GatewayResponse | undefined {
-    return failureAnswer(this.#exchange, error)
+    return failureAnswer(this.exchange, error)
   }
 
   cancel(): void {
-    this.#exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
+    this.exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
   }
 
   conclude(status: number, cutBy?: unknown): void {
-    if (isGatewayError(cutBy)) cutShort(this.#exchange, cutBy)
-    this.#life.finish(this.#exchange, status, cutBy !== undefined || status === 499)
+    if (isGatewayError(cutBy)) cutShort(this.exchange, cutBy)
+    this.#life.finish(this, status, cutBy !== undefined || status === 499)
   }
 }
 
@@ -152,6 +166,7 @@ export function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     watchBody: undefined,
     leadsToHost: 'never',
     closes: true,
+    hostSide: undefined,
     hostTarget: () => undefined,
     hostHeaders: () => [],
     answer: () => response,

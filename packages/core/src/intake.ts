@@ -26,11 +26,17 @@ export class Intake implements Life {
   #idle: (() => void) | undefined
   /** One timer for the deadlines of all requests. */
   #sweep: NodeJS.Timeout | undefined
+  /**
+   * A request that is over. V8 throws away what it has compiled for objects of which there is none when it collects, as it does
+   * while nothing happens: the next second would cost twice as much (bench/NOTES.md).
+   */
+  last: AcceptedRequest | undefined
 
   /** From the next request on these are the APIs; those that are under way keep theirs. */
   swap(apis: ApiIndex): void {
     this.#apis = apis
     this.#passive = apis.all.every((api) => api.passive)
+    this.last = undefined
   }
 
   /** Undefined: no API listens there, the host goes on. */
@@ -91,6 +97,7 @@ export class Intake implements Life {
     const cutting = Math.min(timeoutMs, CUTTING_MS)
     await withinTime(idle, cutting)
     clearInterval(this.#sweep)
+    this.last = undefined
     await withinTime(Promise.all(this.#concluding), Math.max(deadline - performance.now(), cutting))
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
@@ -118,7 +125,7 @@ export class Intake implements Life {
     api.services.generation.enter()
     this.#watchDeadlines()
     const problem = problemOf(call)
-    return new AcceptedRequest(exchange, this, problem, !respelled && isPathOf(call.target, target.path))
+    return new AcceptedRequest(exchange, call, this, problem, respelled ? undefined : target.path)
   }
 
   /** Not among the closures of a request, one of which holds its API: a timer keeps what any of them does. */
@@ -145,8 +152,10 @@ export class Intake implements Life {
   }
 
   /** The answer of a request is out: what is left to do for it happens off the client's path. */
-  finish(exchange: Exchange, status: number, cut: boolean): void {
+  finish(accepted: AcceptedRequest, status: number, cut: boolean): void {
+    const { exchange } = accepted
     if (!this.#running.delete(exchange)) return
+    if (exchange.heldBytes <= SMALL_BYTES) this.last = accepted
     try {
       const concluding = conclude(exchange, { status, cut })
       if (concluding instanceof Promise) this.#track(concluding, exchange)
@@ -178,6 +187,9 @@ export class Intake implements Life {
 /** Often enough for deadlines of minutes, too seldom to be seen in a profile. */
 const SWEEP_MS = 500
 
+/** Of its bodies; a larger request is not worth being kept. */
+const SMALL_BYTES = 65_536
+
 /** How long connections that are cut may take to be gone. */
 const CUTTING_MS = 1_000
 
@@ -185,10 +197,6 @@ function problemOf(call: HostCall): GatewayErrorCode | undefined {
   if (call.truncated) return 'PSTN_HEAD_TOO_LARGE'
   const problem = headProblem(call) ?? (call.tunnel === undefined ? undefined : upgradeProblem(call))
   return problem ?? (goesInCircles(call.rawHeaders) ? 'PSTN_LOOP' : undefined)
-}
-
-function isPathOf(url: string, path: string): boolean {
-  return url.startsWith(path) && (url.length === path.length || url[path.length] === '?')
 }
 
 /** A mounted gateway sees the whole path and takes the mount off itself, by segment: what does not fit is refused. */

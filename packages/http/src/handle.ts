@@ -40,7 +40,9 @@ export function handle(core: GatewayCore, req: IncomingMessage, res: ServerRespo
     host.next()
     return
   }
-  new HostExchange(accepted, req, res, host).run()
+  const exchange = new HostExchange(accepted, req, res, host)
+  accepted.hostSide = exchange
+  exchange.run()
 }
 
 /** What nobody answers: it was pipelined behind a request that ended its connection. */

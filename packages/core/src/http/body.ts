@@ -57,6 +57,12 @@ export class Body {
     return this.#received instanceof ByteStream ? this.#received.transferred : (this.#received?.length ?? 0)
   }
 
+  /** Of its bytes, those that are in memory. */
+  get heldBytes(): number {
+    const received = this.#received instanceof Buffer ? this.#received.length : 0
+    return this.#source instanceof Buffer && this.#source !== this.#received ? received + this.#source.length : received
+  }
+
   /** Shows what comes in to `tap` as it is taken, and what was taken before as far as it is still here. Reads nothing itself. */
   tap(tap: (chunk: Uint8Array) => void): void {
     this.#shown = true
