@@ -34,44 +34,69 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void> 
   report: writeReport,
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    before: { type: 'string' },
-    only: { type: 'string', default: '' },
-    workload: { type: 'string', default: '' },
-    rounds: { type: 'string' },
-  },
-})
-const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name))
-if (unknown.length > 0) {
-  console.error(
-    `Unknown bench: ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}; and --quick, --before <folder>;
-for http --only <contestant,...>, --workload <name,...>, --rounds <number>.`,
-  )
+const USAGE = `pnpm bench [${Object.keys(BENCHES).join('|')} ...]
+
+  --quick               fewer contestants, slices and inputs
+  --before <folder>     a built checkout to compare with, where a bench can
+  --only <name,...>     contestants of http
+  --workload <name,...> workloads of http
+  --rounds <number>     of http
+
+Without a name all of them run, and the pages that quote them are written.`
+
+try {
+  await main()
+} catch (error) {
+  // It was asked for what there is not.
+  if (!(error instanceof RangeError)) throw error
+  console.error(error.message)
   process.exitCode = 2
-} else {
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = commandLine()
+  if (values.help) {
+    console.log(USAGE)
+    return
+  }
+  const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name))
+  if (unknown.length > 0) throw new RangeError(`Unknown bench: ${unknown.join(', ')}.\n\n${USAGE}`)
   const { quick, before, only, workload, rounds } = values
   const options: BenchOptions = {
     quick,
     before,
     only: listOf(only),
     workloads: listOf(workload),
-    rounds: rounds === undefined ? undefined : Number(rounds),
+    rounds: rounds === undefined ? undefined : wholeNumber(rounds),
   }
   // What is only looked at changes no page.
   const all = Object.keys(BENCHES).filter((name) => name !== 'report' || !quick)
   // What has been started ends with this process, however that is asked to.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+  for (const name of positionals.length === 0 ? all : positionals) await BENCHES[name]?.(options)
+}
+
+function commandLine() {
   try {
-    for (const name of positionals.length === 0 ? all : positionals) await BENCHES[name]?.(options)
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        before: { type: 'string' },
+        only: { type: 'string', default: '' },
+        workload: { type: 'string', default: '' },
+        rounds: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
   } catch (error) {
-    // It was asked for what there is not.
-    if (!(error instanceof RangeError)) throw error
-    console.error(error.message)
-    process.exitCode = 2
+    throw new RangeError(`${(error as Error).message}\n\n${USAGE}`, { cause: error })
   }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new RangeError(`--rounds ${text}: expected a number from 1.`)
+  return Number(text)
 }
 
 function listOf(text: string): string[] {

@@ -135,9 +135,12 @@ interface Turns {
 }
 
 /**
- * Each round begins with another contestant. The second before each slice counts for nothing: while a contestant waits for its
- * turn V8 collects its garbage, and throws away what it had compiled for objects that are not there just then.
+ * Before each slice: while a contestant waits for its turn V8 collects its garbage, and throws away what it had compiled for
+ * objects that are not there just then. A second later it still costs up to a fifth more.
  */
+const WARM_UP_SECONDS = 2
+
+/** Each round begins with another contestant. */
 async function takeTurns(
   running: readonly Running[],
   name: WorkloadName,
@@ -149,7 +152,7 @@ async function takeTurns(
     for (let turn = 0; turn < running.length; turn++) {
       const each = running[(round + turn) % running.length]!
       progress(`${load.title}: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
-      if (warmUp) await closedLoop(each.port, load, 1)
+      if (warmUp) await closedLoop(each.port, load, WARM_UP_SECONDS)
       const before = await each.cpuMicros()
       const {
         requests,
@@ -178,6 +181,7 @@ async function takeTurnsAtRate(
     for (let turn = 0; turn < running.length; turn++) {
       const each = running[(round + turn) % running.length]!
       progress(`${Math.round(rate)} requests a second: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
+      await closedLoop(each.port, workload('get'), WARM_UP_SECONDS)
       const { p50, p90, p99, failed, sentLate99 } = await openLoop(each.port, workload('get'), seconds, rate)
       slices[each.contestant.name]!.push({ p50, p90, p99, failed, sentLate99 })
     }
