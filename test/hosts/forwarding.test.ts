@@ -282,4 +282,35 @@ describe.each(hosts)('%s', (_, mount) => {
       [],
     ])
   })
+
+  it('shows each answer as it came, whatever plugins have made of one with the same head', async () => {
+    const upstream = await startUpstream((res) => {
+      res.sendDate = false
+      res
+        .writeHead(200, ['Content-Length', '2', 'X-A', 'one', 'X-A', 'two', 'Connection', 'x-own', 'X-Own', 'x'])
+        .end('ok')
+    })
+    const met: string[] = []
+    const { url } = await mount({
+      name: 'a',
+      upstream: upstream.url,
+      hooks: {
+        response: [
+          (response) => {
+            met.push([...response.headers].map(([name, value]) => `${name}=${value}`).join(' '))
+            response.headers.append('x-a', `${met.length}`)
+            response.headers.delete('content-type')
+            response.headers.set(`x-${met.length}`, '')
+          },
+        ],
+      },
+    })
+    const got: unknown[] = []
+    for (let i = 0; i < 3; i++) {
+      const { headers, text } = await send(url, '/')
+      got.push([headers['x-a'], text, [1, 2, 3].filter((one) => headers[`x-${one}`] === '')])
+    }
+    expect(met).toEqual(met.map(() => 'content-length=2 x-a=one x-a=two'))
+    expect(got).toEqual([1, 2, 3].map((one) => [`one, two, ${one}`, 'ok', [one]]))
+  })
 })

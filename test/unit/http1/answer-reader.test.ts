@@ -1,20 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AnswerReader } from '../../../packages/core/src/forward/http1/answer-reader.ts'
+import { HeadReader } from '../../../packages/core/src/forward/http1/head-reader.ts'
 
 /** What is told of the pieces, in one line; pieces of a body are put together, wherever they were cut. */
-function told(pieces: readonly string[], { method = 'GET', ends = false } = {}): string {
+function told(pieces: readonly string[], { method = 'GET', ends = false, heads = new HeadReader() } = {}): string {
   let said = ''
   let body = ''
   let over = ''
-  const reader = new AnswerReader({
-    onHead({ status, lines, keepAlive, keepAliveMs }, whole) {
-      said = `${status} ${lines.join('|')} ${keepAlive ? 'keep' : 'close'}${keepAliveMs ?? ''}`
-      body = whole?.toString('latin1') ?? ''
+  const reader = new AnswerReader(
+    {
+      onHead({ status, lines, keepAlive, keepAliveMs }, whole) {
+        said = `${status} ${lines.join('|')} ${keepAlive ? 'keep' : 'close'}${keepAliveMs ?? ''}`
+        body = whole?.toString('latin1') ?? ''
+      },
+      onData: (piece) => void (body += piece.toString('latin1')),
+      onEnd: (surplus) => void (over = surplus ? ' and more' : ' whole'),
     },
-    onData: (piece) => void (body += piece.toString('latin1')),
-    onEnd: (surplus) => void (over = surplus ? ' and more' : ' whole'),
-  })
+    heads,
+  )
   reader.expect(method === 'HEAD')
   try {
     for (const piece of pieces) if (over === '') reader.take(Buffer.from(piece, 'latin1'))
@@ -262,11 +266,14 @@ describe('an answer', () => {
 
   it('is one of several on a connection, each with a hundred interim answers', () => {
     const answers: string[] = []
-    const reader = new AnswerReader({
-      onHead: ({ status }) => void answers.push(String(status)),
-      onData: () => undefined,
-      onEnd: () => undefined,
-    })
+    const reader = new AnswerReader(
+      {
+        onHead: ({ status }) => void answers.push(String(status)),
+        onData: () => undefined,
+        onEnd: () => undefined,
+      },
+      new HeadReader(),
+    )
     for (const status of [201, 202]) {
       reader.expect(false)
       reader.take(
@@ -281,13 +288,53 @@ describe('an answer', () => {
 it('holds the beginning of a head although its memory is read into again', () => {
   const memory = Buffer.alloc(64)
   const seen: string[] = []
-  const reader = new AnswerReader({
-    onHead: ({ lines }) => void seen.push(lines.join('|')),
-    onData: () => undefined,
-    onEnd: () => void seen.push('end'),
-  })
+  const reader = new AnswerReader(
+    {
+      onHead: ({ lines }) => void seen.push(lines.join('|')),
+      onData: () => undefined,
+      onEnd: () => void seen.push('end'),
+    },
+    new HeadReader(),
+  )
   reader.expect(false)
   for (const text of [`${OK}X-A: b`, 'c\r\nContent-Le', 'ngth: 0\r\n\r\n'])
     reader.take(memory.subarray(0, memory.write(text, 'latin1')))
   expect(seen).toEqual(['X-A|bc|Content-Length|0', 'end'])
+})
+
+describe('heads of one upstream', () => {
+  const line = fc.constantFrom(
+    'A: b',
+    'A: c',
+    'a: b',
+    'AA: b',
+    'Connection: close',
+    'Content-Length: 1',
+    'Content-Length: 2',
+  )
+  const answer = fc
+    .tuple(
+      fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.0 200 OK', 'HTTP/1.1 404 OK', 'HTTP/1.1 204 OK'),
+      fc.array(line, { maxLength: 3 }),
+    )
+    .map(([status, lines]) => `${[status, ...lines].join('\r\n')}\r\n\r\nxyz`)
+
+  it('are read as by a reader that has seen none of the others', () => {
+    fc.assert(
+      fc.property(fc.array(answer, { minLength: 20, maxLength: 60 }), (answers) => {
+        const heads = new HeadReader()
+        for (const bytes of answers) expect(told([bytes], { heads })).toBe(told([bytes]))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('are read once where they are the same, and not longer than one that is short', () => {
+    const heads = new HeadReader()
+    const text = `${OK}Content-Length: 3\r\n\r\n`
+    const first = heads.read(`${text}abc`, text.length - 4)
+    expect(heads.read(`${text}xyz`, text.length - 4)).toBe(first)
+    const long = `${OK}A: ${'x'.repeat(2_000)}\r\n\r\n`
+    expect(heads.read(long, long.length - 4)).not.toBe(heads.read(long, long.length - 4))
+  })
 })

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { connector } from '../../../packages/core/src/forward/connector.ts'
 import type { Asker, Exchange, Message } from '../../../packages/core/src/forward/exchange.ts'
+import type { ReceivedHead } from '../../../packages/core/src/forward/received-head.ts'
 import { Deadlines } from '../../../packages/core/src/forward/http1/deadlines.ts'
 import { Http1Pool } from '../../../packages/core/src/forward/http1/pool.ts'
 import { SpareBuffers } from '../../../packages/core/src/forward/http1/read-buffer.ts'
@@ -53,7 +54,7 @@ export class Recorded implements Asker {
     this.said.push('started')
   }
 
-  head(status: number, _: readonly string[], body: Buffer | undefined): void {
+  head({ status }: ReceivedHead, body: Buffer | undefined): void {
     this.said.push(`${status}${body === undefined ? '' : ' whole'}`)
     this.body += body?.toString('latin1') ?? ''
   }

@@ -82,7 +82,7 @@ export function bareHttp1(upstream: URL): Server {
     const asker: Asker = {
       connected: (exchange) => void (onward = exchange),
       started: () => undefined,
-      head(status, lines, whole) {
+      head({ status, lines }, whole) {
         res.writeHead(status, endToEnd(lines))
         if (whole === undefined) res.on('drain', () => onward?.resume(asker))
         else res.write(whole)

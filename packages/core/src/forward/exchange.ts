@@ -1,4 +1,5 @@
 import type { ByteStream } from '../http/byte-stream.ts'
+import type { ReceivedHead } from './received-head.ts'
 
 /** Methods whose body everybody expects: an empty one is announced, so that no server waits for it (RFC 9110 8.6). */
 export const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
@@ -27,7 +28,7 @@ export interface Asker {
   /** The first bytes that may be an answer are here. */
   started(): void
   /** The head of the answer, checked as far as framing goes; its body too, where that came along whole. */
-  head(status: number, lines: readonly string[], body: Buffer | undefined): void
+  head(head: ReceivedHead, body: Buffer | undefined): void
   /** False: no more until `exchange.resume`. */
   data(chunk: Buffer): boolean
   /** Whether bytes it was told by `data` may still be in use: then their memory is not read into again. */

@@ -9,7 +9,7 @@ import type { Lease } from './lease.ts'
 import type { Leases } from './leases.ts'
 import type { Pools } from './pools.ts'
 import { declaredLength, requestHead } from './request-head.ts'
-import { responseHeaders } from './response-head.ts'
+import type { ReceivedHead } from './received-head.ts'
 import { noteSending } from './sent.ts'
 import { isHangUp, isOwnFault, upstreamError } from './upstream-error.ts'
 import { goneWith } from './waiting-line.ts'
@@ -125,11 +125,12 @@ export class Sending implements ByteProducer, Asker {
     this.#started = true
   }
 
-  head(status: number, lines: readonly string[], whole: Buffer | undefined): void {
+  head(head: ReceivedHead, whole: Buffer | undefined): void {
     this.#settled = true
     this.#judged = true
     try {
-      const headers = responseHeaders(status, lines)
+      const { status } = head
+      const headers = head.headers()
       this.#lease?.answered(status)
       if (whole === undefined) this.#body = new ByteStream(this)
       // The length of a 304 is that of the answer there would have been; undici waits for its bytes.

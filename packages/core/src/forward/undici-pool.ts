@@ -3,6 +3,7 @@ import type * as undici from 'undici'
 import { ByteStream } from '../http/byte-stream.ts'
 import type { Connector } from './connector.ts'
 import type { Asker, Exchange, Message, UpstreamPool } from './exchange.ts'
+import { ReceivedHead } from './received-head.ts'
 import { upstreamSocket } from './upstream-socket.ts'
 
 /** Connections of undici, one request at a time on each. It takes a tenth of a second and 20 MB: only who wants it loads it. */
@@ -91,11 +92,8 @@ class UndiciExchange implements Exchange {
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
     this.#resume = resume
-    this.#asker.head(
-      status,
-      rawHeaders.map((bytes) => bytes.toString('latin1')),
-      undefined,
-    )
+    const lines = rawHeaders.map((bytes) => bytes.toString('latin1'))
+    this.#asker.head(new ReceivedHead(status, lines), undefined)
     return !this.#refused
   }
 

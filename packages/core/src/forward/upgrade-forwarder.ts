@@ -17,7 +17,7 @@ import type { Lease } from './lease.ts'
 import type { Leases } from './leases.ts'
 import { forbidden, guardedLookup, isLinkLocal } from './link-local.ts'
 import { type RequestHead, requestHead } from './request-head.ts'
-import { responseHeaders } from './response-head.ts'
+import { ReceivedHead } from './received-head.ts'
 import { noteSending } from './sent.ts'
 import { isAcceptedBy, keyOf } from './upgrade-handshake.ts'
 import { refusalBody } from './upgrade-refusal.ts'
@@ -254,7 +254,7 @@ class Handshake {
     // The library keeps count of a socket until it is closed.
     message.once('close', () => socket.destroy())
     try {
-      const headers = responseHeaders(status, rawHeaders)
+      const headers = new ReceivedHead(status, rawHeaders).headers()
       if (!this.#settle()) return
       lease.answered(status)
       done(new GatewayResponse(status, headers, body, definition.maxBufferedBytes))

@@ -1,5 +1,6 @@
 import type { PoolSettings } from './connector.ts'
 import type { Asker, Exchange } from './exchange.ts'
+import type { ReceivedHead } from './received-head.ts'
 import type { CheckTarget } from './health-checks.ts'
 import type { Pools } from './pools.ts'
 
@@ -58,7 +59,7 @@ class Check implements Asker {
 
   started(): void {}
 
-  head(status: number): void {
+  head({ status }: ReceivedHead): void {
     this.#resolve(status >= 200 && status < 300)
   }
 

@@ -1,5 +1,6 @@
 import { maxHeaderSize } from 'node:http'
 import { sameName } from '../../http/headers.ts'
+import { ReceivedHead } from '../received-head.ts'
 import { invalid, isText, readField } from './fields.ts'
 
 const LONGEST_STATUS_LINE = 8_192
@@ -21,13 +22,24 @@ const SPACE = 0x20
 /** The end of a body, by what the head says. */
 type Framing = 'chunks' | 'close' | number
 
-export interface AnswerHead {
-  readonly status: number
-  readonly lines: readonly string[]
+export class AnswerHead extends ReceivedHead {
   readonly framing: Framing
   /** Whether the connection may be used again, and for how long: that is up to the upstream. */
   readonly keepAlive: boolean
   readonly keepAliveMs: number | undefined
+
+  constructor(
+    status: number,
+    lines: readonly string[],
+    framing: Framing,
+    keepAlive: boolean,
+    keepAliveMs: number | undefined,
+  ) {
+    super(status, lines)
+    this.framing = framing
+    this.keepAlive = keepAlive
+    this.keepAliveMs = keepAliveMs
+  }
 }
 
 /** Where the empty line of a head begins; -1: not here yet. Throws where no head can come of it. */
@@ -137,7 +149,7 @@ function framed(status: number, lines: readonly string[], isNew: boolean): Answe
   }
   // Who frames a body behind a status that has none may send it after all, when the next request waits for its answer.
   if ((status === 204 || status === 304) && framing !== 'close' && framing !== 0) keepAlive = false
-  return { status, lines, framing, keepAlive, keepAliveMs }
+  return new AnswerHead(status, lines, framing, keepAlive, keepAliveMs)
 }
 
 const CLOSES = /(?:^|,)[ \t"]*close[ \t"]*(?:,|$)/i

@@ -1,6 +1,7 @@
-import { checkInterim, endOfHead, isInterim, readHead, type AnswerHead } from './answer-head.ts'
+import { type AnswerHead, checkInterim, endOfHead, isInterim } from './answer-head.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { invalid } from './fields.ts'
+import type { HeadReader } from './head-reader.ts'
 import { COPIED_BYTES } from './read-buffer.ts'
 
 const MOST_INTERIM = 100
@@ -23,6 +24,7 @@ export interface AnswerReceiver {
  */
 export class AnswerReader {
   readonly #receiver: AnswerReceiver
+  readonly #heads: HeadReader
   #reading: 'nothing' | 'head' | 'length' | 'chunks' | 'close' = 'nothing'
   #bodyless = false
   #held: Buffer | undefined
@@ -30,8 +32,9 @@ export class AnswerReader {
   #left = 0
   #chunks: ChunkReader | undefined
 
-  constructor(receiver: AnswerReceiver) {
+  constructor(receiver: AnswerReceiver, heads: HeadReader) {
     this.#receiver = receiver
+    this.#heads = heads
   }
 
   /** Whether the head of an answer is awaited. */
@@ -96,7 +99,7 @@ export class AnswerReader {
         return
       }
       if (interim === false) {
-        this.#final(readHead(text, end), data, from + end + 4)
+        this.#final(this.#heads.read(text, end), data, from + end + 4)
         return
       }
       checkInterim(text, end)

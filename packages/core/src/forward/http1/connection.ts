@@ -5,6 +5,7 @@ import type { AnswerHead } from './answer-head.ts'
 import { AnswerReader, type AnswerReceiver } from './answer-reader.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { writePatiently } from './patient-writes.ts'
+import type { HeadReader } from './head-reader.ts'
 import type { ReadBuffer } from './read-buffer.ts'
 import { type BodyKeeper, RequestBody, send } from './request-body.ts'
 import { isLast, requestHead } from './request-head.ts'
@@ -16,6 +17,8 @@ const KEPT_MOST_MS = 600_000
 
 /** Whose connection it is. */
 export interface ConnectionKeeper {
+  /** Reads for all its connections. */
+  readonly heads: HeadReader
   /** It may be used again, as far as it can tell. */
   onFree(connection: Connection): void
   /** It cannot be used any more. */
@@ -33,7 +36,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
   readonly #reading: ReadBuffer
   readonly #keeper: ConnectionKeeper
   readonly #deadlines: Deadlines
-  readonly #reader = new AnswerReader(this)
+  readonly #reader: AnswerReader
   #asker: Asker | undefined
   #headersTimeoutMs = 0
   #bodyTimeoutMs = 0
@@ -56,6 +59,7 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.#reading = reading
     this.#keeper = keeper
     this.#deadlines = deadlines
+    this.#reader = new AnswerReader(this, keeper.heads)
     writePatiently(socket, () => this.#reader.expectsHead)
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onFinished())
@@ -136,12 +140,13 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
 
   // What the reader tells.
 
-  onHead({ status, lines, keepAlive, keepAliveMs }: AnswerHead, body: Buffer | undefined): void {
+  onHead(head: AnswerHead, body: Buffer | undefined): void {
+    const { keepAlive, keepAliveMs } = head
     // The next request would wait behind the rest of this one.
     if (!keepAlive || !this.#isThrough) this.#last = true
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
     this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
-    this.#asker!.head(status, lines, body)
+    this.#asker!.head(head, body)
     if (body !== undefined) this.#reading.keep(body)
   }
 

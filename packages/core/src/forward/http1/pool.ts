@@ -3,6 +3,7 @@ import type { Connector, Outside } from '../connector.ts'
 import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
+import { HeadReader } from './head-reader.ts'
 import { ReadBuffer, type SpareBuffers } from './read-buffer.ts'
 
 /** A class, not a literal: V8 may keep those beyond the time of what they hold (bench/NOTES.md). */
@@ -26,6 +27,7 @@ export class Http1Pool implements UpstreamPool, ConnectionKeeper {
   readonly #deadlines: Deadlines
   readonly #spares: SpareBuffers
   readonly #outside: Outside
+  readonly heads = new HeadReader()
   readonly #all = new Set<Connection>()
   /** The last one was used last. */
   readonly #idle: Connection[] = []

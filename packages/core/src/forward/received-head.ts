@@ -6,8 +6,26 @@ import { endToEnd } from '../http/hop-by-hop.ts'
 /** As many as a server of Node shows of a request. */
 const MOST_FIELDS = 2_000
 
-/** The one place an upstream's response head is read: checked, and rid of what belongs to the upstream's connection. */
-export function responseHeaders(status: number, lines: readonly string[]): GatewayHeaders {
+/** The head of an upstream's answer, as it came. The one place where it is checked for what no client may get. */
+export class ReceivedHead {
+  readonly status: number
+  /** Flat `[name, value, name, value, ...]`. */
+  readonly lines: readonly string[]
+  #kept: readonly string[] | undefined
+
+  constructor(status: number, lines: readonly string[]) {
+    this.status = status
+    this.lines = lines
+  }
+
+  /** Rid of what belongs to the upstream's connection. Throws `PSTN_UPSTREAM_INVALID`. */
+  headers(): GatewayHeaders {
+    this.#kept ??= endToEnd(checked(this.status, this.lines))
+    return new GatewayHeaders(this.#kept)
+  }
+}
+
+function checked(status: number, lines: readonly string[]): readonly string[] {
   if (!isFinalStatus(status)) {
     throw new GatewayError('PSTN_UPSTREAM_INVALID', `The upstream answered with status ${status}; expected 200 to 599.`)
   }
@@ -17,7 +35,7 @@ export function responseHeaders(status: number, lines: readonly string[]): Gatew
   }
   checkCoding(lines)
   checkLength(lines)
-  return new GatewayHeaders(endToEnd(lines))
+  return lines
 }
 
 /** The parser counts bodies by it; where there is none, in answers to HEAD and in a 304, nobody has looked at it yet. */
