@@ -42,7 +42,7 @@ const USAGE = `pnpm bench [${Object.keys(BENCHES).join('|')} ...]
   --workload <name,...> workloads of http
   --rounds <number>     of http
 
-Without a name all of them run, and the pages that quote them are written.`
+Without a name all of them run; without --quick the pages that quote them are written.`
 
 try {
   await main()

@@ -182,6 +182,7 @@ async function takeTurnsAtRate(
       const each = running[(round + turn) % running.length]!
       progress(`${Math.round(rate)} requests a second: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
       await closedLoop(each.port, workload('get'), WARM_UP_SECONDS)
+      await sleep(30)
       const { p50, p90, p99, failed, sentLate99 } = await openLoop(each.port, workload('get'), seconds, rate)
       slices[each.contestant.name]!.push({ p50, p90, p99, failed, sentLate99 })
     }

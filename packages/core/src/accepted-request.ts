@@ -25,8 +25,6 @@ export interface Acceptance {
   readonly watchBody: ((chunk: Uint8Array) => void) | undefined
   /** Nothing more is to be read from the connection once this is answered; may become true while it is worked on. */
   readonly closes: boolean
-  /** What the host has made for it, its `req` and `res` among it: kept together with what the gateway has made. */
-  hostSide: unknown
   /**
    * The request target the host application is to see, relative to the mount; undefined when it is to see the one it
    * has. What was matched and what the host sees is one spelling.
@@ -40,6 +38,8 @@ export interface Acceptance {
   within<T>(work: () => T): T
   /** The answer to what went wrong on the way to the host; undefined for a bug, which is the host's own channel's. */
   failure(error: unknown): GatewayResponse | undefined
+  /** What the host has made for it, its `req` and `res` among it: what is kept of the request is kept with that. */
+  attach(hostSide: object): void
   /** The client hung up: everything done for it stops. */
   cancel(): void
   /** The answer is out (or never will be): `status` is what the client got, 499 for nothing; `cutBy` why it was cut short. */
@@ -66,7 +66,8 @@ export class AcceptedRequest implements Acceptance {
   readonly maxBufferedBytes: number
   readonly maxBodyBytes: number
   readonly exchange: Exchange
-  hostSide: unknown
+  /** Undefined for an upgrade. */
+  hostSide: object | undefined
   readonly #call: HostCall
   readonly #life: Life
   /** Why its head was refused. */
@@ -144,6 +145,10 @@ export class AcceptedRequest implements Acceptance {
     return failureAnswer(this.exchange, error)
   }
 
+  attach(hostSide: object): void {
+    this.hostSide = hostSide
+  }
+
   cancel(): void {
     this.exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
   }
@@ -166,12 +171,12 @@ export function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     watchBody: undefined,
     leadsToHost: 'never',
     closes: true,
-    hostSide: undefined,
     hostTarget: () => undefined,
     hostHeaders: () => [],
     answer: () => response,
     within: (work) => work(),
     failure: () => undefined,
+    attach: () => undefined,
     cancel: () => undefined,
     conclude: () => undefined,
   }

@@ -11,6 +11,7 @@ import { headProblem, visibleLines } from './http/incoming-head.ts'
 import { goesInCircles } from './http/loop.ts'
 import { below, canonicalPath, parseTarget, type RequestTarget, withoutAuthority } from './http/path.ts'
 import { GatewayRequest } from './http/request.ts'
+import { KeptRequest } from './kept-request.ts'
 import { withinTime } from './within-time.ts'
 import { type Acceptance, AcceptedRequest, type Life, refused } from './accepted-request.ts'
 import type { HostCall } from './host-call.ts'
@@ -26,17 +27,13 @@ export class Intake implements Life {
   #idle: (() => void) | undefined
   /** One timer for the deadlines of all requests. */
   #sweep: NodeJS.Timeout | undefined
-  /**
-   * A request that is over. V8 throws away what it has compiled for objects of which there is none when it collects, as it does
-   * while nothing happens: the next second would cost twice as much (bench/NOTES.md).
-   */
-  last: AcceptedRequest | undefined
+  readonly #kept = new KeptRequest()
 
   /** From the next request on these are the APIs; those that are under way keep theirs. */
   swap(apis: ApiIndex): void {
     this.#apis = apis
     this.#passive = apis.all.every((api) => api.passive)
-    this.last = undefined
+    this.#kept.forget()
   }
 
   /** Undefined: no API listens there, the host goes on. */
@@ -97,7 +94,7 @@ export class Intake implements Life {
     const cutting = Math.min(timeoutMs, CUTTING_MS)
     await withinTime(idle, cutting)
     clearInterval(this.#sweep)
-    this.last = undefined
+    this.#kept.forget()
     await withinTime(Promise.all(this.#concluding), Math.max(deadline - performance.now(), cutting))
     // By now nothing useful runs: what still holds a connection is a call nobody reads.
     await release()
@@ -142,6 +139,7 @@ export class Intake implements Life {
       const message = `No answer within ${requestTimeoutMs} ms (requestTimeoutMs).`
       exchange.cancellation.cancel(new GatewayError('PSTN_REQUEST_TIMEOUT', message))
     }
+    this.#kept.renew()
     if (this.#running.size > 0) return
     clearInterval(this.#sweep)
     this.#sweep = undefined
@@ -155,7 +153,7 @@ export class Intake implements Life {
   finish(accepted: AcceptedRequest, status: number, cut: boolean): void {
     const { exchange } = accepted
     if (!this.#running.delete(exchange)) return
-    if (exchange.heldBytes <= SMALL_BYTES) this.last = accepted
+    if (!cut && !this.closing) this.#kept.offer(accepted)
     try {
       const concluding = conclude(exchange, { status, cut })
       if (concluding instanceof Promise) this.#track(concluding, exchange)
@@ -186,9 +184,6 @@ export class Intake implements Life {
 
 /** Often enough for deadlines of minutes, too seldom to be seen in a profile. */
 const SWEEP_MS = 500
-
-/** Of its bodies; a larger request is not worth being kept. */
-const SMALL_BYTES = 65_536
 
 /** How long connections that are cut may take to be gone. */
 const CUTTING_MS = 1_000

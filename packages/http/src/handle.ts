@@ -41,7 +41,7 @@ export function handle(core: GatewayCore, req: IncomingMessage, res: ServerRespo
     return
   }
   const exchange = new HostExchange(accepted, req, res, host)
-  accepted.hostSide = exchange
+  accepted.attach(exchange)
   exchange.run()
 }
 

@@ -61,7 +61,7 @@ export function createGateway(
       await next()
       return
     }
-    accepted.hostSide = ctx
+    accepted.attach(ctx)
     let ofHost: HostAnswer | undefined
     const askHost = async (): Promise<GatewayResponse> => {
       ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)

@@ -311,30 +311,54 @@ describe('heads of one upstream', () => {
     'Connection: close',
     'Content-Length: 1',
     'Content-Length: 2',
+    'broken',
   )
-  const answer = fc
-    .tuple(
-      fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.0 200 OK', 'HTTP/1.1 404 OK', 'HTTP/1.1 204 OK'),
-      fc.array(line, { maxLength: 3 }),
-    )
-    .map(([status, lines]) => `${[status, ...lines].join('\r\n')}\r\n\r\nxyz`)
+  const status = fc.constantFrom('1.1 200 OK', '1.0 200 OK', '1.1 404 OK', '1.1 204 OK', '1.1 304 OK')
+  const answer = fc.record({
+    bytes: fc
+      .tuple(fc.constantFrom('', 'HTTP/1.1 103 x\r\n\r\n'), status, fc.array(line, { maxLength: 3 }))
+      .map(([before, first, lines]) => `${before}${[`HTTP/${first}`, ...lines].join('\r\n')}\r\n\r\nxyz`),
+    method: fc.constantFrom('GET', 'HEAD'),
+    cut: fc.nat(60),
+  })
 
   it('are read as by a reader that has seen none of the others', () => {
     fc.assert(
       fc.property(fc.array(answer, { minLength: 20, maxLength: 60 }), (answers) => {
         const heads = new HeadReader()
-        for (const bytes of answers) expect(told([bytes], { heads })).toBe(told([bytes]))
+        for (const { bytes, method, cut } of answers) {
+          const pieces = [bytes.slice(0, cut), bytes.slice(cut)].filter((piece) => piece !== '')
+          expect(told(pieces, { method, heads })).toBe(told(pieces, { method }))
+        }
       }),
       { numRuns: 300 },
     )
   })
 
-  it('are read once where they are the same, and not longer than one that is short', () => {
+  const readTwice = (text: string): boolean => {
     const heads = new HeadReader()
-    const text = `${OK}Content-Length: 3\r\n\r\n`
     const first = heads.read(`${text}abc`, text.length - 4)
-    expect(heads.read(`${text}xyz`, text.length - 4)).toBe(first)
-    const long = `${OK}A: ${'x'.repeat(2_000)}\r\n\r\n`
-    expect(heads.read(long, long.length - 4)).not.toBe(heads.read(long, long.length - 4))
+    return heads.read(`${text}xyz`, text.length - 4) === first
+  }
+
+  it('are read once where they are the same, if they are short', () => {
+    const beside = `${OK}A: \r\n\r\n`.length
+    expect([100, 1_024, 1_025].map((bytes) => readTwice(`${OK}A: ${'x'.repeat(bytes - beside)}\r\n\r\n`))).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('are read each by itself where no two are the same, until some are', () => {
+    const heads = new HeadReader()
+    const read = (id: number): unknown => {
+      const text = `${OK}X-Id: ${id}\r\n\r\n`
+      return heads.read(text, text.length - 4)
+    }
+    for (let id = 1_000; id < 2_000; id++) read(id)
+    expect(read(3_000)).not.toBe(read(3_000))
+    const seen = Array.from({ length: 200 }, () => read(3_000))
+    expect(new Set(seen.slice(-50)).size).toBe(1)
   })
 })

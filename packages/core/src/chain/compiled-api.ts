@@ -17,6 +17,8 @@ import type { StoreFailurePolicy } from './store-failure-policy.ts'
 
 /** Whose requests are waited for before what they use is taken away. */
 interface Lifetime {
+  /** Other APIs have taken their place. */
+  readonly retired: boolean
   enter(): void
   leave(): void
   /** Instead of `leave`: what is left of the request needs no API but its own. Returns the function that ends that too. */

@@ -4,7 +4,7 @@ import type { Hook, PathParams, RequestState } from '../hooks.ts'
 import type { Cancellation } from '../http/cancellation.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { GatewayRequest } from '../http/request.ts'
-import { GatewayResponse } from '../http/response.ts'
+import type { GatewayResponse } from '../http/response.ts'
 import type { LimitHeader } from '../limits/limit-headers.ts'
 import type { SessionView } from '../session/session.ts'
 import type { StoredSession } from '../session/store.ts'
@@ -157,14 +157,6 @@ export class Exchange {
   get state(): RequestState {
     this.#state ??= {}
     return this.#state
-  }
-
-  /** What it keeps of its bodies. */
-  get heldBytes(): number {
-    const { request, response } = this
-    return (
-      GatewayRequest.body(request).heldBytes + (response === undefined ? 0 : GatewayResponse.body(response).heldBytes)
-    )
   }
 
   /** Calls to other APIs end with the request that made them, also when nobody reads their answer. */

@@ -6,12 +6,15 @@ import { endToEnd } from '../http/hop-by-hop.ts'
 /** As many as a server of Node shows of a request. */
 const MOST_FIELDS = 2_000
 
-/** The head of an upstream's answer, as it came. The one place where it is checked for what no client may get. */
+/**
+ * The head of an upstream's answer, as it came; one may stand for many answers, so nobody changes it. The one place where it is
+ * checked for what no client may get.
+ */
 export class ReceivedHead {
   readonly status: number
   /** Flat `[name, value, name, value, ...]`. */
   readonly lines: readonly string[]
-  #kept: readonly string[] | undefined
+  #endToEnd: readonly string[] | undefined
 
   constructor(status: number, lines: readonly string[]) {
     this.status = status
@@ -20,22 +23,24 @@ export class ReceivedHead {
 
   /** Rid of what belongs to the upstream's connection. Throws `PSTN_UPSTREAM_INVALID`. */
   headers(): GatewayHeaders {
-    this.#kept ??= endToEnd(checked(this.status, this.lines))
-    return new GatewayHeaders(this.#kept)
+    this.#endToEnd ??= this.#checked()
+    return new GatewayHeaders(this.#endToEnd)
   }
-}
 
-function checked(status: number, lines: readonly string[]): readonly string[] {
-  if (!isFinalStatus(status)) {
-    throw new GatewayError('PSTN_UPSTREAM_INVALID', `The upstream answered with status ${status}; expected 200 to 599.`)
+  #checked(): readonly string[] {
+    const { status, lines } = this
+    if (!isFinalStatus(status)) {
+      const message = `The upstream answered with status ${status}; expected 200 to 599.`
+      throw new GatewayError('PSTN_UPSTREAM_INVALID', message)
+    }
+    if (lines.length > 2 * MOST_FIELDS) {
+      const message = `The upstream answered with ${lines.length / 2} header fields; expected at most ${MOST_FIELDS}.`
+      throw new GatewayError('PSTN_UPSTREAM_INVALID', message)
+    }
+    checkCoding(lines)
+    checkLength(lines)
+    return endToEnd(lines)
   }
-  if (lines.length > 2 * MOST_FIELDS) {
-    const message = `The upstream answered with ${lines.length / 2} header fields; expected at most ${MOST_FIELDS}.`
-    throw new GatewayError('PSTN_UPSTREAM_INVALID', message)
-  }
-  checkCoding(lines)
-  checkLength(lines)
-  return lines
 }
 
 /** The parser counts bodies by it; where there is none, in answers to HEAD and in a 304, nobody has looked at it yet. */

@@ -57,10 +57,11 @@ export class Body {
     return this.#received instanceof ByteStream ? this.#received.transferred : (this.#received?.length ?? 0)
   }
 
-  /** Of its bytes, those that are in memory. */
-  get heldBytes(): number {
-    const received = this.#received instanceof Buffer ? this.#received.length : 0
-    return this.#source instanceof Buffer && this.#source !== this.#received ? received + this.#source.length : received
+  /** Of what came in, and of what was sent in its place, the longer. */
+  get largestBytes(): number {
+    const source = typeof this.#source === 'function' ? undefined : this.#source
+    const sent = source instanceof ByteStream ? source.transferred : (source?.length ?? 0)
+    return Math.max(this.receivedBytes, sent)
   }
 
   /** Shows what comes in to `tap` as it is taken, and what was taken before as far as it is still here. Reads nothing itself. */

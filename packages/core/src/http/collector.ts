@@ -29,7 +29,7 @@ export class Collector implements ByteSink {
   write(chunk: Uint8Array): boolean {
     this.#bytes += chunk.length
     if (this.#bytes > this.#limit) {
-      this.#first = this.#rest = undefined
+      this.#letGo()
       this.#stream.cancel()
       this.#reject(this.#tooLarge())
     } else if (this.#first === undefined) this.#first = chunk
@@ -38,10 +38,18 @@ export class Collector implements ByteSink {
   }
 
   end(): void {
-    this.#resolve(Buffer.concat(this.#first === undefined ? [] : [this.#first, ...(this.#rest ?? [])]))
+    const chunks = this.#first === undefined ? [] : [this.#first, ...(this.#rest ?? [])]
+    this.#letGo()
+    this.#resolve(Buffer.concat(chunks))
   }
 
   fail(error: Error): void {
+    this.#letGo()
     this.#reject(error)
+  }
+
+  /** The stream keeps whom it has told, and whoever has the body keeps the stream. */
+  #letGo(): void {
+    this.#first = this.#rest = undefined
   }
 }

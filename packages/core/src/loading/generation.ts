@@ -56,6 +56,11 @@ export class Generation {
     return () => api?.letGo()
   }
 
+  /** Another generation has taken over. */
+  get retired(): boolean {
+    return this.#retired
+  }
+
   /** Another generation has taken over; this one ends with its last request. */
   retire(): void {
     this.#retired = true
