@@ -26,7 +26,7 @@ const LADDER: readonly (readonly string[])[] = [
   ['forward/'],
   ['chain/'],
   ['loading/'],
-  ['options.ts', 'intake.ts', 'accepted-request.ts', 'host-call.ts', 'sessions.ts', 'store-use.ts'],
+  ['options.ts', 'intake.ts', 'accepted-request.ts', 'kept-request.ts', 'host-call.ts', 'sessions.ts', 'store-use.ts'],
   ['gateway.ts', 'check.ts', 'create-context.ts'],
   ['metrics/'],
   ['index.ts', 'host.ts', 'metrics.ts', 'store.ts'],

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import { connector } from '../../../packages/core/src/forward/connector.ts'
 import type { Asker, Exchange, Message } from '../../../packages/core/src/forward/exchange.ts'
-import type { ReceivedHead } from '../../../packages/core/src/forward/received-head.ts'
 import { Deadlines } from '../../../packages/core/src/forward/http1/deadlines.ts'
 import { Http1Pool } from '../../../packages/core/src/forward/http1/pool.ts'
 import { SpareBuffers } from '../../../packages/core/src/forward/http1/read-buffer.ts'
+import type { ReceivedHead } from '../../../packages/core/src/forward/received-head.ts'
 import { closeLater } from '../../support/cleanup.ts'
 import { listenRaw } from '../../support/server.ts'
 

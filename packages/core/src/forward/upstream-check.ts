@@ -1,8 +1,8 @@
 import type { PoolSettings } from './connector.ts'
 import type { Asker, Exchange } from './exchange.ts'
-import type { ReceivedHead } from './received-head.ts'
 import type { CheckTarget } from './health-checks.ts'
 import type { Pools } from './pools.ts'
+import type { ReceivedHead } from './received-head.ts'
 
 /** Health checks go over the connections of the requests: what they find is what those would. */
 export function upstreamCheck(pools: Pools, settings: PoolSettings): CheckTarget {
