@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { defineApi, type RecordsLost } from '@postern/core'
 import { createCore, GatewayHeaders, GatewayResponse } from '@postern/core/host'
 import { redisRecords } from '@postern/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
+import { collectGarbage } from '../support/collect.ts'
 import { hostCall } from '../support/host-call.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { noServer } from './harness.ts'
@@ -18,11 +17,8 @@ const REQUESTS = 100_000
 const AT_ONCE = 100
 const LIST = 'analytics-tyk-system-analytics'
 
-setFlagsFromString('--expose-gc')
-const gc = runInNewContext('gc') as () => void
-
 function usedBytes(): number {
-  gc()
+  collectGarbage()
   const { heapUsed, external, arrayBuffers } = process.memoryUsage()
   return heapUsed + external + arrayBuffers
 }

@@ -1,8 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { closeLater } from './cleanup.ts'
+import { collectGarbage } from './collect.ts'
 
 interface Digest {
   readonly bytes: number
@@ -46,9 +45,7 @@ export async function startBulk(): Promise<Bulk> {
 
 /** How much the resident memory of this process grows at most while something runs. */
 export async function memoryGrowth(run: () => Promise<unknown>): Promise<number> {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
+  collectGarbage()
   const before = process.memoryUsage.rss()
   let most = before
   const sampler = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 10)

@@ -3,13 +3,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
-const gc = runInNewContext('gc') as () => void
+/** All of it, at once. */
+export const collectGarbage = runInNewContext('gc') as () => void
 
 /** Which of some objects are still there, once connections and timers have had the time to let go of them. */
 export async function remaining(all: readonly WeakRef<object>[]): Promise<boolean[]> {
   for (let i = 0; i < 3; i++) {
     await sleep(50)
-    gc()
+    collectGarbage()
   }
   return all.map((one) => one.deref() !== undefined)
 }

@@ -1,5 +1,5 @@
 import type { AcceptedRequest } from './accepted-request.ts'
-import { declaredLength } from './forward/request-head.ts'
+import { declaredLength, isChunked } from './forward/request-head.ts'
 import { firstValue, GatewayHeaders } from './http/headers.ts'
 import { GatewayRequest } from './http/request.ts'
 import { GatewayResponse } from './http/response.ts'
@@ -44,9 +44,8 @@ function isOrdinary({ exchange, hostSide }: AcceptedRequest): boolean {
 
 /** By what its head says, too: a body parser above may have read it. */
 function isSmallRequest(request: GatewayRequest): boolean {
-  const isChunked = firstValue(GatewayHeaders.received(request.headers), 'transfer-encoding') !== undefined
   const bytes = Math.max(declaredLength(request) ?? 0, GatewayRequest.body(request).largestBytes)
-  return !isChunked && bytes <= SMALL_BYTES
+  return !isChunked(request) && bytes <= SMALL_BYTES
 }
 
 function isSmallResponse(response: GatewayResponse): boolean {

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { BodyCapture } from '../analytics/body-capture.ts'
 import { type RawMessage, rawText } from '../analytics/raw-message.ts'
 import { SecretValues } from '../analytics/secret-values.ts'
-import { declaredLength } from '../forward/request-head.ts'
+import { declaredLength, isChunked } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { GatewayHeaders } from '../http/headers.ts'
@@ -67,13 +67,12 @@ export class Detail {
   #requestOf({ request, api, method, httpVersion }: Exchange): RawMessage {
     const lines = GatewayHeaders.received(request.headers)
     const declared = declaredLength(request)
-    const chunked = lines.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'transfer-encoding')
     const { total } = this.request
     return {
       startLine: `${method} ${encodePath(api.masks.url(request.originalUrl))} HTTP/${httpVersion}`,
       lines,
       body:
-        chunked || total > 0 || (declared ?? 0) > 0
+        isChunked(request) || total > 0 || (declared ?? 0) > 0
           ? { bytes: this.request.bytes(), total: Math.max(declared ?? total, total) }
           : undefined,
       isBodySecret: api.masks.wholeBody,

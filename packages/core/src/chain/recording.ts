@@ -3,10 +3,9 @@ import { KeptRecord } from '../analytics/kept-record.ts'
 import type { AnalyticsRecord } from '../analytics/record.ts'
 import { finished } from '../analytics/record-shape.ts'
 import { describe, GatewayError } from '../errors.ts'
-import { declaredLength } from '../forward/request-head.ts'
+import { declaredLength, isChunked } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
-import { firstValue, GatewayHeaders } from '../http/headers.ts'
 import { isBodyless } from '../http/framing.ts'
 import { withoutAuthority } from '../http/path.ts'
 import { GatewayRequest } from '../http/request.ts'
@@ -204,8 +203,7 @@ function pathOf(target: string): string {
 }
 
 function lengthOf(request: GatewayRequest): number {
-  const chunked = firstValue(GatewayHeaders.received(request.headers), 'transfer-encoding') !== undefined
-  return chunked ? -1 : (declaredLength(request) ?? 0)
+  return isChunked(request) ? -1 : (declaredLength(request) ?? 0)
 }
 
 function bytesIn(request: GatewayRequest): number {

@@ -54,6 +54,11 @@ export function requestHead(
   return { method: request.method, target: search === '' ? path : `${path}?${search}`, headers }
 }
 
+/** Whether the body that came in is chunked, so that its length is known when it has ended. */
+export function isChunked(request: GatewayRequest): boolean {
+  return firstValue(GatewayHeaders.received(request.headers), 'transfer-encoding') !== undefined
+}
+
 /** The declared length of the body that came in; undefined when it is chunked or absent. */
 export function declaredLength(request: GatewayRequest): number | undefined {
   const value = firstValue(GatewayHeaders.received(request.headers), 'content-length')

@@ -54,13 +54,12 @@ export class Body {
 
   /** Bytes that came in and were taken by somebody: a plugin, or whoever the body was for. */
   get receivedBytes(): number {
-    return this.#received instanceof ByteStream ? this.#received.transferred : (this.#received?.length ?? 0)
+    return takenBytes(this.#received)
   }
 
   /** Of what came in, and of what was sent in its place, the longer. */
   get largestBytes(): number {
-    const source = typeof this.#source === 'function' ? undefined : this.#source
-    const sent = source instanceof ByteStream ? source.transferred : (source?.length ?? 0)
+    const sent = typeof this.#source === 'function' ? 0 : takenBytes(this.#source)
     return Math.max(this.receivedBytes, sent)
   }
 
@@ -145,6 +144,11 @@ export class Body {
     const content = this.#content
     return content instanceof ByteStream && this.#reading !== undefined ? this.#reading : content
   }
+}
+
+/** Of a stream, what somebody has taken. */
+function takenBytes(content: Buffer | ByteStream | undefined): number {
+  return content instanceof ByteStream ? content.transferred : (content?.length ?? 0)
 }
 
 function unwanted(): GatewayError {
