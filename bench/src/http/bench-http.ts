@@ -140,7 +140,22 @@ interface Turns {
  */
 const WARM_UP_SECONDS = 2
 
+interface Turn {
+  readonly each: Running
+  /** Which turn it is, for whoever watches. */
+  readonly title: string
+}
+
 /** Each round begins with another contestant. */
+function* turnsOf(running: readonly Running[], rounds: number): Generator<Turn> {
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < running.length; turn++) {
+      const each = running[(round + turn) % running.length]!
+      yield { each, title: `round ${round + 1} of ${rounds}, ${each.contestant.name}` }
+    }
+  }
+}
+
 async function takeTurns(
   running: readonly Running[],
   name: WorkloadName,
@@ -148,25 +163,22 @@ async function takeTurns(
 ): Promise<Record<string, Slice[]>> {
   const load = workload(name)
   const slices: Record<string, Slice[]> = Object.fromEntries(running.map(({ contestant }) => [contestant.name, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < running.length; turn++) {
-      const each = running[(round + turn) % running.length]!
-      progress(`${load.title}: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
-      if (warmUp) await closedLoop(each.port, load, WARM_UP_SECONDS)
-      const before = await each.cpuMicros()
-      const {
-        requests,
-        seconds: took,
-        failed,
-        p50,
-        p99,
-      } = await closedLoop(each.port, load, seconds * (load.slices ?? 1))
-      const cpu = (await each.cpuMicros()) - before
-      await memory.loaded(each, name)
-      // Sockets of this slice close before the next one begins.
-      await sleep(load.connections > 100 ? 300 : 30)
-      slices[each.contestant.name]!.push({ perSecond: requests / took, cpuMicros: cpu / requests, p50, p99, failed })
-    }
+  for (const { each, title } of turnsOf(running, rounds)) {
+    progress(`${load.title}: ${title}`)
+    if (warmUp) await closedLoop(each.port, load, WARM_UP_SECONDS)
+    const before = await each.cpuMicros()
+    const {
+      requests,
+      seconds: took,
+      failed,
+      p50,
+      p99,
+    } = await closedLoop(each.port, load, seconds * (load.slices ?? 1))
+    const cpu = (await each.cpuMicros()) - before
+    await memory.loaded(each, name)
+    // Sockets of this slice close before the next one begins.
+    await sleep(load.connections > 100 ? 300 : 30)
+    slices[each.contestant.name]!.push({ perSecond: requests / took, cpuMicros: cpu / requests, p50, p99, failed })
   }
   return slices
 }
@@ -177,15 +189,12 @@ async function takeTurnsAtRate(
   { rounds, seconds }: Turns,
 ): Promise<Record<string, RateSlice[]>> {
   const slices: Record<string, RateSlice[]> = Object.fromEntries(running.map(({ contestant }) => [contestant.name, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < running.length; turn++) {
-      const each = running[(round + turn) % running.length]!
-      progress(`${Math.round(rate)} requests a second: round ${round + 1} of ${rounds}, ${each.contestant.name}`)
-      await closedLoop(each.port, workload('get'), WARM_UP_SECONDS)
-      await sleep(30)
-      const { p50, p90, p99, failed, sentLate99 } = await openLoop(each.port, workload('get'), seconds, rate)
-      slices[each.contestant.name]!.push({ p50, p90, p99, failed, sentLate99 })
-    }
+  for (const { each, title } of turnsOf(running, rounds)) {
+    progress(`${Math.round(rate)} requests a second: ${title}`)
+    await closedLoop(each.port, workload('get'), WARM_UP_SECONDS)
+    await sleep(30)
+    const { p50, p90, p99, failed, sentLate99 } = await openLoop(each.port, workload('get'), seconds, rate)
+    slices[each.contestant.name]!.push({ p50, p90, p99, failed, sentLate99 })
   }
   return slices
 }
