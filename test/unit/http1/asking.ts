@@ -32,7 +32,9 @@ export function poolAt(origin: string, connectTimeoutMs = 1_000): Http1Pool {
 export class Recorded implements Asker {
   readonly said: string[] = []
   body = ''
-  readonly holds = false
+  readonly holds: boolean
+  /** The very bytes it was told, if it holds them. */
+  readonly kept: Buffer[] = []
   exchange: Exchange | undefined
   /** How many pieces it takes before it has enough. */
   takes = Number.POSITIVE_INFINITY
@@ -40,7 +42,8 @@ export class Recorded implements Asker {
   readonly over: Promise<this>
   #end: (recorded: this) => void = () => undefined
 
-  constructor() {
+  constructor(holds = false) {
+    this.holds = holds
     this.over = new Promise((resolve) => (this.#end = resolve))
   }
 
@@ -57,10 +60,12 @@ export class Recorded implements Asker {
   head({ status }: ReceivedHead, body: Buffer | undefined): void {
     this.said.push(`${status}${body === undefined ? '' : ' whole'}`)
     this.body += body?.toString('latin1') ?? ''
+    if (this.holds && body !== undefined) this.kept.push(body)
   }
 
   data(chunk: Buffer): boolean {
     this.body += chunk.toString('latin1')
+    if (this.holds) this.kept.push(chunk)
     this.takes -= 1
     return this.takes > 0
   }

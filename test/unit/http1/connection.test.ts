@@ -212,6 +212,19 @@ describe('a request', () => {
     await closed.promise
   })
 
+  it.each([1, 16_000, 16_384, 20_000])('carries each byte of a body as it is, of at least %i bytes', async (bytes) => {
+    const every = Buffer.alloc(256 * Math.ceil(bytes / 256), Buffer.from(Array.from({ length: 256 }, (__, i) => i)))
+    let heard = Buffer.alloc(0)
+    const { pool } = await poolTo((socket) => {
+      socket.on('data', (data) => {
+        heard = Buffer.concat([heard, data])
+        if (heard.length >= heard.indexOf('\r\n\r\n') + 4 + every.length) socket.write(answer('ok'))
+      })
+    })
+    await ask(pool, { method: 'POST', body: every, length: every.length }).over
+    expect(heard.subarray(heard.indexOf('\r\n\r\n') + 4).equals(every)).toBe(true)
+  })
+
   it('whose body breaks off ends with what its body has failed with', async () => {
     const closed = signalled()
     const { pool } = await poolTo((socket) => void socket.resume().once('close', () => closed.signal()))
@@ -243,6 +256,25 @@ describe('a request', () => {
 })
 
 describe('an answer', () => {
+  it.each([
+    ['whole', (text: string) => answer(text)],
+    ['in pieces of a length', (text: string) => `HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n${text}`],
+    ['in chunks', (text: string) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n${text}\r\n`],
+    ['that ends with the connection', (text: string) => `HTTP/1.1 200 OK\r\n\r\n${text}`],
+  ])('%s stays what it was while others are read', async (_, answered) => {
+    const letters = ['a', 'b', 'c', 'd']
+    const { pool } = await poolTo((socket, turn) => {
+      socket.once('data', () => {
+        socket.write(answered(letters[turn - 1]!.repeat(5)))
+        setTimeout(() => socket.destroy(), 50)
+      })
+    })
+    const asked = letters.map(() => ask(pool, {}, new Recorded(true)))
+    await Promise.all(asked.map(({ over }) => over))
+    const kept = asked.map((one) => Buffer.concat(one.kept).toString())
+    expect(kept.toSorted()).toEqual(letters.map((letter) => letter.repeat(5)))
+  })
+
   it('that comes before the body is through is passed on, the rest is not sent, and the connection is gone', async () => {
     const { pool, connections } = await poolTo((socket) => {
       socket.once('data', () => socket.write(answer('early')))

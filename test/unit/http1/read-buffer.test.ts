@@ -39,7 +39,7 @@ describe('what a socket is read into', () => {
   it('is other memory once somebody keeps it', () => {
     const { buffer, shown, read } = reading()
     buffer.showTo((bytes) => {
-      shown.push(bytes)
+      shown.push(buffer.lasting(bytes))
       buffer.keep(bytes.subarray(5))
     })
     read('x', SMALL)
@@ -54,11 +54,12 @@ describe('what a socket is read into', () => {
     expect(read('a', LARGE)).toBe(read('b', LARGE))
   })
 
-  it.each([100, SMALL, 32_767])('is copied where it is %i bytes, and kept without the memory', (length) => {
+  it.each([100, SMALL, 32_767])('lasts as a copy where it is %i bytes, and is kept without the memory', (length) => {
     const { buffer, shown, read } = reading()
     buffer.showTo((bytes) => {
-      shown.push(bytes)
-      buffer.keep(bytes)
+      const lasting = buffer.lasting(bytes)
+      shown.push(lasting)
+      buffer.keep(lasting)
     })
     for (const text of ['a', 'b']) {
       read('x', SMALL)
@@ -89,7 +90,7 @@ describe('what a socket is read into', () => {
   it('is not what was kept before, whatever is copied since', () => {
     const { buffer, shown, read } = reading()
     buffer.showTo((bytes) => {
-      shown.push(bytes)
+      shown.push(buffer.lasting(bytes))
       if (shown.length === 2) buffer.keep(bytes)
     })
     read('x', SMALL)
@@ -154,7 +155,7 @@ describe('what a socket is read into', () => {
     const { buffer, shown, read } = reading()
     read('a', SMALL)
     read('b', 3)
-    buffer.showTo((bytes) => void shown.push(bytes))
+    buffer.showTo((bytes) => void shown.push(buffer.lasting(bytes)))
     read('c', 3)
     expect(shown.map(String)).toEqual(['a'.repeat(SMALL), 'bbb', 'ccc'])
   })

@@ -146,14 +146,20 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     if (!keepAlive || !this.#isThrough) this.#last = true
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
     this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
-    this.#asker!.head(head, body)
-    if (body !== undefined) this.#reading.keep(body)
+    const asker = this.#asker!
+    if (body === undefined) asker.head(head, undefined)
+    else {
+      const whole = this.#reading.lasting(body)
+      asker.head(head, whole)
+      this.#reading.keep(whole)
+    }
   }
 
   onData(piece: Buffer): void {
     const asker = this.#asker!
-    const more = asker.data(piece)
-    if (asker.holds) this.#reading.keep(piece)
+    const lasting = this.#reading.lasting(piece)
+    const more = asker.data(lasting)
+    if (asker.holds) this.#reading.keep(lasting)
     if (more) {
       if (!this.#paused) this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     } else if (this.#asker !== undefined && !this.#paused) {

@@ -4,13 +4,13 @@ import type { OnReadOpts } from 'node:net'
 const LARGE_BYTES = 65_536
 /** And where little is. */
 const SMALL_BYTES = 16_384
-/** Reads of less are copied: who keeps bytes should not hold a buffer of many times their size. */
+/** Of reads of less a copy is kept: who keeps bytes should not hold a buffer of many times their size. */
 export const COPIED_BYTES = LARGE_BYTES / 2
 const MOST_SPARES = 16
 
 /** What all connections of a gateway are read into. */
 export class SpareBuffers {
-  /** For every connection at the same time: what is read into it is copied before anything else is read. */
+  /** For every connection at the same time: what is kept of it is copied before anything else is read. */
   readonly small = Buffer.allocUnsafeSlow(SMALL_BYTES)
   /** For one connection each. The one given back last comes first: it is still in the processor's cache. */
   readonly #large: Buffer[] = []
@@ -27,8 +27,8 @@ export class SpareBuffers {
 
 /**
  * What a socket is read into, the same memory again and again: Node makes new memory for each read, which costs as much as the
- * rest of a large answer (bench/NOTES.md). Whoever is shown bytes has them until it returns; `keep` says that somebody has
- * them for longer, and then the next read has other memory.
+ * rest of a large answer (bench/NOTES.md). Whoever is shown bytes has them until it returns. What somebody may have for longer
+ * is `lasting`, and `keep` says that somebody does: then the next read has other memory.
  */
 export class ReadBuffer {
   readonly #spares: SpareBuffers
@@ -36,6 +36,8 @@ export class ReadBuffer {
   /** How many of the last reads would have fitted into the small one; large answers often end with one of them. */
   #fitted = 1
   #kept = false
+  /** Of what is shown right now a copy lasts. */
+  #short = true
   /** What somebody has kept, as long as it may come back. */
   #lent: Buffer | undefined
   #early: Buffer[] | undefined = []
@@ -56,7 +58,12 @@ export class ReadBuffer {
     this.#early = undefined
   }
 
-  /** `bytes`, of what is shown right now, will be used later as well. */
+  /** `bytes`, of what is shown right now, as they may be used later: a copy where little was read. */
+  lasting(bytes: Buffer): Buffer {
+    return this.#short ? Buffer.from(bytes) : bytes
+  }
+
+  /** `bytes`, of what is shown right now and lasting, will be used later as well. */
   keep(bytes: Buffer): void {
     if (bytes.buffer === this.#buffer.buffer) this.#kept = true
   }
@@ -83,7 +90,8 @@ export class ReadBuffer {
   #read(length: number): boolean {
     const bytes = this.#buffer.subarray(0, length)
     this.#fitted = length < SMALL_BYTES ? this.#fitted + 1 : 0
-    this.#show(length < COPIED_BYTES ? Buffer.from(bytes) : bytes)
+    this.#short = length < COPIED_BYTES
+    this.#show(bytes)
     return true
   }
 
