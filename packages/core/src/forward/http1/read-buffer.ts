@@ -60,12 +60,17 @@ export class ReadBuffer {
 
   /** `bytes`, of what is shown right now, as they may be used later: a copy where little was read. */
   lasting(bytes: Buffer): Buffer {
-    return this.#short ? Buffer.from(bytes) : bytes
+    return this.#short && this.#isHere(bytes) ? Buffer.from(bytes) : bytes
   }
 
   /** `bytes`, of what is shown right now and lasting, will be used later as well. */
   keep(bytes: Buffer): void {
-    if (bytes.buffer === this.#buffer.buffer) this.#kept = true
+    if (this.#isHere(bytes)) this.#kept = true
+  }
+
+  /** Not in memory of its own, as what was put together from several reads or chunks is. */
+  #isHere(bytes: Buffer): boolean {
+    return bytes.buffer === this.#buffer.buffer
   }
 
   /** `bytes`, which were kept last, are not in use any more, nor is anything else that was shown with them. */
