@@ -32,6 +32,19 @@ function upload(): { readonly stream: ByteStream; readonly state: { cancelled: b
   return { stream, state }
 }
 
+function streamed(bytes: Buffer): ByteStream {
+  const { stream } = upload()
+  stream.push(bytes)
+  stream.end()
+  return stream
+}
+
+const EVERY_BYTE = Buffer.alloc(20_000, Buffer.from(Array.from({ length: 256 }, (_, i) => i)))
+
+function chunked(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n0\r\n\r\n')])
+}
+
 describe('a connection', () => {
   it('is used again, and the one that was used last', async () => {
     const { pool, connections } = await poolTo(answering(answer('ok')))
@@ -212,17 +225,30 @@ describe('a request', () => {
     await closed.promise
   })
 
-  it.each([1, 16_000, 16_384, 20_000])('carries each byte of a body as it is, of at least %i bytes', async (bytes) => {
-    const every = Buffer.alloc(256 * Math.ceil(bytes / 256), Buffer.from(Array.from({ length: 256 }, (__, i) => i)))
+  /** From a length at which head and body leave as one text to one at which they do not. */
+  const aroundLongestText = Array.from({ length: 60 }, (_, i) => 16_270 + i)
+
+  it.each([
+    ['whole', (body: Buffer) => ({ body, length: body.length }), (body: Buffer) => body],
+    ['a stream of a length', (body: Buffer) => ({ body: streamed(body), length: body.length }), (body: Buffer) => body],
+    ['a stream of chunks', (body: Buffer) => ({ body: streamed(body), length: undefined }), chunked],
+  ])('carries each byte of a body that is %s', async (_, given, framed) => {
     let heard = Buffer.alloc(0)
-    const { pool } = await poolTo((socket) => {
+    let length = 0
+    const { pool, connections } = await poolTo((socket) => {
       socket.on('data', (data) => {
         heard = Buffer.concat([heard, data])
-        if (heard.length >= heard.indexOf('\r\n\r\n') + 4 + every.length) socket.write(answer('ok'))
+        if (heard.length === heard.indexOf('\r\n\r\n') + 4 + length) socket.write(answer('ok'))
       })
     })
-    await ask(pool, { method: 'POST', body: every, length: every.length }).over
-    expect(heard.subarray(heard.indexOf('\r\n\r\n') + 4).equals(every)).toBe(true)
+    for (const bytes of [256, ...aroundLongestText, 20_000]) {
+      const sent = EVERY_BYTE.subarray(0, bytes)
+      heard = Buffer.alloc(0)
+      ;({ length } = framed(sent))
+      expect((await ask(pool, { method: 'POST', ...given(sent) }).over).said.at(-1)).toBe('end')
+      expect(heard.subarray(-length).equals(framed(sent))).toBe(true)
+    }
+    expect(connections()).toBe(1)
   })
 
   it('whose body breaks off ends with what its body has failed with', async () => {

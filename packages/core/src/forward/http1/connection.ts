@@ -147,12 +147,9 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
     this.#keptMs = keepAliveMs === undefined ? KEPT_MS : Math.min(keepAliveMs - KEPT_LESS_MS, KEPT_MOST_MS)
     this.deadline = this.#deadlines.after(this.#bodyTimeoutMs)
     const asker = this.#asker!
-    if (body === undefined) asker.head(head, undefined)
-    else {
-      const whole = this.#reading.lasting(body)
-      asker.head(head, whole)
-      this.#reading.keep(whole)
-    }
+    const whole = body === undefined ? undefined : this.#reading.lasting(body)
+    asker.head(head, whole)
+    if (whole !== undefined) this.#reading.keep(whole)
   }
 
   onData(piece: Buffer): void {
@@ -231,8 +228,8 @@ export class Connection implements Exchange, AnswerReceiver, BodyKeeper, Watched
       }
       this.#reader.take(data)
     } catch (error) {
-      // Whoever threw may have kept it.
-      this.#reading.keep(data)
+      // Whoever threw may have kept it; of a short read he had a copy.
+      this.#reading.keep(this.#reading.lasting(data))
       this.#fail(error as Error)
     }
   }

@@ -36,7 +36,7 @@ export class ReadBuffer {
   /** How many of the last reads would have fitted into the small one; large answers often end with one of them. */
   #fitted = 1
   #kept = false
-  /** Of what is shown right now a copy lasts. */
+  /** Little was read: of what is shown right now a copy lasts. */
   #short = true
   /** What somebody has kept, as long as it may come back. */
   #lent: Buffer | undefined
@@ -68,7 +68,7 @@ export class ReadBuffer {
     if (this.#isHere(bytes)) this.#kept = true
   }
 
-  /** Not in memory of its own, as what was put together from several reads or chunks is. */
+  /** In the memory that is read into; what was put together from several reads or chunks has its own. */
   #isHere(bytes: Buffer): boolean {
     return bytes.buffer === this.#buffer.buffer
   }

@@ -3,8 +3,8 @@ import { asBuffer } from '../../http/as-buffer.ts'
 import type { ByteSink, ByteStream } from '../../http/byte-stream.ts'
 import { EXPECTS_BODY, type Message } from '../exchange.ts'
 
-/** What is copied rather than written in pieces. */
-const SMALL_BYTES = 16_384
+/** What leaves as one text, head and framing included: Node copies a longer one once more on its way out. */
+const LONGEST_TEXT = 16_384
 const LAST_CHUNK = '0\r\n\r\n'
 
 /** Who has to know how far a body is. */
@@ -102,8 +102,8 @@ export class RequestBody implements ByteSink {
 /** One system call for whatever can be copied at little cost. */
 export function send(socket: Socket, before: string, body: Uint8Array, after: string): boolean {
   if (before === '' && after === '') return socket.write(body)
-  if (before.length + body.length + after.length <= SMALL_BYTES) {
-    // As latin1, in which each character is a byte: new memory for each body makes V8 collect all of it every second.
+  if (before.length + body.length + after.length <= LONGEST_TEXT) {
+    // As latin1, in which each character is a byte: new memory for each body makes V8 collect its whole heap every second.
     return socket.write(before + asBuffer(body).toString('latin1') + after, 'latin1')
   }
   socket.cork()
