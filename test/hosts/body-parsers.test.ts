@@ -204,6 +204,25 @@ describe.each([
     expect([reply.status, upstream.seen]).toEqual([500, []])
   })
 
+  it.each(['koi8-r', 'constructor', '__proto__'])(
+    'answers 500 rather than guess how text of the character set %s was written',
+    async (charset) => {
+      const upstream = await startUpstream()
+      const gateway = createGateway({ name: 'a', upstream: upstream.url })
+      gateway.on('upstreamError', () => undefined)
+      const parser: express.Handler = (req, __, next) => {
+        req.setEncoding('latin1').once('data', (text: string) => {
+          req.body = text
+          next()
+        })
+      }
+      const { url } = await listen(framework().use(parser, gateway))
+      const headers = { 'content-type': `text/plain; charset=${charset}` }
+      const reply = await send(url, '/', { method: 'POST', body: 'text', headers })
+      expect([reply.status, upstream.seen]).toEqual([500, []])
+    },
+  )
+
   it('parses below the gateway what a plugin has read or put in place above', async () => {
     const app = framework()
     app.use(

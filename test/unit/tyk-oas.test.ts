@@ -161,12 +161,16 @@ describe('security schemes of OAS', () => {
   const enabled = { securitySchemes: { key: { enabled: true } } }
 
   it.each([
-    [{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, '"http"'],
-    [{ type: 'oauth2' }, '"oauth2"'],
-    [{ $ref: '#/elsewhere' }, 'undefined'],
+    [{ type: 'http', scheme: 'Bearer', bearerFormat: 'JWT' }, 'authentication by JWT (type "http", scheme "bearer")'],
+    [{ type: 'http', scheme: 'basic' }, 'basic authentication (type "http", scheme "basic")'],
+    [{ type: 'http', scheme: 'digest' }, 'authentication of the type "http"'],
+    [{ type: 'oauth2' }, 'OAuth 2 (type "oauth2")'],
+    [{ type: 'openIdConnect' }, 'OpenID Connect (type "openIdConnect")'],
+    [{ type: 'constructor' }, 'authentication of the type "constructor"'],
+    [{ $ref: '#/elsewhere' }, 'authentication of the type undefined'],
   ])('other than apiKey are refused: %j', (type, found) => {
     expect(translated(document(type, [{ key: [] }], enabled)).problems).toEqual([
-      expect.stringContaining(`securitySchemes.key: authentication of the type ${found} is not supported`),
+      expect.stringContaining(`securitySchemes.key: ${found} is not supported`),
     ])
   })
 

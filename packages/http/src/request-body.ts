@@ -55,16 +55,16 @@ function writtenOut(value: unknown, contentType: string): Buffer | undefined {
 /** How text is written so that it is what its content type says; undefined for a character set Node cannot write. */
 function encodingOf(contentType: string): BufferEncoding | undefined {
   const charset = /;\s*charset="?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? 'utf-8'
-  return ENCODINGS[charset]
+  return ENCODINGS.get(charset)
 }
 
-const ENCODINGS: Readonly<Record<string, BufferEncoding>> = {
-  'utf-8': 'utf8',
-  utf8: 'utf8',
-  'us-ascii': 'utf8',
-  'iso-8859-1': 'latin1',
-  'utf-16le': 'utf16le',
-}
+const ENCODINGS: ReadonlyMap<string, BufferEncoding> = new Map([
+  ['utf-8', 'utf8'],
+  ['utf8', 'utf8'],
+  ['us-ascii', 'utf8'],
+  ['iso-8859-1', 'latin1'],
+  ['utf-16le', 'utf16le'],
+])
 
 /** A parsed value the application has changed meanwhile may be no JSON any more. */
 function jsonOf(value: object): string | undefined {

@@ -255,7 +255,7 @@ export const oas: readonly Broken[] = [
       [
         '①',
         `${X}.server.authentication.securitySchemes.jwt`,
-        'authentication of the type "http" is not supported, only "apiKey"; let a plugin at server.authentication.custom check it',
+        'authentication by JWT (type "http", scheme "bearer") is not supported, only keys (type "apiKey"); let a plugin at server.authentication.custom check it',
       ],
       [
         '②',
@@ -275,7 +275,7 @@ export const oas: readonly Broken[] = [
       [
         '⑤',
         `${X}.server.authentication.securitySchemes.oauth`,
-        'authentication of the type "oauth2" is not supported, only "apiKey"; let a plugin at server.authentication.custom check it',
+        'OAuth 2 (type "oauth2") is not supported, only keys (type "apiKey"); let a plugin at server.authentication.custom check it',
       ],
       [
         '⑥',

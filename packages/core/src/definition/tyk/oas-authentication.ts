@@ -64,11 +64,11 @@ function readSchemes(document: Place, block: Place): Schemes {
   let other = false
   for (const [name, scheme] of block.at('securitySchemes').entries()) {
     const isAsked = asked.includes(name)
-    const type = document.at('components', 'securitySchemes', name, 'type').text().value
-    if (isAsked && type === 'apiKey') token = scheme
+    const native = document.at('components', 'securitySchemes', name)
+    if (isAsked && native.at('type').text().value === 'apiKey') token = scheme
     else if (isEnabled(scheme)) {
       other = true
-      scheme.problem(isAsked ? unsupported(type) : notAskedFor(asked))
+      scheme.problem(isAsked ? unsupported(native) : notAskedFor(asked))
     }
   }
   const keys = asked.filter((name) => document.at('components', 'securitySchemes', name, 'type').value === 'apiKey')
@@ -81,9 +81,23 @@ function readSchemes(document: Place, block: Place): Schemes {
   return { token, tokenSource: token && apiKeyOf(document, token), other }
 }
 
-function unsupported(type: string | undefined): string {
-  return `authentication of the type ${describe(type)} is not supported, only "apiKey"; let a plugin at server.authentication.custom check it`
+function unsupported(native: Place): string {
+  return `${kindOf(native)} is not supported, only keys (type "apiKey"); let a plugin at server.authentication.custom check it`
 }
+
+/** As people call it: OpenAPI says "http" of JWT and of passwords. */
+function kindOf(native: Place): string {
+  const type = native.at('type').text().value
+  const scheme = type === 'http' ? native.at('scheme').text().value?.toLowerCase() : type
+  return KINDS.get(scheme ?? '') ?? `authentication of the type ${describe(type)}`
+}
+
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['bearer', 'authentication by JWT (type "http", scheme "bearer")'],
+  ['basic', 'basic authentication (type "http", scheme "basic")'],
+  ['oauth2', 'OAuth 2 (type "oauth2")'],
+  ['openIdConnect', 'OpenID Connect (type "openIdConnect")'],
+])
 
 function notAskedFor(asked: readonly string[]): string {
   const first = asked.map((name) => describe(name)).join(' and ') || 'nothing'
