@@ -39,7 +39,9 @@ attack(configuration, 'K11', (mount) => {
     expect((await rawExchange(plain.port, many(999))).status).toBe(200)
     for (const count of [1_000, 1_001, 2_000]) {
       const { status, body } = await rawExchange(plain.port, many(count))
-      expect([count, status, body]).toEqual([count, 431, envelope('Request header fields too large')])
+      expect([count, status]).toEqual([count, 431])
+      // Newer ones drop none, and refuse what is too much by themselves (24.21).
+      expect([envelope('Request header fields too large'), ...(count > 1_000 ? [''] : [])]).toContain(body)
     }
     expect(plain.upstream.seen.length).toBe(1)
     const safe = await besiege(mount)

@@ -39,6 +39,13 @@ async function echo(): Promise<string> {
   return url
 }
 
+/** Milliseconds this machine takes to read a text of JSON and to write it again, when it has nothing else to do. */
+function timeOfJson(json: string): number {
+  const started = performance.now()
+  for (let i = 0; i < 10; i += 1) JSON.stringify(JSON.parse(json))
+  return (performance.now() - started) / 10
+}
+
 const post = (body: string): string => `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
 attack(group, 'L06', () => {
@@ -48,6 +55,7 @@ attack(group, 'L06', () => {
     const { port } = await gateway.do('begin', { host: 'node:http', scenario: 'reading', upstream })
     const json = JSON.stringify(Array.from({ length: 80_000 }, (_, i) => `item ${i}`))
     expect(json.length).toBeGreaterThan(900_000)
+    const alone = timeOfJson(json)
     await gateway.do('delay', undefined)
     const [statuses, key] = await Promise.all([
       Promise.all(
@@ -61,7 +69,9 @@ attack(group, 'L06', () => {
     ])
     expect(new Set(statuses)).toEqual(new Set([200]))
     expect(key).not.toBe('')
-    expect(await gateway.do('delay', undefined)).toBeLessThan(1000)
+    // There are five such texts at once, and the machine may have others to serve.
+    const longest = await gateway.do('delay', undefined)
+    expect(longest / alone).toBeLessThan(20)
   })
 })
 

@@ -19,9 +19,17 @@ beforeAll(async () => {
 
 const EVENTS = { 'content-type': 'text/event-stream' }
 
-/** Answers after as many milliseconds as the path says; `/begun/...` with a head that is out before. */
-async function slowUpstream(): Promise<{ readonly url: string; readonly waiting: () => number }> {
+interface SlowUpstream {
+  readonly url: string
+  readonly waiting: () => number
+  /** Ends the answers to all that was asked for `/late/held` and `/begun/held`. */
+  readonly release: () => void
+}
+
+/** Answers after as many milliseconds as the path says, or when it is told to; `/begun/...` with a head that is out before. */
+async function slowUpstream(): Promise<SlowUpstream> {
   let waiting = 0
+  const held: (() => void)[] = []
   const { url, server } = await listen((req, res) => {
     const [, kind, ms] = req.url!.split('/')
     waiting += 1
@@ -32,20 +40,26 @@ async function slowUpstream(): Promise<{ readonly url: string; readonly waiting:
       return
     }
     if (kind === 'begun') res.write('half, ')
-    setTimeout(() => res.end('done'), Number(ms))
+    const finish = (): void => void res.end('done')
+    if (ms === 'held') held.push(finish)
+    else setTimeout(finish, Number(ms))
   })
   server.on('upgrade', (req, socket) => {
     waiting += 1
     socket.write(switching(acceptOf(req.headers['sec-websocket-key'])))
     socket.on('error', () => undefined).pipe(socket)
   })
-  return { url, waiting: () => waiting }
+  const release = (): void => {
+    for (const finish of held.splice(0)) finish()
+  }
+  return { url, waiting: () => waiting, release }
 }
 
 interface Stopped extends GatewayProcess {
   readonly port: number
   /** Sends a request, and waits until `count` of them are with the upstream. */
   readonly ask: (target: string, count?: number) => Promise<RawClient[]>
+  readonly release: () => void
 }
 
 async function started(host: string, graceMs: number, plain = false): Promise<Stopped> {
@@ -55,6 +69,7 @@ async function started(host: string, graceMs: number, plain = false): Promise<St
   return {
     ...gateway,
     port,
+    release: upstream.release,
     async ask(target, count = 1) {
       const before = upstream.waiting()
       const clients = Array.from({ length: count }, () => new RawClient(port))
@@ -76,16 +91,16 @@ async function refusesConnections(port: number): Promise<boolean> {
 
 attack(group, 'L01', (_, host) => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends in order on %s', async (signal) => {
-    const { child, port, ask, ended, said } = await started(host, 900)
+    const { child, port, ask, release, ended, said } = await started(host, 2_000)
     const idle = await ask('/late/0', 20)
     for (const client of idle) expect((await client.answer()).body).toBe('done')
     const unused = Array.from({ length: 3 }, () => new RawClient(port))
     const streams = await ask('/events', 5)
     for (const client of streams) await client.until('still here')
     const tunnels = await Promise.all(Array.from({ length: 5 }, () => tunnelled(port)))
-    const begun = await ask('/begun/400', 10)
+    const begun = await ask('/begun/held', 10)
     for (const client of begun) await client.until('half, ')
-    const late = await ask('/late/400', 30)
+    const late = await ask('/late/held', 30)
 
     child.kill(signal)
     const order: string[] = []
@@ -102,6 +117,7 @@ attack(group, 'L01', (_, host) => {
     ]
     await idleEnded
     expect(await refusesConnections(port)).toBe(true)
+    release()
     for (const client of late) {
       const { status, body, lines } = await client.answer()
       expect([status, body]).toEqual([200, 'done'])

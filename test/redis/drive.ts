@@ -9,6 +9,8 @@ export interface Load {
   readonly requests: number | { readonly perSecond: number; readonly ms: number }
   /** Default: 20. */
   readonly connections?: number
+  /** Called with the number of answers there are by now. */
+  readonly onAnswer?: (answers: number) => void
 }
 
 /** What became of one request. */
@@ -28,13 +30,21 @@ export function machineTime(): number {
 }
 
 /** Sends requests over pipelined connections, so that as many as can be are under way at once, and waits for their answers. */
-export async function drive(port: number, { path, key, requests, connections = 20 }: Load): Promise<readonly Answer[]> {
+export async function drive(
+  port: number,
+  { path, key, requests, connections = 20, onAnswer }: Load,
+): Promise<readonly Answer[]> {
   const authorization = key === undefined ? '' : `Authorization: ${key}\r\n`
   const head = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}\r\n`
   const pipes = await Promise.all(Array.from({ length: connections }, () => pipe(port)))
   const answers: Promise<Answer | undefined>[] = []
+  let there = 0
+  const counted = (answer: Answer | undefined): Answer | undefined => {
+    if (answer !== undefined && answer.status !== 0) onAnswer?.((there += 1))
+    return answer
+  }
   const send = (until: number): void => {
-    while (answers.length < until) answers.push(pipes[answers.length % connections]!.ask(head))
+    while (answers.length < until) answers.push(pipes[answers.length % connections]!.ask(head).then(counted))
   }
   if (typeof requests === 'number') send(requests)
   else await evenly(requests, send)

@@ -41,7 +41,7 @@ const COMMAND_TIMEOUT_MS = 300
 /** What a busy machine may add to it. */
 const MARGIN_MS = 1500
 /** Where a deadline is not what it is about, none may be missed because the machine is busy. */
-const PATIENT_MS = 5000
+const PATIENT_MS = 20_000
 
 const APIS: readonly ApiDefinitionInput[] = [
   { name: 'orders', listenPath: '/orders/', authentication: { token: true } },

@@ -4,6 +4,7 @@ import type { RedisStoreOptions } from '@postern/redis'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeAll, closeLater } from '../support/cleanup.ts'
+import { signalled } from '../support/promises.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { type Answer, drive, type Load, machineTime } from './drive.ts'
 import { ask, charge, cluster, newId, noServer, single } from './harness.ts'
@@ -217,8 +218,12 @@ describe.skipIf(noServer)('a process that is killed in mid-run', () => {
     )
     const key = await keyFor(victim, name, { rate: 50_000, per: 1.5, quotaMax, quotaRenewalRate: 60 })
     const load: Load = { path: '/', key, requests: { perSecond: 500, ms: 800 } }
-    const driving = Promise.all(ports.map((port) => drive(port, load)))
-    await sleep(300)
+    const inMidRun = signalled()
+    const onAnswer = (answers: number): void => {
+      if (answers === 20) inMidRun.signal()
+    }
+    const driving = Promise.all(ports.map((port, i) => drive(port, i === 0 ? { ...load, onAnswer } : load)))
+    await inMidRun.promise
     await victim.kill()
     const [ofVictim = [], ...ofOthers] = await driving
     const answers = [...ofVictim, ...ofOthers.flat()]

@@ -7,7 +7,10 @@ interface Settings extends Pick<Server, 'headersTimeout' | 'requestTimeout' | 'm
   readonly requireHostHeader?: boolean
 }
 
-/** Node shows this many fields of a request where `server.maxHeadersCount` is not set, and drops the others silently. */
+/**
+ * Node shows this many fields of a request where `server.maxHeadersCount` is not set, and drops the others silently; newer
+ * versions (24.21) refuse such a request.
+ */
 const SHOWN_BY_DEFAULT = 1_000
 
 const checked = new WeakSet<object>()
