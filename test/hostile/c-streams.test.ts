@@ -45,8 +45,19 @@ const EXPECTED = (() => {
 async function pump(to: NodeJS.WritableStream, count: (bytes: number) => void): Promise<void> {
   for (let sent = 0; sent < BYTES; sent += PIECE.length) {
     count(PIECE.length)
-    if (!to.write(PIECE)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
+    if (!to.write(PIECE)) await drained(to)
   }
+}
+
+/** Resolves when there is room again, or never will be. */
+function drained(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => {
+    const onRoom = (): void => {
+      stream.off('drain', onRoom).off('close', onRoom)
+      resolve()
+    }
+    stream.on('drain', onRoom).on('close', onRoom)
+  })
 }
 
 attack(BODIES_AND_STREAMS, 'C06', (mount) => {

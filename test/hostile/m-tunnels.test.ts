@@ -196,7 +196,7 @@ attack(upgrades, 'M07', (mount) => {
     expect(upstream.open()).toBe(200)
     await gateway.sessions.delete(key)
     expect((await rawExchange(port, handshakeText('/', field))).status).toBe(403)
-    const closed = gateway.close({ timeoutMs: 300 })
+    const closed = gateway.close({ timeoutMs: 2_000 })
     const late = await rawExchange(port, handshakeText('/', field))
     expect([late.status, late.body]).toEqual([503, envelope('Service Unavailable')])
     await Promise.all(
