@@ -99,6 +99,20 @@ describe('respond()', () => {
     expect([fields(response, 'set-cookie'), fields(response, 'x-one')]).toEqual([['a=1', 'b=2'], ['c']])
   })
 
+  it.each([199, 99, 0, 600, 1000, Number.NaN, 200.5, '200', undefined, { sku: '7' }])(
+    'refuses %j where it is called',
+    (status) => {
+      expect(() => respond(status as number)).toThrow(
+        expect.objectContaining({
+          code: 'PSTN_VALUE_INVALID',
+          message: expect.stringMatching(
+            /^respond\(\) takes a status first, an integer from 200 to 599, not .+\.$/,
+          ) as string,
+        }),
+      )
+    },
+  )
+
   it('answers HEAD with the head only', async () => {
     const { response } = await ask(() => respond(200, 'body'), 'pre', [], 'HEAD')
     expect([response.status, response.body, fields(response, 'content-length')]).toEqual([200, '', ['4']])

@@ -1,4 +1,10 @@
-import type { ApiDefinitionInput, Hook, PluginSettings, SessionInput } from '@postern/core'
+import {
+  type ApiDefinitionInput,
+  checkDefinitions,
+  type Hook,
+  type PluginSettings,
+  type SessionInput,
+} from '@postern/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { connect, run, startUpstream, type Upstream, type WireResponse } from './harness.ts'
 
@@ -392,6 +398,23 @@ describe('explain', () => {
     })
     expect(why('GET', '/open/y')['endpoint']).toBe('no endpoint matches /y')
     expect(gateway.explain('GET', '/open/x').upstream).toBe('the host application')
+  })
+
+  it.each<[string, readonly unknown[], string]>([
+    ['a URL alone', ['/orders/7?key=secret'], '"/orders/7?..." and undefined'],
+    ['nothing', [], 'undefined and undefined'],
+    ['a URL that is no text', ['GET', new URL('http://a/orders/7')], '"GET" and an instance of URL'],
+    ['a request in one', [{ method: 'GET', url: '/' }], 'an object with method, url and undefined'],
+  ])('asks for a method and a URL: %s', async (_, given, found) => {
+    const definition = { name: 'orders', upstream: upstream.url }
+    const { gateway } = await run(definition)
+    for (const explainer of [gateway, await checkDefinitions(definition)])
+      expect(() => explainer.explain(...(given as [string, string]))).toThrow(
+        expect.objectContaining({
+          code: 'PSTN_VALUE_INVALID',
+          message: `explain() takes a method and a URL, such as explain('GET', '/orders/1'); found ${found}.`,
+        }),
+      )
   })
 
   it('says what becomes of a request that no API takes', async () => {

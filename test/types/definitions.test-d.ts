@@ -19,7 +19,7 @@ import {
   type ReturnOverrides,
 } from '@postern/core'
 import { createGateway as createExpress } from '@postern/express'
-import { createGateway as createHttp } from '@postern/http'
+import { createGateway as createHttp, createServer, stopOnSignals } from '@postern/http'
 import { createGateway as createKoa } from '@postern/koa'
 import { assertType, describe, expectTypeOf, test } from 'vitest'
 
@@ -183,6 +183,15 @@ describe('createGateway', () => {
     gateway.on('authfailure', () => undefined)
     // @ts-expect-error records are read
     gateway.records.drop()
+  })
+
+  test('stops one or several', () => {
+    const server = createServer(createHttp({ name: 'a' }))
+    const several = [createHttp({ name: 'a' }), createKoa({ name: 'b' })] as const
+    expectTypeOf(stopOnSignals(server, several)).toEqualTypeOf<() => void>()
+    expectTypeOf(stopOnSignals(server, createExpress({ name: 'a' }), { graceMs: 1_000 })).toEqualTypeOf<() => void>()
+    // @ts-expect-error a definition is no gateway
+    stopOnSignals(server, { name: 'a' })
   })
 
   test('explains with types', () => {

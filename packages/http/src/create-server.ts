@@ -1,7 +1,8 @@
 import { createServer as createPlainServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import { describe, GatewayError } from '@postern/core/host'
+import { describe, GatewayError, isFields } from '@postern/core/host'
+import { checkListener } from './check-listener.ts'
 import { guardServer } from './guard-server.ts'
 import { networkOf } from './network.ts'
 
@@ -21,7 +22,7 @@ export interface ServerOptions {
   readonly maxConnections?: number
   /** Connections at once from one address; an IPv6 network of 64 bits is one. Default: no limit. */
   readonly maxConnectionsPerAddress?: number
-  /** Certificate and key: the server speaks HTTPS. */
+  /** Certificate and key, or what else `https.createServer` takes: the server speaks HTTPS. */
   readonly tls?: TlsOptions
 }
 
@@ -33,6 +34,7 @@ export interface ServerOptions {
  * createServer(app).listen(8080)
  */
 export function createServer(listener: RequestListener, options: ServerOptions = {}): Server {
+  checkListener(listener, options)
   checkOptions(options)
   const requestTimeout = options.requestTimeoutMs ?? 300_000
   const settings = {
@@ -72,11 +74,27 @@ const KNOWN = [
   'tls',
 ]
 
+/** Those of `https.createServer` that most write beside the others. */
+const OF_TLS = ['key', 'cert', 'ca', 'pfx', 'passphrase']
+
 /** A limit that is misspelt would be none. */
 function checkOptions(options: ServerOptions): void {
-  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+  if (!isFields(options))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `createServer's options are ${describe(options)}; expected an object such as { tls: { key, cert } }.`,
+    )
+  for (const [name, value] of Object.entries<unknown>(options)) {
     if (!KNOWN.includes(name))
-      throw new GatewayError('PSTN_OPTIONS_INVALID', `Unknown option "${name}"; known: ${KNOWN.join(', ')}.`)
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `Unknown option "${name}"; ${tlsHint(name, options)}known: ${KNOWN.join(', ')}.`,
+      )
+    if (name === 'tls' && value !== undefined && !isFields(value))
+      throw new GatewayError(
+        'PSTN_OPTIONS_INVALID',
+        `createServer's tls is ${describe(value)}; expected an object such as { key, cert }, or nothing for plain HTTP.`,
+      )
     // 0 switches a deadline of Node's off; as a limit it means none, Node's own, or nobody at all.
     const least = name.startsWith('max') ? 1 : 0
     if (name !== 'tls' && value !== undefined && !(Number.isInteger(value) && (value as number) >= least))
@@ -85,6 +103,11 @@ function checkOptions(options: ServerOptions): void {
         `createServer's ${name} is ${describe(value)}; expected an integer, ${least} or more.`,
       )
   }
+}
+
+function tlsHint(name: string, options: object): string {
+  if (!OF_TLS.includes(name)) return ''
+  return `write tls: { ${OF_TLS.filter((one) => one in options).join(', ')} }; `
 }
 
 function limitPerAddress(server: Server, most: number): void {

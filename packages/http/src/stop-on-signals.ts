@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import type { Gateway } from '@postern/core'
+import { checkServer, checkStopOptions, type Closable, gatewaysOf } from './check-stop.ts'
 
 /** What `stopOnSignals` takes. */
 export interface StopOptions {
@@ -27,6 +27,7 @@ const ON_THE_WAY_MS = 200
  * `Connection: close`, closes idle connections at once and the rest when `graceMs` have passed. A second signal does not
  * wait. Returns the function that stops listening to signals. To be called before the server has its first connection.
  *
+ * @param gateways what is behind the server, one or several
  * @example
  * const server = createServer(app)
  * stopOnSignals(server, gateway)
@@ -34,10 +35,13 @@ const ON_THE_WAY_MS = 200
  */
 export function stopOnSignals(
   server: Server,
-  gateway: Pick<Gateway, 'close'>,
-  { graceMs = 10_000, signals = ['SIGTERM', 'SIGINT'], onStopped = exit }: StopOptions = {},
+  gateways: Closable | readonly Closable[],
+  options: StopOptions = {},
 ): () => void {
-  const stopping = new Stopping(server, gateway, graceMs, onStopped)
+  checkServer(server)
+  checkStopOptions(options)
+  const { graceMs = 10_000, signals = ['SIGTERM', 'SIGINT'], onStopped = exit } = options
+  const stopping = new Stopping(server, gatewaysOf(gateways), graceMs, onStopped)
   const onSignal = (): void => stopping.signal()
   for (const signal of signals) process.on(signal, onSignal)
   return () => {
@@ -50,7 +54,7 @@ const REQUESTS = ['request', 'checkContinue'] as const
 
 class Stopping {
   readonly #server: Server
-  readonly #gateway: Pick<Gateway, 'close'>
+  readonly #gateways: readonly Closable[]
   readonly #graceMs: number
   readonly #onStopped: (cut: number) => void
   readonly #open = new Set<ServerResponse>()
@@ -58,9 +62,9 @@ class Stopping {
   readonly #connections = new Set<Socket>()
   #state: 'running' | 'stopping' | 'stopped' = 'running'
 
-  constructor(server: Server, gateway: Pick<Gateway, 'close'>, graceMs: number, onStopped: (cut: number) => void) {
+  constructor(server: Server, gateways: readonly Closable[], graceMs: number, onStopped: (cut: number) => void) {
     this.#server = server
-    this.#gateway = gateway
+    this.#gateways = gateways
     this.#graceMs = graceMs
     this.#onStopped = onStopped
     server.on(connectionEvent(server), this.#onConnection)
@@ -99,12 +103,13 @@ class Stopping {
     this.#state = 'stopping'
     for (const res of this.#open) if (!res.headersSent) res.shouldKeepAlive = false
     // The deadline of the requests is ours, so that what they lose can be counted; the gateway's is for what comes after.
-    const gatewayClosed = closeGateway(this.#gateway, this.#graceMs + AFTERWARDS_MS)
+    const timeoutMs = this.#graceMs + AFTERWARDS_MS
+    const gatewaysClosed = Promise.all(this.#gateways.map((gateway) => closeGateway(gateway, timeoutMs)))
     const serverClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     setTimeout(() => this.#endUnused(), ON_THE_WAY_MS).unref()
-    const inTime = await within(Promise.all([gatewayClosed, serverClosed]), this.#graceMs)
+    const inTime = await within(Promise.all([gatewaysClosed, serverClosed]), this.#graceMs)
     const cut = inTime ? 0 : this.#cut()
-    if (!inTime) await within(gatewayClosed, AFTERWARDS_MS)
+    if (!inTime) await within(gatewaysClosed, AFTERWARDS_MS)
     this.#end(cut)
   }
 
@@ -133,7 +138,7 @@ function connectionEvent(server: Server): 'connection' | 'secureConnection' {
 }
 
 /** A gateway that cannot close is no reason not to stop. */
-async function closeGateway(gateway: Pick<Gateway, 'close'>, timeoutMs: number): Promise<void> {
+async function closeGateway(gateway: Closable, timeoutMs: number): Promise<void> {
   try {
     await gateway.close({ timeoutMs })
   } catch (error) {

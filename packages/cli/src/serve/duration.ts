@@ -1,7 +1,7 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, '': 1_000 } as const
 
-/** Node's timers hold no more. */
-const MOST_MS = 2_147_483_647
+/** `stopOnSignals` takes no more: Node's timers hold little above. */
+const MOST_MS = 2_147_000_000
 
 /** `10s`, `500ms`, `2m`, or seconds; undefined for anything else. */
 export function milliseconds(text: string): number | undefined {

@@ -1,8 +1,10 @@
 import createDebug from 'debug'
 import type { RecordsLost } from '../analytics/sink.ts'
 import type { ApiInfo } from '../api.ts'
-import { describe, type GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
+import { describe, GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
+import { isFunction } from '../functions.ts'
 import type { Hook } from '../hooks.ts'
+import { nearest } from '../nearest.ts'
 import type { ReloadReport } from './reload-report.ts'
 import type { StoreFeature } from './store-failure-policy.ts'
 
@@ -95,6 +97,24 @@ interface LimitReached {
 export type GatewayEvent = keyof GatewayEvents
 export type Listener<E extends GatewayEvent> = (data: GatewayEvents[E]) => void
 
+const EVENTS: { readonly [E in GatewayEvent]: true } = {
+  authFailure: true,
+  pluginError: true,
+  upstreamError: true,
+  circuitBreaker: true,
+  targetHealth: true,
+  lateChange: true,
+  keyExpired: true,
+  rateLimitExceeded: true,
+  quotaExceeded: true,
+  quotaThreshold: true,
+  storeError: true,
+  reload: true,
+  loadError: true,
+  recordDropped: true,
+  recordsLost: true,
+}
+
 const debug = createDebug('postern:events')
 
 /** Some keys are made of what plugins and stored sessions say: there could be any number. */
@@ -107,6 +127,7 @@ export class Events {
 
   /** Returns a function that takes the listener off again. */
   on<E extends GatewayEvent>(event: E, listener: Listener<E>): () => void {
+    checkListening(event, listener)
     const listeners = this.#listeners.get(event) ?? new Set()
     this.#listeners.set(event, listeners)
     listeners.add(listener)
@@ -179,4 +200,22 @@ export class Events {
       `(once; gateway.on('${event}', ...) sees all) ${text}`,
     )
   }
+}
+
+/** An event that is misspelt is never raised, and what goes wrong would be told to nobody. */
+function checkListening(event: unknown, listener: unknown): void {
+  if (typeof event !== 'string' || !Object.hasOwn(EVENTS, event)) {
+    const known = Object.keys(EVENTS)
+    const meant = typeof event === 'string' ? nearest(event, known) : undefined
+    const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `There is no event ${describe(event)}; ${hint}known: ${known.join(', ')}.`,
+    )
+  }
+  if (!isFunction(listener))
+    throw new GatewayError(
+      'PSTN_OPTIONS_INVALID',
+      `The listener for "${event}" is ${describe(listener)}; expected a function.`,
+    )
 }

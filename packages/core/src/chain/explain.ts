@@ -1,6 +1,7 @@
+import { GatewayError } from '../errors.ts'
 import type { Hook } from '../hooks.ts'
 import { createRequest, type RequestInput } from '../http/create.ts'
-import { parseTarget, withoutAuthority } from '../http/path.ts'
+import { describePath, parseTarget, withoutAuthority } from '../http/path.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
 import type { ApiIndex } from './api-index.ts'
@@ -42,6 +43,13 @@ export function explain(
   url: string,
   init: RequestInput = {},
 ): Explanation {
+  // Any text is a method, and a URL alone would pass for one.
+  if (typeof method !== 'string' || typeof url !== 'string') {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `explain() takes a method and a URL, such as explain('GET', '/orders/1'); found ${describePath(method)} and ${describePath(url)}.`,
+    )
+  }
   const target = parseTarget(url)
   if (target === undefined) return noApi(method, undefined, unreadable(apis))
   const match = apis.find(target.path)

@@ -1,4 +1,5 @@
-import { GatewayError } from '../errors.ts'
+import { describe, GatewayError } from '../errors.ts'
+import { isFields } from '../fields.ts'
 import { type BodyInput, encodeBody } from './body.ts'
 import { Cancellation } from './cancellation.ts'
 import { Client, compileTrust } from './client.ts'
@@ -52,17 +53,25 @@ export function createResponse(status: number, body?: BodyInput, headers?: Heade
 /** @internal */
 export function buildRequest(
   path: string,
-  { method, headers: fields, body: value }: RequestInput,
+  input: RequestInput,
   lines: readonly string[],
   origin: Origin,
 ): GatewayRequest {
-  const target = path.startsWith('/') ? parseTarget(encodePath(path)) : undefined
+  const target = typeof path === 'string' && path.startsWith('/') ? parseTarget(encodePath(path)) : undefined
   if (target === undefined) {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',
       `${describePath(path)} is no path; expected one such as "/stock/7?full=1".`,
     )
   }
+  const given: unknown = input
+  if (!isFields(given)) {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `A request cannot be made of ${describe(given)}; expected { method, headers, body }.`,
+    )
+  }
+  const { method, headers: fields, body: value } = input
   const headers = headersFrom(fields, lines)
   const body = value === undefined ? undefined : encodeBody(value)
   if (body !== undefined && !headers.has('content-type')) headers.set('content-type', body.type)

@@ -36,7 +36,7 @@ const KEYS = new Set(['responseCode', 'responseBody', 'responseError', 'response
 /**
  * Ends the request with this answer, whatever the status: no envelope, no event.
  *
- * @param status an integer from 200 to 599
+ * @param status an integer from 200 to 599; anything else throws `PSTN_VALUE_INVALID`
  * @param body text, bytes, or an object sent as JSON
  * @example
  * export const stock: EndpointPlugin = (request, { params }) => respond(200, { sku: params.sku, left: 3 })
@@ -46,6 +46,12 @@ export function respond(
   body?: string | Uint8Array | object | null,
   headers?: HeadersInput,
 ): ReturnOverrides {
+  if (!isFinalStatus(status)) {
+    throw new GatewayError(
+      'PSTN_VALUE_INVALID',
+      `respond() takes a status first, an integer from 200 to 599, not ${describe(status)}.`,
+    )
+  }
   return { responseCode: status, responseBody: body, responseHeaders: headers, overrideError: true }
 }
 

@@ -187,8 +187,8 @@ export type HeadersInput = Readonly<Record<string, string | readonly string[]>>
 export function headersFrom(fields: HeadersInput | undefined, lines: readonly string[] = []): GatewayHeaders {
   const headers = new GatewayHeaders(lines)
   for (const [name, value] of Object.entries(fields ?? {})) {
-    if (typeof value !== 'object') headers.append(name, value)
-    else for (const line of value) headers.append(name, line)
+    if (Array.isArray(value)) for (const line of value as readonly string[]) headers.append(name, line)
+    else headers.append(name, value as string)
   }
   return headers
 }
