@@ -81,6 +81,17 @@ describe('what is written at one time', () => {
     expect(told).toEqual(['a', 'b'])
   })
 
+  it('leaves before its connection is destroyed, and so does what was written behind it', async () => {
+    const { near, all } = await pair()
+    near.cork()
+    near.write('last ', 'latin1')
+    near.write('words', 'latin1')
+    near.uncork()
+    for (const more of [', ', 'all ', 'of ', 'them']) near.write(more, 'latin1')
+    near.destroy()
+    expect((await all()).toString()).toBe('last words, all of them')
+  })
+
   it('stays as it is on what only stands in for a connection', () => {
     const writev = (): void => undefined
     const duplex = new Duplex({ read: () => undefined, writev })

@@ -60,12 +60,12 @@ class DirectWriter implements BodyWriter {
     this.#head = ''
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, onOut?: (error?: Error | null) => void): boolean {
     if (this.#gone) return true
-    if (this.#head === '') return this.#socket.write(chunk)
+    if (this.#head === '') return this.#socket.write(chunk, onOut)
     this.#socket.cork()
     this.flushHeaders()
-    const more = this.#socket.write(chunk)
+    const more = this.#socket.write(chunk, onOut)
     this.#socket.uncork()
     return more
   }
@@ -77,15 +77,18 @@ class DirectWriter implements BodyWriter {
   }
 
   end(chunk?: Uint8Array): void {
-    if (chunk !== undefined && chunk.length > 0) this.write(chunk)
-    else this.flushHeaders()
-    if (this.#gone) return
     // It has ended when everything is out: whoever hears of it believes that the client has it.
+    const onOut = (error?: Error | null): void => {
+      if (error === undefined || error === null) this.#finish()
+    }
+    if (chunk !== undefined && chunk.length > 0) {
+      this.write(chunk, onOut)
+      return
+    }
+    this.flushHeaders()
+    if (this.#gone) return
     if (this.#socket.writableLength === 0) this.#finish()
-    else
-      this.#socket.write('', (error) => {
-        if (error === undefined || error === null) this.#finish()
-      })
+    else this.#socket.write('', onOut)
   }
 
   #finish(): void {

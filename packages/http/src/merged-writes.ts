@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { writeNow, writeThisTurn } from './turn-writes.ts'
 
 /** What a stream gathers while it is corked. */
 interface Gathered {
@@ -17,8 +18,8 @@ const MERGES = Symbol('postern.merges')
 const LONGEST_TEXT = 16_384
 
 /**
- * What was written to a client's connection in small pieces at one time, such as a head and its body, leaves as one text:
- * several pieces take a dearer system call. Nothing that is written to it is changed.
+ * What was written to a client's connection in small pieces at one time, such as a head and its body, leaves as one text, and
+ * with those of other connections: several pieces take a dearer system call. Nothing that is written to it is changed.
  */
 export function mergeSmallWrites(socket: Socket): void {
   const merging = socket as Merging
@@ -27,10 +28,19 @@ export function mergeSmallWrites(socket: Socket): void {
   merging[MERGES] = true
   const writev = merging._writev
   if (typeof writev !== 'function') return
+  let ending = false
   merging._writev = (gathered, done) => {
     const text = textOf(gathered)
     if (text === undefined) writev.call(socket, gathered, done)
-    else socket._write(text, 'latin1', done)
+    else if (ending) socket._write(text, 'latin1', done)
+    else writeThisTurn(socket, text, done)
+  }
+  const destroy = socket.destroy.bind(socket)
+  socket.destroy = (error) => {
+    // Whoever has answered and then cuts the connection means the answer to leave, and what was written behind it as well.
+    ending = true
+    writeNow(socket)
+    return destroy(error)
   }
 }
 
