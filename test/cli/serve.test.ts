@@ -134,6 +134,13 @@ describe('postern serve', () => {
     expect(stdout).toContain('GET    /orders/breaks 500')
   })
 
+  it('tells once what goes wrong again and again, and at the end how often', async () => {
+    const running = await serve(await shop(), '--log', 'none')
+    for (let i = 0; i < 5; i += 1) await send(running.url, '/orders/breaks', KEY)
+    const { stderr } = await stop(running)
+    expect(timeless(stderr)).toMatch(/^\? error .*no database.*:9\n\? error .*no database.*:9 \(4 more\)\n$/)
+  })
+
   it.each(['--watch', '--no-watch'])('reloads on SIGHUP, with %s', async (watch) => {
     const folder = await shop()
     const running = await serve(folder, watch)

@@ -14,6 +14,7 @@ import { withProgress } from '../progress.ts'
 import { milliseconds } from '../serve/duration.ts'
 import { jsonLog } from '../serve/json-log.ts'
 import { logTarget, type ServeLog } from '../serve/log.ts'
+import { RepeatedTroubles } from '../serve/repeated-troubles.ts'
 import { textLog } from '../serve/text-log.ts'
 import { watchTroubles } from '../serve/troubles.ts'
 import { RequestWatch } from '../serve/watch-requests.ts'
@@ -44,9 +45,10 @@ export const serve: Command = {
     if (settings.log === 'json') output.out.reserve(process.stderr)
     const gathered = await withProgress(output.err, 'loading', () => gather(files, values))
     const log = settings.log === 'json' ? jsonLog(output) : textLog(output)
-    const gateway = await start(gathered, log, output)
+    const troubles = new RepeatedTroubles((trouble) => log.trouble(trouble))
+    const gateway = await start(gathered, log, troubles, output)
     if (gateway === undefined) return 1
-    return new Serving(gateway, gathered, files, settings, log).run()
+    return new Serving(gateway, gathered, files, settings, log, troubles).run()
   },
 }
 
@@ -83,7 +85,12 @@ function readSettings(
 }
 
 /** A gateway that can answer, or undefined where something is wrong, which is said then. */
-async function start(gathered: Gathered, log: ServeLog, output: Output): Promise<HttpGateway | undefined> {
+async function start(
+  gathered: Gathered,
+  log: ServeLog,
+  troubles: RepeatedTroubles,
+  output: Output,
+): Promise<HttpGateway | undefined> {
   const { err, warnings } = output
   const found = await withProgress(err, 'loading plugins', () => examine(gathered))
   if (!('apis' in found)) {
@@ -92,7 +99,7 @@ async function start(gathered: Gathered, log: ServeLog, output: Output): Promise
   }
   try {
     const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
-    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => log.trouble(trouble))
+    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => troubles.meet(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
     warnings.sayTo((message) => log.warning(message))
     for (const { message } of found.inactive) log.warning(message)
@@ -112,13 +119,22 @@ class Serving {
   readonly #files: readonly string[]
   readonly #settings: Settings
   readonly #log: ServeLog
+  readonly #troubles: RepeatedTroubles
 
-  constructor(gateway: HttpGateway, gathered: Gathered, files: readonly string[], settings: Settings, log: ServeLog) {
+  constructor(
+    gateway: HttpGateway,
+    gathered: Gathered,
+    files: readonly string[],
+    settings: Settings,
+    log: ServeLog,
+    troubles: RepeatedTroubles,
+  ) {
     this.#gateway = gateway
     this.#gathered = gathered
     this.#files = files
     this.#settings = settings
     this.#log = log
+    this.#troubles = troubles
   }
 
   async run(): Promise<number> {
@@ -137,6 +153,7 @@ class Serving {
     const cut = await stopped
     deaf()
     await close()
+    this.#troubles.end()
     this.#log.stopped(cut)
     return cut > 0 ? 1 : 0
   }

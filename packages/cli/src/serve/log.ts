@@ -33,6 +33,8 @@ export interface Trouble {
   readonly plugin?: string
   /** Where in the plugins directory it was thrown: `plugins/orders.js:7`. */
   readonly at?: string
+  /** How often it came back since it was told last; left out where it is told for the first time. */
+  readonly again?: number
 }
 
 /** What a plugin logs. */

@@ -17,9 +17,12 @@ export function textLog({ out, err }: Output): ServeLog {
       err.line(`${stamp(err)} ${err.paint('red', 'not reloaded')}, the previous version keeps serving:`)
       report(err, findings)
     },
-    trouble({ api, what, message, at }) {
+    trouble({ api, what, message, at, again }) {
       const where = at === undefined ? '' : ` at ${at}`
-      err.line(`${stamp(err)} ${err.paint('red', 'error')} ${onOneLine(`${what} of "${api}": ${message}${where}`)}`)
+      const times = again === undefined ? '' : ` (${again.toLocaleString('en')} more)`
+      err.line(
+        `${stamp(err)} ${err.paint('red', 'error')} ${onOneLine(`${what} of "${api}": ${message}${where}${times}`)}`,
+      )
     },
     warning: (message) => err.line(`${stamp(err)} ${err.paint('yellow', 'warning')} ${onOneLine(message)}`),
     plugin: (line) => showPluginLine(line.level === 'info' ? out : err, line),

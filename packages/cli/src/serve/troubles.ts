@@ -2,7 +2,7 @@ import { thrownAt } from './thrown-at.ts'
 import type { Gateway } from '@postern/core'
 import { messageOf, type Trouble } from './log.ts'
 
-/** Tells of everything that goes wrong in a gateway, once for each time. */
+/** Tells of everything that goes wrong in a gateway, each time. */
 export function watchTroubles(
   gateway: Pick<Gateway, 'on'>,
   plugins: string | URL | undefined,
