@@ -271,6 +271,39 @@ describe('plugins that read bodies', () => {
   })
 })
 
+describe('json-of-no-body', () => {
+  interface Answer {
+    readonly hasBody: boolean
+    json(): Promise<unknown>
+  }
+  const parsing = {
+    anArrow: async (response: Answer) => void (await response.json()),
+    async aMethod(given: Answer) {
+      await given.json()
+    },
+    aFunction: async function named(given: Answer) {
+      await given.json()
+    },
+  }
+  const fine = {
+    asks: async (response: Answer) => void (response.hasBody && (await response.json())),
+    parsesAnother: async (_: Answer, { fetched }: { fetched: Response }) => void (await fetched.json()),
+    takesNothing: async () => void (await new Response('1').json()),
+  }
+
+  it.each(Object.entries(parsing))('finds %s', async (_, plugin) => {
+    expect(await remarks([api({ hooks: { response: [plugin as never] } })])).toContain(
+      'json-of-no-body shop hooks.response[0]',
+    )
+  })
+
+  it.each(Object.entries(fine))('finds nothing in one that %s', async (_, plugin) => {
+    expect(await remarks([api({ hooks: { response: [plugin as never] } })])).not.toContain(
+      'json-of-no-body shop hooks.response[0]',
+    )
+  })
+})
+
 describe('unverified-upstream', () => {
   it('finds TLS that is not verified, where there is TLS', async () => {
     const upstream = (url: string): ApiDefinitionInput['upstream'] => ({ url, verifyTls: false })

@@ -26,7 +26,7 @@ const noStore: ResponsePlugin = (response) => {
 
 /** Reads the body and replaces it; length, type and validators are put right. */
 const addTotal: ResponsePlugin = async (response) => {
-  if (response.status !== 200) return
+  if (response.status !== 200 || !response.hasBody) return
   const order = await response.json<Order>()
   response.setBody({ ...order, total: order.lines.reduce((sum, { price }) => sum + price, 0) })
 }

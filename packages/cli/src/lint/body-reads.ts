@@ -18,15 +18,40 @@ export const bodyReadUnasked: Lint = {
   run: ({ apis }: Linted) => apis.filter((api) => !streams(api)).flatMap((api) => readers(api, UNKNOWN)),
 }
 
+/**
+ * Response plugins that parse what is not there. HEAD, 204 and 304 have no body, and a browser that asks again with a validator
+ * gets 304: nobody sees the error while the plugin is written.
+ */
+export const jsonOfNoBody: Lint = {
+  id: 'json-of-no-body',
+  severity: 'warning',
+  run: ({ apis }: Linted) => apis.flatMap((api) => responsePlugins(api, parsesAll, NO_BODY)),
+}
+
+const NO_BODY =
+  'parses every answer as JSON, and breaks on those without a body, to HEAD as well as 204 and 304; ask response.hasBody first'
+
+/** By the name of its first parameter: what else has a `json()` is its own affair. */
+function parsesAll(source: string): boolean {
+  const [, response] = FIRST_PARAMETER.exec(source) ?? []
+  return response !== undefined && source.includes(`${response}.json`) && !source.includes('hasBody')
+}
+
+const FIRST_PARAMETER = /^(?:async\b\s*)?(?:function\b)?[\s*]*[\w$]*\s*\(?\s*([\w$]+)/
+
 const STREAMED = 'reads whole bodies, and the document says that this API answers with text/event-stream'
 const UNKNOWN = 'reads whole bodies without a look at content-type: an event stream would never reach the client'
 
 function readers(api: ApiInfo, what: string): Remark[] {
-  return api.definition.hooks.response.flatMap(({ plugin }, i) => {
-    const source = Function.prototype.toString.call(plugin)
-    if (!READS.test(source) || ASKS.test(source)) return []
-    return [{ api, path: `hooks.response[${i}]`, message: `${what}; look first, or edit with response.transform()` }]
-  })
+  const message = `${what}; look first, or edit with response.transform()`
+  return responsePlugins(api, (source) => READS.test(source) && !ASKS.test(source), message)
+}
+
+/** A remark for each whose source is like that. */
+function responsePlugins(api: ApiInfo, isLike: (source: string) => boolean, message: string): Remark[] {
+  return api.definition.hooks.response.flatMap(({ plugin }, i) =>
+    isLike(Function.prototype.toString.call(plugin)) ? [{ api, path: `hooks.response[${i}]`, message }] : [],
+  )
 }
 
 const READS = /\.(?:text|json|bytes)\s*\(\s*\)/

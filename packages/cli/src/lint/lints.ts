@@ -1,4 +1,4 @@
-import { bodyReadOnEventStream, bodyReadUnasked } from './body-reads.ts'
+import { bodyReadOnEventStream, bodyReadUnasked, jsonOfNoBody } from './body-reads.ts'
 import type { Lint } from './lint.ts'
 import { optionalWord } from './optional-word.ts'
 import { quotaWithoutRenewal } from './quota-without-renewal.ts'
@@ -17,6 +17,7 @@ export const LINTS: readonly Lint[] = [
   quotaWithoutRenewal,
   bodyReadOnEventStream,
   bodyReadUnasked,
+  jsonOfNoBody,
   unverifiedUpstream,
   trustsEverybody,
 ]
