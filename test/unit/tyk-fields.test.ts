@@ -145,6 +145,21 @@ describe('what Classic refuses', () => {
     },
   )
 
+  it.each(['expiration', 'version_data.versions.Default.expires'])(
+    'is let pass with a warning where it is beyond our time: %s',
+    (path) => {
+      const ending = (date: string): { problems: readonly string[]; warnings: readonly string[] } =>
+        translated(classic({ use_keyless: true }, {}, holding(path, date, 'Default')))
+      expect(ending('3000-01-02 15:04')).toMatchObject({
+        problems: [],
+        warnings: [
+          expect.stringMatching(`^${path}: a date on which the .* ends: ignored, it is a date nobody waits for`),
+        ],
+      })
+      expect(ending('2099-12-31 23:59').problems).toHaveLength(1)
+    },
+  )
+
   it('is without effect in a version that does not use its paths', () => {
     const version = {
       use_extended_paths: false,

@@ -1,5 +1,5 @@
 import { type Fields, isFields } from '../../fields.ts'
-import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
+import { endsInOurTime, isOn, own, type Vocabulary, type When } from './vocabulary.ts'
 
 /** Of documents and of bundles. */
 export const MIDDLEWARE_FIELDS = `
@@ -49,8 +49,6 @@ const somebodyAdjustsHeaders: When = (entries, around) =>
 
 const VERSION = 'version_data.versions.*'
 const EXTENDED = `{${VERSION}.,}extended_paths`
-
-const expires: When = (value) => value !== '-1'
 
 /** Node's own lower bound is TLS 1.2, which is 771 there. */
 const aboveTls12: When = (value) => typeof value !== 'number' || value > 771
@@ -140,7 +138,7 @@ export const CLASSIC: Vocabulary = {
     ],
     internal: ['an internal API', 'take it out of what clients can reach'],
     protocol: ['another protocol than HTTP', TAKE_OUT, (value) => value !== 'http' && value !== 'https'],
-    expiration: ['a date on which the API ends', DATE, expires],
+    expiration: ['a date on which the API ends', DATE, endsInOurTime],
     CORS: ['CORS', 'let the host application answer it, before the gateway'],
     graphql: ['GraphQL', TAKE_OUT],
     application_protocol: ['an application protocol', TAKE_OUT],
@@ -162,7 +160,7 @@ export const CLASSIC: Vocabulary = {
     'proxy.transport.ssl_min_version': ['a lowest version of TLS', TAKE_OUT, aboveTls12],
     'proxy.transport.ssl_force_common_name_check': ['a check of common names', TAKE_OUT],
     'proxy.transport.proxy_url': ['a proxy on the way to the upstream', TAKE_OUT],
-    [`${VERSION}.expires`]: ['a date on which the version ends', DATE, expires],
+    [`${VERSION}.expires`]: ['a date on which the version ends', DATE, endsInOurTime],
     [`${VERSION}.paths`]: ['a list of allowed, blocked or ignored paths', DENY, oldPaths],
     [`${VERSION}.{global_headers,global_headers_remove}`]: [
       'changing request headers',

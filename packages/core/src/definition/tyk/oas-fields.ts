@@ -1,5 +1,5 @@
 import { isFields } from '../../fields.ts'
-import { isOn, own, type Vocabulary, type When } from './vocabulary.ts'
+import { endsInOurTime, isOn, own, type Vocabulary, type When } from './vocabulary.ts'
 
 const AUTH = 'let a plugin at server.authentication.custom check it'
 const ENDPOINT = 'let a plugin at postPlugins of that operation do it'
@@ -19,8 +19,6 @@ const listsAddresses: When = (value) => isFields(value) && (isOn(own(value, 'all
 
 const signsIn: When = (value) =>
   isFields(value) && ['basicAuth', 'oauth', 'requestSigning'].some((method) => isOn(own(value, method)))
-
-const expires: When = (value) => value !== '-1'
 
 const AUTHENTICATION = 'server.authentication'
 const GLOBAL = 'middleware.global'
@@ -73,7 +71,7 @@ export const OAS: Vocabulary = {
   },
 
   refused: {
-    'info.expiration': ['a date on which the API ends', 'let a plugin at prePlugins deny from then on', expires],
+    'info.expiration': ['a date on which the API ends', 'let a plugin at prePlugins deny from then on', endsInOurTime],
     'info.state.internal': ['an internal API', 'take it out of what clients can reach'],
     'info.versioning.enabled': ['choosing a version', 'make each version an API of its own'],
     [`${AUTHENTICATION}.hmac`]: ['authentication by HMAC signature', AUTH, unlessKeyless],

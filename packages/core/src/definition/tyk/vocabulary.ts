@@ -6,6 +6,10 @@ import type { Place } from './document.ts'
 /** True: it holds. A text: it does not hold although it is switched on, and why. The innermost of the objects around it is first. */
 export type When = (value: unknown, around: readonly Fields[]) => boolean | string
 
+/** Whether an end has to be kept. Samples of Tyk name the year 3000; `-1` is no end at all. */
+export const endsInOurTime: When = (value) =>
+  value !== '-1' && (!/^(?:2[1-9]|[3-9]\d)\d\d-/.test(String(value)) || 'ignored, it is a date nobody waits for')
+
 export type Off = 'disabled' | undefined
 
 /** What something is, what would do instead, and when it holds if switching it on is not enough. */
