@@ -1,9 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ServerResponse } from 'node:http'
-import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll } from '../support/cleanup.ts'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type GatewayRequest, respond } from '@postern/core'
+import { createGateway } from '@postern/http'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { bundle } from '../support/bundle.mjs'
+import { closeAll, closeLater } from '../support/cleanup.ts'
 import { send } from '../support/client.ts'
 import { hosts } from '../support/hosts.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { listen } from '../support/server.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 afterEach(closeAll)
@@ -48,5 +58,75 @@ describe.each(hosts)('the end of an answer on %s', (_, mount) => {
     )
     const { status, text, complete } = await send(url, '/')
     expect([status, text, complete]).toEqual([200, 'all bye', true])
+  })
+
+  it('is there where tests have replaced the timers', async () => {
+    const upstream = await startUpstream()
+    const { url } = await mount({ name: 'a', upstream: upstream.url })
+    vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout', 'setInterval'] })
+    try {
+      for (let i = 0; i < 2; i += 1) expect((await send(url)).text).toBe('ok')
+    } finally {
+      vi.useRealTimers()
+    }
+    expect((await send(url)).text).toBe('ok')
+  })
+})
+
+// Koa answers behind a promise: what was pipelined is under way by then.
+describe.each(hosts.filter(([name]) => !name.startsWith('Koa')))('an answer on %s', (_, mount) => {
+  it('that ends its connection is the end of what was pipelined behind it', async () => {
+    const upstream = await startUpstream()
+    const hooks = {
+      pre: [(request: GatewayRequest) => (request.path === '/first' ? respond(200, 'first') : undefined)],
+    }
+    const { port } = await mount(
+      { name: 'a', upstream: upstream.url, hooks },
+      { above: (req, res) => void (req.url === '/first' && (res.shouldKeepAlive = false)) },
+    )
+    const client = new RawClient(port)
+    client.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.closed
+    expect([client.received.match(/HTTP\/1\.1 \d+/g), upstream.seen]).toEqual([['HTTP/1.1 200'], []])
+  })
+})
+
+describe('an answer on node:http', () => {
+  it('is out before the host application begins with another request', async () => {
+    const gateway = createGateway({
+      name: 'a',
+      listenPath: '/a/',
+      hooks: { pre: [() => respond(200, Buffer.from('a'))] },
+    })
+    const arrived: [IncomingMessage, ServerResponse][] = []
+    let written = 0
+    const { url } = await listen((req, res) => {
+      arrived.push([req, res])
+      if (arrived.length < 2) return
+      const [ours, other] = arrived.toSorted(([one], [two]) => one.url!.localeCompare(two.url!)) as [
+        [IncomingMessage, ServerResponse],
+        [IncomingMessage, ServerResponse],
+      ]
+      gateway(...ours)
+      gateway(...other, () => {
+        written = ours[0].socket.bytesWritten
+        other[1].end('b')
+      })
+    })
+    const answers = await Promise.all(['/a/', '/b'].map((target) => send(url, target)))
+    expect(answers.map(({ text }) => text)).toEqual(['a', 'b'])
+    expect(written).toBeGreaterThan(0)
+  })
+
+  it('is out where the process ends in the same turn', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'postern-exit-'))
+    closeLater(() => rm(folder, { recursive: true, force: true }))
+    const child = fork(await bundle(path.join(import.meta.dirname, 'answer-and-exit.ts'), folder, 'esm'))
+    closeLater(() => void child.kill())
+    const exit = once(child, 'exit')
+    const [port] = (await once(child, 'message')) as [number]
+    const { status, text } = await send(`http://127.0.0.1:${port}`)
+    expect([status, text]).toEqual([200, 'last'])
+    expect(await exit).toEqual([0, null])
   })
 })

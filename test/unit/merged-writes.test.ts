@@ -92,6 +92,23 @@ describe('what is written at one time', () => {
     expect((await all()).toString()).toBe('last words, all of them')
   })
 
+  it.each([[undefined], [new Error('mine')]])(
+    'says nothing of its own failing to who destroys the connection: %s',
+    async (reason) => {
+      const { near } = await pair()
+      near._write = (_, __, done) => done(new Error('EPIPE'))
+      const heard: unknown[] = []
+      near.on('error', (error) => heard.push(error))
+      near.cork()
+      near.write('a', 'latin1')
+      near.write('b', 'latin1')
+      near.uncork()
+      near.destroy(reason)
+      await new Promise((resolve) => near.once('close', resolve))
+      expect(heard).toEqual(reason === undefined ? [] : [reason])
+    },
+  )
+
   it('stays as it is on what only stands in for a connection', () => {
     const writev = (): void => undefined
     const duplex = new Duplex({ read: () => undefined, writev })

@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { answerDecided } from './ending.ts'
 import type { BodyWriter } from './write-response.ts'
 
 /** What Node keeps of a head between `writeHead` and the first byte of the body. Undocumented, so it is looked at, not relied on. */
@@ -77,6 +78,7 @@ class DirectWriter implements BodyWriter {
   }
 
   end(chunk?: Uint8Array): void {
+    answerDecided(this.#res)
     // It has ended when everything is out: whoever hears of it believes that the client has it.
     const onOut = (error?: Error | null): void => {
       if (error === undefined || error === null) this.#finish()

@@ -14,6 +14,11 @@ export function endConnectionWith(req: IncomingMessage, res: ServerResponse): vo
   ending.add(req.socket)
 }
 
+/** This answer is decided: where it ends the connection, what is pipelined behind it is nobody's from now on. */
+export function answerDecided(res: ServerResponse): void {
+  if (!res.shouldKeepAlive) ending.add(res.req.socket)
+}
+
 /** How much of a body nobody wants is still taken, and for how long, so that its sender reads the answer first (RFC 9112 9.6). */
 const LINGER_BYTES = 1_048_576
 const LINGER_MS = 2_000
@@ -35,7 +40,7 @@ export function lingerAfter(res: ServerResponse): void {
  * which Node keeps in a literal, are spared; V8 may keep those beyond the time of what they hold (bench/NOTES.md).
  */
 function onPrefinish(this: ServerResponse): void {
-  if (!this.shouldKeepAlive) ending.add(this.req.socket)
+  answerDecided(this)
   // Before Node's own listener, which ends the connection of an answer that says so.
   if (!this.req.complete) this.prependListener('finish', onFinish)
 }

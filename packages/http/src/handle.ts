@@ -15,6 +15,7 @@ import { endConnectionWith, isEnding, lingerAfter } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { mergeSmallWrites } from './merged-writes.ts'
 import { checkServer } from './server-settings.ts'
+import { writeLongWaiting, writeWaiting } from './turn-writes.ts'
 import { causeOfBreak, isBrokenOff, writeResponse } from './write-response.ts'
 
 /** What a host tells of a request beyond `req` and `res`. */
@@ -37,6 +38,7 @@ export function handle(core: GatewayCore, req: IncomingMessage, res: ServerRespo
   const accepted = accept(core, hostCall(req, host), req, res)
   if (accepted === DROPPED) return
   if (accepted === undefined) {
+    writeWaiting()
     host.next()
     return
   }
@@ -58,6 +60,7 @@ export function accept(
   // What came before that, and was kept back by a middleware above, is answered: it is its turn, and nothing has ended yet.
   if (isEnding(req) && res.socket?.writable !== true) return DROPPED
   checkServer(req)
+  writeLongWaiting()
   const accepted = core.accept(call)
   if (accepted === undefined) return undefined
   if (accepted.closes) endConnectionWith(req, res)
@@ -111,6 +114,7 @@ class HostExchange {
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
     this.#capture = capture
     try {
+      writeWaiting()
       this.#host.next()
     } catch (error) {
       // The host's error page is written to the `res` it knows, and nobody waits for it here.
@@ -134,7 +138,10 @@ class HostExchange {
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host)
-    const goOn = (): void => this.#accepted.within(() => this.#host.next())
+    const goOn = (): void => {
+      writeWaiting()
+      this.#accepted.within(() => this.#host.next())
+    }
     if (changes === undefined) goOn()
     else changes.then(goOn, (error: unknown) => this.#failed(error))
   }

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { writeNow, writeThisTurn } from './turn-writes.ts'
 
 /** What a stream gathers while it is corked. */
@@ -28,19 +29,20 @@ export function mergeSmallWrites(socket: Socket): void {
   merging[MERGES] = true
   const writev = merging._writev
   if (typeof writev !== 'function') return
-  let ending = false
+  // Of a TLS connection the one below may be destroyed, and nobody here would hear of it.
+  let atOnce = socket instanceof TLSSocket
   merging._writev = (gathered, done) => {
     const text = textOf(gathered)
     if (text === undefined) writev.call(socket, gathered, done)
-    else if (ending) socket._write(text, 'latin1', done)
+    else if (atOnce) socket._write(text, 'latin1', done)
     else writeThisTurn(socket, text, done)
   }
   const destroy = socket.destroy.bind(socket)
-  socket.destroy = (error) => {
+  socket.destroy = (...reason) => {
     // Whoever has answered and then cuts the connection means the answer to leave, and what was written behind it as well.
-    ending = true
+    atOnce = true
     writeNow(socket)
-    return destroy(error)
+    return destroy(...reason)
   }
 }
 

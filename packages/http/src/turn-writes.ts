@@ -1,16 +1,10 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
+// Of their own: where tests replace the global ones, answers leave all the same.
+import { setImmediate } from 'node:timers'
 
-/** What is ready does not wait longer than this for what becomes ready later in the same turn. */
-const LONGEST_WAIT_MS = 1
-
-let waiting: TurnWrite[] = []
-let written: TurnWrite[] = []
-let waitingSince = 0
-let turning = false
-
-/** The end of a turn belongs to none of the requests in it. */
-const outside = AsyncLocalStorage.snapshot()
+/** What has waited for longer is written as soon as anybody asks. */
+const LONG_MS = 1
 
 /** A write that waits for the end of its turn, on the connection it is for. */
 const PENDING = Symbol('postern.pending')
@@ -18,46 +12,79 @@ const PENDING = Symbol('postern.pending')
 type Written = (error?: Error | null) => void
 type Connection = Socket & { [PENDING]?: TurnWrite | undefined }
 
+let waiting: TurnWrite[] = []
+let written: TurnWrite[] = []
+let waitingSince = 0
+let turning = false
+let exits = false
+
+/** The end of a turn belongs to none of the requests in it. */
+const outside = AsyncLocalStorage.snapshot()
+
 /**
  * Writes a text with all others of this turn of the event loop: each write wakes who waits for it, on another core as often as
  * not, and writes in a row wake him once (bench/NOTES.md). `done` hears of it where it was asked for; until then nothing else
  * may be written to this connection.
  */
 export function writeThisTurn(socket: Connection, text: string, done: Written): void {
-  const now = performance.now()
-  if (waiting.length === 0) waitingSince = now
+  if (waiting.length === 0) waitingSince = performance.now()
+  else writeLongWaiting()
   const write = new TurnWrite(socket, text, done)
   socket[PENDING] = write
   waiting.push(write)
-  if (now - waitingSince > LONGEST_WAIT_MS) writeWaiting()
   if (turning) return
   turning = true
   outside(() => setImmediate(endTurn))
+  if (exits) return
+  exits = true
+  // What has been answered is answered, also where the process ends in the same turn.
+  process.on('exit', writeAll)
 }
 
-/** What waits on this connection is written, and done, at once. */
+/** Writes now what waits: before work that may take long, and is not of this package. */
+export function writeWaiting(): void {
+  if (waiting.length > 0) outside(writeAndConclude)
+}
+
+/** Writes now what has waited for long. */
+export function writeLongWaiting(): void {
+  if (waiting.length > 0 && performance.now() - waitingSince > LONG_MS) outside(writeAndConclude)
+}
+
+/** What waits on this connection is written at once, and what stands behind it on its stream may follow. */
 export function writeNow(socket: Connection): void {
-  socket[PENDING]?.write()
-  socket[PENDING]?.conclude()
+  socket[PENDING]?.hurry()
 }
 
-function writeWaiting(): void {
+/** Whoever is answered may ask again before this turn is over: nothing of the last answer may be left to do by then. */
+function writeAndConclude(): void {
+  writeAll()
+  process.nextTick(conclude)
+}
+
+function writeAll(): void {
   const all = waiting
   waiting = []
   for (const each of all) each.write()
   written = written.length === 0 ? all : [...written, ...all]
 }
 
-function endTurn(): void {
-  turning = false
-  writeWaiting()
+function conclude(): void {
   const all = written
   written = []
   for (const each of all) each.conclude()
 }
 
+function endTurn(): void {
+  turning = false
+  writeAll()
+  conclude()
+}
+
+/** Otherwise it is destroyed when it is collected, which has to be watched for. */
 const MANUALLY = { requireManualDestroy: true }
 
+/** First it is written, and out at once or later; when it is both out and concluded, it is told. */
 class TurnWrite extends AsyncResource {
   readonly #socket: Connection
   readonly #text: string
@@ -66,6 +93,7 @@ class TurnWrite extends AsyncResource {
   #begun = false
   #out = false
   #concluded = false
+  #told = false
 
   constructor(socket: Connection, text: string, done: Written) {
     super('PosternWrite', MANUALLY)
@@ -93,22 +121,33 @@ class TurnWrite extends AsyncResource {
 
   /** All texts of the turn are written: what is done behind this one, now or when it is out, holds up none of them. */
   conclude(): void {
-    if (this.#concluded) return
     this.#concluded = true
     if (this.#out) this.#tell()
   }
 
+  /** Its connection is about to be destroyed. An error of this write is no news then: whoever destroys it has his own. */
+  hurry(): void {
+    this.write()
+    if (this.#error === undefined || this.#error === null) this.conclude()
+    else this.#leave()
+  }
+
   #tell(): void {
-    this.#socket[PENDING] = undefined
+    if (this.#told) return
+    this.#leave()
     try {
       this.runInAsyncScope(this.#done, undefined, this.#error)
     } catch (error) {
       // A listener's own mistake is the process's to hear, and not the next one's to suffer from.
-      setImmediate(() => {
+      this.runInAsyncScope(setImmediate, undefined, () => {
         throw error
       })
-    } finally {
-      this.emitDestroy()
     }
+  }
+
+  #leave(): void {
+    this.#told = true
+    this.#socket[PENDING] = undefined
+    this.emitDestroy()
   }
 }

@@ -25,6 +25,7 @@ import {
   setParsedRequest,
   upgradeListener,
   writeResponse,
+  writeWaiting,
   type Targets,
 } from '@postern/http/bridge'
 import type { Context, Next } from 'koa'
@@ -58,6 +59,7 @@ export function createGateway(
       return
     }
     if (accepted === undefined) {
+      writeWaiting()
       await next()
       return
     }
@@ -125,6 +127,7 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
   const mounted = basePathOf(ctx) !== ''
   const before = ctx.path
   await applyToHost(accepted, ctx.req)
+  writeWaiting()
   // Only a mount above ever puts a path back.
   if (mounted) await keepingMovedPath(ctx, before, next)
   else await next()

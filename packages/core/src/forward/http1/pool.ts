@@ -1,4 +1,6 @@
 import { isIP } from 'node:net'
+// Of its own: where tests replace the global one, requests leave all the same.
+import { setImmediate } from 'node:timers'
 import type { Connector, Outside } from '../connector.ts'
 import type { Asker, Message, UpstreamPool } from '../exchange.ts'
 import { Connection, type ConnectionKeeper } from './connection.ts'
