@@ -1,22 +1,15 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { mergeSmallWrites } from '../../packages/http/src/merged-writes.ts'
+import { closeAll } from '../support/cleanup.ts'
+import { socketPair } from '../support/socket-pair.ts'
 
-const open: Socket[] = []
-afterEach(() => {
-  for (const socket of open.splice(0)) socket.destroy()
-})
+afterEach(closeAll)
 
-/** Both ends of a real connection; `calls` are the writes of the near one as the system gets them. */
+/** The near end of a real connection; `calls` are its writes as the system gets them. */
 async function pair(): Promise<{ near: Socket; all: () => Promise<Buffer>; calls: string[] }> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const far = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const [near] = (await once(server, 'connection')) as [Socket]
-  server.close()
-  open.push(near, far)
+  const { near, far } = await socketPair()
   const calls: string[] = []
   const write = near._write.bind(near)
   near._write = (chunk: string | Buffer, encoding, done) => {

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { writeThisTurn, writeWaiting } from '../../packages/http/src/turn-writes.ts'
+import { closeAll } from '../support/cleanup.ts'
+import { socketPair } from '../support/socket-pair.ts'
 import { uncaughtDuring } from '../support/uncaught.ts'
 
 const nextTick = promisify((done: () => void) => process.nextTick(done))
@@ -13,10 +14,9 @@ const nextTick = promisify((done: () => void) => process.nextTick(done))
 let now = 0
 beforeEach(() => void vi.spyOn(performance, 'now').mockImplementation(() => now))
 
-const open: Socket[] = []
-afterEach(() => {
+afterEach(async () => {
   vi.restoreAllMocks()
-  for (const socket of open.splice(0)) socket.destroy()
+  await closeAll()
 })
 
 /** So many connections; `said` is what happens to them, in order. */
@@ -26,22 +26,18 @@ async function connections(count: number): Promise<{
   /** Writes the number of a connection to it, and notes when that is done. */
   readonly write: (i: number) => void
 }> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
   const said: string[] = []
   const sockets: Socket[] = []
   for (let i = 0; i < count; i += 1) {
-    open.push(connect((server.address() as AddressInfo).port, '127.0.0.1').resume())
-    const [socket] = (await once(server, 'connection')) as [Socket]
+    const { near: socket, far } = await socketPair()
+    far.resume()
     const write = socket._write.bind(socket)
     socket._write = (chunk, encoding, done) => {
       said.push(`write ${i}`)
       write(chunk, encoding, done)
     }
-    open.push(socket)
     sockets.push(socket)
   }
-  server.close()
   return { sockets, said, write: (i) => writeThisTurn(sockets[i]!, String(i), () => void said.push(`done ${i}`)) }
 }
 

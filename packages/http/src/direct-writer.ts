@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { answerDecided } from './ending.ts'
+import type { Written } from './turn-writes.ts'
 import type { BodyWriter } from './write-response.ts'
 
 /** What Node keeps of a head between `writeHead` and the first byte of the body. Undocumented, so it is looked at, not relied on. */
@@ -61,7 +62,7 @@ class DirectWriter implements BodyWriter {
     this.#head = ''
   }
 
-  write(chunk: Uint8Array, onOut?: (error?: Error | null) => void): boolean {
+  write(chunk: Uint8Array, onOut?: Written): boolean {
     if (this.#gone) return true
     if (this.#head === '') return this.#socket.write(chunk, onOut)
     this.#socket.cork()
@@ -80,7 +81,7 @@ class DirectWriter implements BodyWriter {
   end(chunk?: Uint8Array): void {
     answerDecided(this.#res)
     // It has ended when everything is out: whoever hears of it believes that the client has it.
-    const onOut = (error?: Error | null): void => {
+    const onOut: Written = (error) => {
       if (error === undefined || error === null) this.#finish()
     }
     if (chunk !== undefined && chunk.length > 0) {

@@ -38,13 +38,18 @@ export function handle(core: GatewayCore, req: IncomingMessage, res: ServerRespo
   const accepted = accept(core, hostCall(req, host), req, res)
   if (accepted === DROPPED) return
   if (accepted === undefined) {
-    writeWaiting()
-    host.next()
+    goOn(host)
     return
   }
   const exchange = new HostExchange(accepted, req, res, host)
   accepted.attach(exchange)
   exchange.run()
+}
+
+/** The host application has the request from here on, and may take long over it. */
+function goOn(host: HostContext): void {
+  writeWaiting()
+  host.next()
 }
 
 /** What nobody answers: it was pipelined behind a request that ended its connection. */
@@ -114,8 +119,7 @@ class HostExchange {
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
     this.#capture = capture
     try {
-      writeWaiting()
-      this.#host.next()
+      goOn(this.#host)
     } catch (error) {
       // The host's error page is written to the `res` it knows, and nobody waits for it here.
       capture.release()
@@ -138,12 +142,9 @@ class HostExchange {
   #handOver(): void {
     announceToClient(this.#accepted, this.#res)
     const changes = applyToHost(this.#accepted, this.#req, this.#host)
-    const goOn = (): void => {
-      writeWaiting()
-      this.#accepted.within(() => this.#host.next())
-    }
-    if (changes === undefined) goOn()
-    else changes.then(goOn, (error: unknown) => this.#failed(error))
+    const handOver = (): void => this.#accepted.within(() => goOn(this.#host))
+    if (changes === undefined) handOver()
+    else changes.then(handOver, (error: unknown) => this.#failed(error))
   }
 
   #failed(error: unknown): void {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { writeNow, writeThisTurn } from './turn-writes.ts'
+import { writeNow, writeThisTurn, type Written } from './turn-writes.ts'
 
 /** What a stream gathers while it is corked. */
 interface Gathered {
@@ -9,7 +9,7 @@ interface Gathered {
 }
 
 type Merging = Socket & {
-  _writev?: ((gathered: readonly Gathered[], done: (error?: Error | null) => void) => void) | null
+  _writev?: ((gathered: readonly Gathered[], done: Written) => void) | null
   [MERGES]?: boolean
 }
 

@@ -9,7 +9,8 @@ const LONG_MS = 1
 /** A write that waits for the end of its turn, on the connection it is for. */
 const PENDING = Symbol('postern.pending')
 
-type Written = (error?: Error | null) => void
+/** Told when it is out, or why it never will be. */
+export type Written = (error?: Error | null) => void
 type Connection = Socket & { [PENDING]?: TurnWrite | undefined }
 
 let waiting: TurnWrite[] = []
@@ -65,8 +66,10 @@ function writeAndConclude(): void {
 function writeAll(): void {
   const all = waiting
   waiting = []
-  for (const each of all) each.write()
-  written = written.length === 0 ? all : [...written, ...all]
+  for (const each of all) {
+    each.write()
+    written.push(each)
+  }
 }
 
 function conclude(): void {

@@ -14,7 +14,7 @@ import { withProgress } from '../progress.ts'
 import { milliseconds } from '../serve/duration.ts'
 import { jsonLog } from '../serve/json-log.ts'
 import { logTarget, type ServeLog } from '../serve/log.ts'
-import { RepeatedTroubles } from '../serve/repeated-troubles.ts'
+import { tellingRepeatedTroublesOnce } from '../serve/repeated-troubles.ts'
 import { textLog } from '../serve/text-log.ts'
 import { watchTroubles } from '../serve/troubles.ts'
 import { RequestWatch } from '../serve/watch-requests.ts'
@@ -44,11 +44,10 @@ export const serve: Command = {
     const settings = readSettings(values, files, output)
     if (settings.log === 'json') output.out.reserve(process.stderr)
     const gathered = await withProgress(output.err, 'loading', () => gather(files, values))
-    const log = settings.log === 'json' ? jsonLog(output) : textLog(output)
-    const troubles = new RepeatedTroubles((trouble) => log.trouble(trouble))
-    const gateway = await start(gathered, log, troubles, output)
+    const log = tellingRepeatedTroublesOnce(settings.log === 'json' ? jsonLog(output) : textLog(output))
+    const gateway = await start(gathered, log, output)
     if (gateway === undefined) return 1
-    return new Serving(gateway, gathered, files, settings, log, troubles).run()
+    return new Serving(gateway, gathered, files, settings, log).run()
   },
 }
 
@@ -85,12 +84,7 @@ function readSettings(
 }
 
 /** A gateway that can answer, or undefined where something is wrong, which is said then. */
-async function start(
-  gathered: Gathered,
-  log: ServeLog,
-  troubles: RepeatedTroubles,
-  output: Output,
-): Promise<HttpGateway | undefined> {
+async function start(gathered: Gathered, log: ServeLog, output: Output): Promise<HttpGateway | undefined> {
   const { err, warnings } = output
   const found = await withProgress(err, 'loading plugins', () => examine(gathered))
   if (!('apis' in found)) {
@@ -99,7 +93,7 @@ async function start(
   }
   try {
     const gateway = createGateway(gathered.sources, { log: logTarget(log), ...gathered.options })
-    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => troubles.meet(trouble))
+    watchTroubles(gateway, gathered.options.pluginsDirectory, (trouble) => log.trouble(trouble))
     await withProgress(err, 'starting', () => gateway.ready())
     warnings.sayTo((message) => log.warning(message))
     for (const { message } of found.inactive) log.warning(message)
@@ -119,22 +113,13 @@ class Serving {
   readonly #files: readonly string[]
   readonly #settings: Settings
   readonly #log: ServeLog
-  readonly #troubles: RepeatedTroubles
 
-  constructor(
-    gateway: HttpGateway,
-    gathered: Gathered,
-    files: readonly string[],
-    settings: Settings,
-    log: ServeLog,
-    troubles: RepeatedTroubles,
-  ) {
+  constructor(gateway: HttpGateway, gathered: Gathered, files: readonly string[], settings: Settings, log: ServeLog) {
     this.#gateway = gateway
     this.#gathered = gathered
     this.#files = files
     this.#settings = settings
     this.#log = log
-    this.#troubles = troubles
   }
 
   async run(): Promise<number> {
@@ -153,7 +138,6 @@ class Serving {
     const cut = await stopped
     deaf()
     await close()
-    this.#troubles.end()
     this.#log.stopped(cut)
     return cut > 0 ? 1 : 0
   }

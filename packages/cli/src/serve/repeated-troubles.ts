@@ -1,4 +1,4 @@
-import type { Trouble } from './log.ts'
+import type { ServeLog, Trouble } from './log.ts'
 
 /** How long the same trouble is only counted. */
 const PAUSE_MS = 10_000
@@ -63,5 +63,18 @@ export class RepeatedTroubles {
     const { trouble, again } = counted
     counted.again = 0
     if (again > 0) this.#tell({ ...trouble, again })
+  }
+}
+
+/** The same log, in which what goes wrong again and again is counted; at its end it says what it has counted. */
+export function tellingRepeatedTroublesOnce(log: ServeLog): ServeLog {
+  const troubles = new RepeatedTroubles((trouble) => log.trouble(trouble))
+  return {
+    ...log,
+    trouble: (trouble) => troubles.meet(trouble),
+    stopped(cut) {
+      troubles.end()
+      log.stopped(cut)
+    },
   }
 }
