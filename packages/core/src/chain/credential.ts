@@ -73,6 +73,8 @@ function unquoted(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
 }
 
+const BEARER = /^bearer /i
+
 function withoutBearer(credential: string): string {
-  return credential.replace(/^bearer /i, '')
+  return BEARER.test(credential) ? credential.slice('bearer '.length) : credential
 }

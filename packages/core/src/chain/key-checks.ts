@@ -42,15 +42,18 @@ export const urlAllowed: Check = ({ session }, { request, api: { info, definitio
  */
 export function checked(check: Check, reauthenticate: Step): Step {
   const refused = (exchange: Exchange): Ended | 'unconfirmed' => {
-    if (exchange.caller === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
-    for (const caller of [exchange.caller, ...exchange.others]) {
-      const code = check(caller, exchange)
-      if (code === undefined) continue
-      if (!caller.confirmed) return 'unconfirmed'
-      announce(code, caller, exchange)
-      return errorAnswer(code, exchange)
-    }
-    return undefined
+    const { caller, others } = exchange
+    if (caller === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
+    let ended = refusedFor(caller, exchange)
+    for (let i = 0; ended === undefined && i < others.length; i += 1) ended = refusedFor(others[i]!, exchange)
+    return ended
+  }
+  const refusedFor = (caller: Caller, exchange: Exchange): Ended | 'unconfirmed' => {
+    const code = check(caller, exchange)
+    if (code === undefined) return undefined
+    if (!caller.confirmed) return 'unconfirmed'
+    announce(code, caller, exchange)
+    return errorAnswer(code, exchange)
   }
   const settled = (exchange: Exchange): Maybe<Ended> => {
     const answer = refused(exchange)

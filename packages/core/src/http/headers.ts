@@ -128,8 +128,11 @@ export class GatewayHeaders implements ReadonlyHeaders {
   static put(headers: GatewayHeaders, fields: readonly (readonly [name: string, value: string])[]): void {
     headers.#put = fields
     const added: string[] = []
+    /** One bit for each length of a name there is: nearly always it alone tells that a field is new. */
+    let lengths = 0
+    for (let i = 0; i < headers.#lines.length; i += 2) lengths |= 1 << (headers.#lines[i]!.length & 31)
     for (const [name, value] of fields) {
-      if (headers.has(name)) replaceIn(headers.#ownLines(), name, value)
+      if ((lengths & (1 << (name.length & 31))) !== 0 && headers.has(name)) replaceIn(headers.#ownLines(), name, value)
       else added.push(name, value)
     }
     // In one piece: an array that grows is copied on the way.

@@ -55,7 +55,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 
   const find = (id: string): Entry | undefined => {
     const entry = entries.get(id)
-    if (entry === undefined || entry.expiresAt > now()) return entry
+    if (entry === undefined || entry.expiresAt === Infinity || entry.expiresAt > now()) return entry
     entries.delete(id)
     return undefined
   }

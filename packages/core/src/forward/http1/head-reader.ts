@@ -27,7 +27,7 @@ export class HeadReader {
     const length = end + 4
     const place = length % KEPT
     const known = this.#texts[place]!
-    if (known.length === length && text.startsWith(known)) {
+    if (known.length === length && text.slice(0, length) === known) {
       this.#different = 0
       return this.#heads[place]!
     }
