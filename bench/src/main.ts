@@ -9,6 +9,7 @@ import { benchRecords } from './record-sinks.ts'
 import { benchSessions } from './limits/sessions.ts'
 import { writeReport } from './report/write-report.ts'
 import { benchTracing } from './tracing.ts'
+import { UsageError } from './usage-error.ts'
 
 interface BenchOptions {
   /** For those that can be short. */
@@ -47,8 +48,7 @@ Without a name all of them run; without --quick the pages that quote them are wr
 try {
   await main()
 } catch (error) {
-  // It was asked for what there is not.
-  if (!(error instanceof RangeError)) throw error
+  if (!(error instanceof UsageError)) throw error
   console.error(error.message)
   process.exitCode = 2
 }
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
     return
   }
   const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name))
-  if (unknown.length > 0) throw new RangeError(`Unknown bench: ${unknown.join(', ')}.\n\n${USAGE}`)
+  if (unknown.length > 0) throw new UsageError(`Unknown bench: ${unknown.join(', ')}.\n\n${USAGE}`)
   const { quick, before, only, workload, rounds } = values
   const options: BenchOptions = {
     quick,
@@ -90,12 +90,12 @@ function commandLine() {
       },
     })
   } catch (error) {
-    throw new RangeError(`${(error as Error).message}\n\n${USAGE}`, { cause: error })
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`, { cause: error })
   }
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new RangeError(`--rounds ${text}: expected a number from 1.`)
+  if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--rounds ${text}: expected a number from 1.`)
   return Number(text)
 }
 

@@ -322,6 +322,16 @@ describe('a literal ReturnOverrides', () => {
     ])
   })
 
+  it('takes headers as the platform has them, each cookie on its own line', async () => {
+    const responseHeaders = new Headers([
+      ['x-a', '1'],
+      ['set-cookie', 'b=2'],
+      ['set-cookie', 'c=3'],
+    ])
+    const { response, errors } = await ask(() => ({ responseCode: 200, responseHeaders }))
+    expect([fields(response, 'x-a'), fields(response, 'set-cookie'), errors]).toEqual([['1'], ['b=2', 'c=3'], []])
+  })
+
   it('cannot speak for the connection or lie about the length', async () => {
     const overrides = {
       responseCode: 200,

@@ -118,6 +118,26 @@ describe('an answer on node:http', () => {
     expect(written).toBeGreaterThan(0)
   })
 
+  it.each([
+    ['with a body', 200, 'ours'],
+    ['without one', 204, ''],
+  ])('is ended for whoever looks at once: %s', async (_, status, body) => {
+    const gateway = createGateway({ name: 'a', hooks: { pre: [() => respond(status, body)] } })
+    const ended: boolean[] = []
+    const { port } = await listen((req, res) => {
+      gateway(req, res)
+      ended.push(res.writableEnded)
+      if (!res.writableEnded) res.end('theirs')
+    })
+    const client = new RawClient(port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    const first = await client.answer()
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    const second = await client.answer()
+    await client.closed
+    expect([first.body, second.body, client.received, ended]).toEqual([body, body, '', [true, true]])
+  })
+
   it('is out where the process ends in the same turn', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'postern-exit-'))
     closeLater(() => rm(folder, { recursive: true, force: true }))

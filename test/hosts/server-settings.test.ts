@@ -8,6 +8,8 @@ import { listen } from '../support/server.ts'
 
 afterEach(closeAll)
 
+const HANDSHAKE =
+  'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 
 function gateway() {
@@ -45,6 +47,22 @@ describe('a server of Node in front of a gateway', () => {
     const seen = warnings()
     const { port } = await listen(createPlainServer(gateway()))
     await rawExchange(port, GET)
+    expect(seen).toEqual([])
+  })
+
+  it('is warned about once where a WebSocket handshake comes as an ordinary request', async () => {
+    const seen = warnings()
+    const { port } = await listen(createPlainServer(gateway()))
+    for (let i = 0; i < 3; i += 1) await rawExchange(port, HANDSHAKE)
+    expect(seen).toEqual([expect.stringMatching(/^A WebSocket handshake for API "a" came as an ordinary request/)])
+    expect(seen[0]).toContain("server.on('upgrade', gateway.upgrade)")
+  })
+
+  it('is not warned about where the gateway takes upgrades', async () => {
+    const seen = warnings()
+    const own = gateway()
+    const { port } = await listen(createPlainServer(own).on('upgrade', own.upgrade))
+    await rawExchange(port, HANDSHAKE)
     expect(seen).toEqual([])
   })
 })
@@ -183,7 +201,10 @@ describe('createServer', () => {
   })
 
   it.each([
-    [{ headersTimeout: 1 }, 'Unknown option "headersTimeout"; known: headersTimeoutMs, requestTimeoutMs'],
+    [
+      { headersTimeout: 1 },
+      'Unknown option "headersTimeout"; did you mean "headersTimeoutMs"? known: headersTimeoutMs, requestTimeoutMs',
+    ],
     [{ headersTimeoutMs: '1' }, 'createServer\'s headersTimeoutMs is "1"; expected an integer, 0 or more.'],
     [{ headersTimeoutMs: -1 }, "createServer's headersTimeoutMs is -1; expected an integer, 0 or more."],
     [{ maxConnections: 0 }, "createServer's maxConnections is 0; expected an integer, 1 or more."],

@@ -15,6 +15,7 @@ const LADDER: readonly (readonly string[])[] = [
     'json-schema.ts',
     'leaves-directory.ts',
     'listing.ts',
+    'longest-timer.ts',
     'nearest.ts',
     'source.ts',
     'within-time.ts',

@@ -1,5 +1,11 @@
-import { createRequest } from '@postern/core'
+import { createRequest, type HeadersInput } from '@postern/core'
 import { describe, expect, it } from 'vitest'
+
+const LINES: [string, string][] = [
+  ['x-a', '1'],
+  ['set-cookie', 'b=2'],
+  ['set-cookie', 'c=3'],
+]
 
 describe('createRequest()', () => {
   it.each<[string, readonly unknown[], string, string]>([
@@ -15,9 +21,24 @@ describe('createRequest()', () => {
       'PSTN_HEADER_INVALID',
       '"a" cannot carry an empty object',
     ],
+    ['headers that are text', ['/7', { headers: 'a: b' }], 'PSTN_HEADER_INVALID', 'Headers cannot be "a: b"'],
+    ['a list of lines', ['/7', { headers: ['a: b'] }], 'PSTN_HEADER_INVALID', 'Found "a: b" among headers'],
+    ['half a pair', ['/7', { headers: [['a']] }], 'PSTN_HEADER_INVALID', 'expected [name, value]'],
   ])('says what it was given: %s', (_, given, code, message) => {
     expect(() => createRequest(...(given as [string]))).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(message) as string }),
     )
+  })
+
+  it.each<[string, HeadersInput]>([
+    ['an object', { 'x-a': '1', 'set-cookie': ['b=2', 'c=3'] }],
+    ['Headers', new Headers(LINES)],
+    ['a Map', new Map([LINES[0]!]).set('set-cookie', 'b=2; c=3')],
+    ['pairs', LINES],
+    ['the headers of another request', createRequest('/', { headers: LINES }).headers],
+  ])('takes headers as %s', (_, headers) => {
+    const request = createRequest('/7', { headers })
+    expect(request.headers.get('x-a')).toBe('1')
+    expect(request.headers.getSetCookie().join('; ')).toBe('b=2; c=3')
   })
 })

@@ -14,6 +14,7 @@ import { nginxVersion } from './nginx.ts'
 import { type Around, run, type Running } from './running.ts'
 import { firstAnswer } from './start-up.ts'
 import { startUpstream } from './upstream.ts'
+import { UsageError } from '../usage-error.ts'
 import { workload, type WorkloadName, WORKLOADS } from './workloads.ts'
 
 export interface HttpOptions {
@@ -76,7 +77,7 @@ export async function benchHttp({ quick, only, workloads, rounds: asked }: HttpO
     }
     const rate = saturation(slices['get']?.['http-proxy-3'])
     if (workloads.includes('at-rate') && rate === undefined)
-      throw new RangeError(
+      throw new UsageError(
         'The workload at-rate needs get, and http-proxy-3 among the contestants: theirs is the rate.',
       )
     const atRate: Record<string, RateSlice[]> =
@@ -245,5 +246,5 @@ function versionsOfAll(): Record<string, string> {
 function expectKnown(what: string, asked: readonly string[], known: readonly string[]): void {
   const unknown = asked.filter((name) => !known.includes(name))
   if (unknown.length > 0)
-    throw new RangeError(`Unknown ${what}: ${unknown.join(', ')}. There are: ${known.join(', ')}.`)
+    throw new UsageError(`Unknown ${what}: ${unknown.join(', ')}. There are: ${known.join(', ')}.`)
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { UsageError } from '../usage-error.ts'
 import { printGoals } from './goals.ts'
 import { blocksOf, CHART, chart, PAGES, withBlocks } from './pages.ts'
 import { newestResults } from './result-files.ts'
@@ -11,7 +12,7 @@ const root = path.resolve(import.meta.dirname, '../../..')
 /** Writes what pages quote from the newest whole run of each bench, and prints what has become of the goals. */
 export function writeReport(): void {
   const all = newestResults()
-  if (all === undefined) throw new RangeError('There is no whole run of the bench "http" yet: pnpm bench http')
+  if (all === undefined) throw new UsageError('There is no whole run of the bench "http" yet: pnpm bench http')
   const blocks = blocksOf(all)
   for (const page of PAGES) {
     const file = path.join(root, page)

@@ -1,9 +1,10 @@
 import { ApiIndex, type ApiMatch } from './chain/api-index.ts'
+import type { CompiledApi } from './chain/compiled-api.ts'
 import { Exchange } from './chain/exchange.ts'
 import { conclude } from './chain/recording.ts'
 import { Running } from './chain/running.ts'
 import { GatewayError, type GatewayErrorCode, stackOf } from './errors.ts'
-import { upgradeProblem } from './forward/upgrade-handshake.ts'
+import { isHandshake, upgradeProblem } from './forward/upgrade-handshake.ts'
 import { Cancellation } from './http/cancellation.ts'
 import { Client } from './http/client.ts'
 import { GatewayHeaders } from './http/headers.ts'
@@ -122,6 +123,7 @@ export class Intake implements Life {
     api.services.generation.enter()
     this.#watchDeadlines()
     const problem = problemOf(call)
+    if (call.tunnel === undefined && isHandshake(lines)) warnOfOrdinaryHandshake(api)
     return new AcceptedRequest(exchange, call, this, problem, respelled ? undefined : target.path)
   }
 
@@ -192,6 +194,14 @@ function problemOf(call: HostCall): GatewayErrorCode | undefined {
   if (call.truncated) return 'PSTN_HEAD_TOO_LARGE'
   const problem = headProblem(call) ?? (call.tunnel === undefined ? undefined : upgradeProblem(call))
   return problem ?? (goesInCircles(call.rawHeaders) ? 'PSTN_LOOP' : undefined)
+}
+
+/** Node takes a handshake for an ordinary request where nobody listens to `upgrade`, and then the upstream does as well. */
+function warnOfOrdinaryHandshake({ info, services }: CompiledApi): void {
+  services.events.warn(
+    `handshake ${info.id}`,
+    `A WebSocket handshake for API "${info.name}" came as an ordinary request and was answered as one. Tell the server: server.on('upgrade', gateway.upgrade), or make it with createServer of @postern/http. (warned once)`,
+  )
 }
 
 /** A mounted gateway sees the whole path and takes the mount off itself, by segment: what does not fit is refused. */

@@ -18,6 +18,12 @@ export function nearest(found: string, known: readonly string[]): string | undef
   return best
 }
 
+/** What to say behind a name nobody knows: which one was meant, most likely, and all there are. */
+export function suggest(found: string, known: readonly string[]): string {
+  const meant = nearest(found, known)
+  return `${meant === undefined ? '' : `did you mean "${meant}"? `}known: ${known.join(', ')}`
+}
+
 /** Levenshtein's distance, with a swap of neighbours counted as one edit. */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]

@@ -12,7 +12,8 @@ import type { TykPathMatching } from './definition/translation.ts'
 import { describe, GatewayError } from './errors.ts'
 import type { Forwarder } from './forward/forwarder.ts'
 import type { Engine } from './forward/pools.ts'
-import { nearest } from './nearest.ts'
+import { LONGEST_TIMER_MS } from './longest-timer.ts'
+import { suggest } from './nearest.ts'
 import type { LogTarget } from './plugins/log.ts'
 import type { PolicyInput } from './session/policy.ts'
 import type { Store } from './session/store.ts'
@@ -134,7 +135,7 @@ function checkSinkOptions({ sinks, recordQueue }: GatewayOptions): void {
     const fits =
       name === 'overflow'
         ? value === 'drop-oldest' || value === 'drop-newest'
-        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2_147_483_647
+        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= LONGEST_TIMER_MS
     if (value !== undefined && !fits)
       throw new GatewayError(
         'PSTN_OPTIONS_INVALID',
@@ -230,8 +231,6 @@ export function parseContext({ plugins, pluginsDirectory, bundles, tykPathMatchi
 }
 
 function unknownOption(found: string, known: readonly string[], inside?: string): string {
-  const meant = nearest(found, known)
-  const hint = meant === undefined ? '' : `did you mean "${meant}"? `
   const name = inside === undefined ? `"${found}"` : `${inside}.${found}`
-  return `Unknown option ${name}; ${hint}known: ${known.join(', ')}.`
+  return `Unknown option ${name}; ${suggest(found, known)}.`
 }

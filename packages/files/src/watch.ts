@@ -1,7 +1,6 @@
 import { type FSWatcher, watch as watchDirectory } from 'node:fs'
 import type { DefinitionSource } from '@postern/core'
-import { describe, GatewayError } from '@postern/core/host'
-import { nearest } from '@postern/core/store'
+import { describe, GatewayError, suggest } from '@postern/core/host'
 import { absentOf } from './absent.ts'
 import { look, type Look } from './look.ts'
 import { type DefinitionPaths, pathList, localPath, readDefinitions } from './read-definitions.ts'
@@ -59,11 +58,7 @@ function checked(gateway: unknown, options: WatchOptions): Paths & Pick<WatchOpt
   if (typeof options !== 'object' || options === null)
     refuse(`The options are ${describe(options)}; expected { files }.`)
   const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
-  if (unknown !== undefined) {
-    const meant = nearest(unknown, KNOWN_OPTIONS)
-    const hint = meant === undefined ? '' : `did you mean "${meant}"? `
-    refuse(`Unknown option "${unknown}"; ${hint}known: ${KNOWN_OPTIONS.join(', ')}.`)
-  }
+  if (unknown !== undefined) refuse(`Unknown option "${unknown}"; ${suggest(unknown, KNOWN_OPTIONS)}.`)
   const { files, plugins, onError } = options
   if (onError !== undefined && typeof onError !== 'function')
     refuse(`options.onError is ${describe(onError)}; expected a function.`)

@@ -1,5 +1,5 @@
 import type { Gateway } from '@postern/core'
-import { describe, GatewayError, isFields } from '@postern/core/host'
+import { describe, GatewayError, isFields, suggest } from '@postern/core/host'
 
 /** A gateway, as far as it is needed to stop one. */
 export type Closable = Pick<Gateway, 'close'>
@@ -39,7 +39,7 @@ export function checkStopOptions(options: unknown): void {
   if (!isFields(options))
     return refuse(`was given ${describe(options)} for its options; expected { ${Object.keys(OPTIONS).join(', ')} }`)
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(OPTIONS, name)) refuse(`has no option "${name}"; known: ${Object.keys(OPTIONS).join(', ')}`)
+    if (!Object.hasOwn(OPTIONS, name)) refuse(`has no option "${name}"; ${suggest(name, Object.keys(OPTIONS))}`)
     const [fits, expected] = OPTIONS[name]!
     if (value !== undefined && !fits(value)) refuse(`was given ${describe(value)} for ${name}; expected ${expected}`)
   }

@@ -1,7 +1,7 @@
 import { createServer as createPlainServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import { describe, GatewayError, isFields } from '@postern/core/host'
+import { describe, GatewayError, isFields, suggest } from '@postern/core/host'
 import { checkListener } from './check-listener.ts'
 import { guardServer } from './guard-server.ts'
 import { networkOf } from './network.ts'
@@ -88,7 +88,7 @@ function checkOptions(options: ServerOptions): void {
     if (!KNOWN.includes(name))
       throw new GatewayError(
         'PSTN_OPTIONS_INVALID',
-        `Unknown option "${name}"; ${tlsHint(name, options)}known: ${KNOWN.join(', ')}.`,
+        `Unknown option "${name}"; ${tlsHint(name, options)}${suggest(name, KNOWN)}.`,
       )
     if (name === 'tls' && value !== undefined && !isFields(value))
       throw new GatewayError(

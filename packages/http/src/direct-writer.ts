@@ -4,10 +4,12 @@ import { answerDecided } from './ending.ts'
 import type { Written } from './turn-writes.ts'
 import type { BodyWriter } from './write-response.ts'
 
-/** What Node keeps of a head between `writeHead` and the first byte of the body. Undocumented, so it is looked at, not relied on. */
-interface UnsentHead {
+/** What Node keeps of an answer between `writeHead` and its end. Undocumented, so it is looked at, not relied on. */
+interface Unsent {
   readonly _header?: unknown
   _headerSent?: unknown
+  /** What `writableEnded` says. */
+  finished?: boolean
 }
 
 /**
@@ -19,7 +21,7 @@ interface UnsentHead {
  */
 export function directWriter(res: ServerResponse, ended?: () => void): BodyWriter | undefined {
   const { socket } = res
-  const { _header: head, _headerSent: sent } = res as UnsentHead
+  const { _header: head, _headerSent: sent } = res as Unsent
   // What stands in for one, in a test or a cloud function, need not do what is done to it here.
   if (!(socket instanceof Socket) || res.chunkedEncoding || typeof head !== 'string' || sent !== false) return undefined
   if (!isUnchanged(res) || res.strictContentLength || socket.writableLength > 0) return undefined
@@ -49,7 +51,7 @@ class DirectWriter implements BodyWriter {
     this.#socket = socket
     this.#head = head
     this.#ended = ended
-    ;(res as UnsentHead)._headerSent = true
+    ;(res as Unsent)._headerSent = true
   }
 
   get #gone(): boolean {
@@ -80,17 +82,21 @@ class DirectWriter implements BodyWriter {
 
   end(chunk?: Uint8Array): void {
     answerDecided(this.#res)
-    // It has ended when everything is out: whoever hears of it believes that the client has it.
-    const onOut: Written = (error) => {
-      if (error === undefined || error === null) this.#finish()
-    }
-    if (chunk !== undefined && chunk.length > 0) {
-      this.write(chunk, onOut)
+    if (this.#gone) return
+    const hasChunk = chunk !== undefined && chunk.length > 0
+    if (!hasChunk) this.flushHeaders()
+    if (!hasChunk && this.#socket.writableLength === 0) {
+      this.#finish()
       return
     }
-    this.flushHeaders()
-    if (this.#gone) return
-    if (this.#socket.writableLength === 0) this.#finish()
+    // Nobody else has anything to say: it would be taken for the next answer.
+    ;(this.#res as Unsent).finished = true
+    // It has ended when everything is out: whoever hears of it believes that the client has it.
+    const onOut: Written = (error) => {
+      ;(this.#res as Unsent).finished = false
+      if (error === undefined || error === null) this.#finish()
+    }
+    if (hasChunk) this.write(chunk, onOut)
     else this.#socket.write('', onOut)
   }
 

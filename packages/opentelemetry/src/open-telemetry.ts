@@ -1,5 +1,6 @@
 import { metrics, type MeterProvider, trace, type TracerProvider } from '@opentelemetry/api'
 import { GatewayError } from '@postern/core'
+import { suggest } from '@postern/core/host'
 import { bind } from './bind.ts'
 import { Durations } from './durations.ts'
 import type { ClientTrace } from './parents.ts'
@@ -77,7 +78,7 @@ function checkOptions(options: OpenTelemetryOptions): void {
   if (unknown !== undefined)
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
-      `openTelemetry: unknown option "${unknown}"; known: ${KNOWN.join(', ')}.`,
+      `openTelemetry: unknown option "${unknown}"; ${suggest(unknown, KNOWN)}.`,
     )
   for (const [name, known] of [
     ['depth', DEPTHS],

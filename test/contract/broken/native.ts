@@ -8,6 +8,8 @@ const HOOKS = 'pre, auth, postAuth, post, response, analytics'
 const NO_UPSTREAM =
   'is no upstream; expected an http: or https: URL without credentials, query or fragment, such as "http://127.0.0.1:9000".'
 const PLUGIN = 'expected a function, { plugin, name, timeoutMs }, or { functionName, path, name, timeoutMs }'
+const PATH_SYNTAX =
+  'write ":name" for a parameter, "*name" for the rest of a path, "{...}" for what may be left out, and "\\" in front of a character that stands for itself'
 const GIVEN = 'options.plugins has stamp, checkKey, hello, Guard, limit'
 
 /** Documents of the native form. */
@@ -399,21 +401,9 @@ export const native: readonly Broken[] = [
       ['②', 'endpoints["FETCH /a"]', 'found the method "FETCH", which no request has; write "*" for any method'],
       ['③', 'endpoints["/a"]', 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'],
       ['④', 'endpoints["GET a"]', 'found the path "a", expected one that starts with "/"'],
-      [
-        '⑤',
-        'endpoints["GET /a/:"]',
-        'Missing parameter name at index 4: /a/:; visit https://git.new/pathToRegexpError for info',
-      ],
-      [
-        '⑥',
-        'endpoints["GET /a/{b"]',
-        'Unexpected end at index 5, expected }: /a/{b; visit https://git.new/pathToRegexpError for info',
-      ],
-      [
-        '⑦',
-        'endpoints["GET /:a:b"]',
-        'Missing text before "b" param; visit https://git.new/pathToRegexpError for info',
-      ],
+      ['⑤', 'endpoints["GET /a/:"]', `Missing parameter name at index 4; ${PATH_SYNTAX}`],
+      ['⑥', 'endpoints["GET /a/{b"]', `Unexpected end at index 5, expected }; ${PATH_SYNTAX}`],
+      ['⑦', 'endpoints["GET /:a:b"]', `Missing text before "b" param; ${PATH_SYNTAX}`],
       ['⑧', 'endpoints["GET /:a/:a"]', 'uses the parameter "a" twice'],
       ['⑨', 'endpoints["GET /%zz"]', '"/%zz" has no canonical spelling'],
       ['⑩', 'endpoints[""]', 'expected "METHOD /path", such as "GET /stock/:sku" or "* /health"'],

@@ -4,6 +4,7 @@ import { RecordBuffer } from './record-buffer.ts'
 import { type QueueSettings, type RecordSink, type RecordsLost, sinkError } from './sink.ts'
 import { SinkQueue } from './sink-queue.ts'
 import type { GatewayError } from '../errors.ts'
+import { LONGEST_TIMER_MS } from '../longest-timer.ts'
 
 interface RecorderSettings {
   /** How many records stay in memory. */
@@ -100,7 +101,7 @@ class Deadline {
 
   constructor(ms: number) {
     // A timer cannot be set further than 2^31 - 1 ms ahead.
-    this.#late = new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(ms, 2_147_483_647))))
+    this.#late = new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))))
   }
 
   async within(work: Promise<void>): Promise<void> {

@@ -4,7 +4,7 @@ import type { ApiInfo } from '../api.ts'
 import { describe, GatewayError, type GatewayErrorCode, stackOf } from '../errors.ts'
 import { isFunction } from '../functions.ts'
 import type { Hook } from '../hooks.ts'
-import { nearest } from '../nearest.ts'
+import { suggest } from '../nearest.ts'
 import type { ReloadReport } from './reload-report.ts'
 import type { StoreFeature } from './store-failure-policy.ts'
 
@@ -205,12 +205,10 @@ export class Events {
 /** An event that is misspelt is never raised, and what goes wrong would be told to nobody. */
 function checkListening(event: unknown, listener: unknown): void {
   if (typeof event !== 'string' || !Object.hasOwn(EVENTS, event)) {
-    const known = Object.keys(EVENTS)
-    const meant = typeof event === 'string' ? nearest(event, known) : undefined
-    const hint = meant === undefined ? '' : `did you mean "${meant}"? `
+    const name = typeof event === 'string' ? event : ''
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
-      `There is no event ${describe(event)}; ${hint}known: ${known.join(', ')}.`,
+      `There is no event ${describe(event)}; ${suggest(name, Object.keys(EVENTS))}.`,
     )
   }
   if (!isFunction(listener))

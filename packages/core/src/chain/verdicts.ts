@@ -29,7 +29,10 @@ export const passOrEnd: Verdict<Ended> = {
       exchange.pluginOutcome = 'passed'
       return undefined
     }
-    return decided(value, plugin, exchange) ?? badReturn(value, plugin, 'nothing, or a decision')
+    return (
+      decided(value, plugin, exchange) ??
+      badReturn(value, plugin, 'nothing, or a decision: respond(), deny(), a Response or { responseCode, ... }')
+    )
   },
   failed: (error, plugin, exchange) => failedWith('PSTN_PLUGIN_THREW', error, plugin, exchange),
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Maybe } from '../hooks.ts'
 import type { Charge, Taken } from '../limits/charge.ts'
 import { limitHeaders } from '../limits/limit-headers.ts'
+import { LONGEST_TIMER_MS } from '../longest-timer.ts'
 import type { Caller } from './caller.ts'
 import type { Step } from './chain.ts'
 import { type Charging, limitsOfKey } from './charging.ts'
@@ -105,9 +106,6 @@ function retryAfter({ kind, subject }: Charge, { caller, api, request }: Exchang
 
 /** Shorter pauses only cost the store questions. */
 const SHORTEST_WAIT_MS = 10
-
-/** Node fires a timer set further ahead at once. */
-const LONGEST_TIMER_MS = 2_147_483_647
 
 /** A client that hangs up waits no longer. */
 async function waiting(ms: number, { cancellation }: Exchange): Promise<void> {

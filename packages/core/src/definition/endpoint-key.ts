@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http'
-import { parse, pathToRegexp, type Token } from 'path-to-regexp'
+import { parse, PathError, pathToRegexp, type Token } from 'path-to-regexp'
 import { isGatewayError } from '../errors.ts'
 import { canonicalPath, encodePath, matchForm } from '../http/path.ts'
 import { compileExpression, type Expression } from '../session/expression.ts'
@@ -56,8 +56,14 @@ export function parseEndpointKey(key: string): Endpoint | string {
     for (const variant of variants) pathToRegexp({ tokens: variant })
     return { key, method, variants, expression: undefined }
   } catch (error) {
-    return (error as Error).message
+    return error instanceof PathError ? syntaxProblem(error) : (error as Error).message
   }
+}
+
+/** Without the path, which stands in front of it, and with what would work in place of a link. */
+function syntaxProblem({ message }: PathError): string {
+  const [problem = ''] = message.split(/: \/|; visit /, 1)
+  return `${problem}; write ":name" for a parameter, "*name" for the rest of a path, "{...}" for what may be left out, and "\\" in front of a character that stands for itself`
 }
 
 /** Compiles the expression of an endpoint that `parseEndpointKey` has accepted. */

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { ApiDefinitionInput } from '../api-input.ts'
 import { describe } from '../errors.ts'
+import { LONGEST_TIMER_MS } from '../longest-timer.ts'
 import { nearest } from '../nearest.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
 import { isFunction } from '../functions.ts'
 import { unknownKeysMessage } from './problems.ts'
 
-const MAX_TIMEOUT_MS = 2_147_483_647
 /** A hundred years. */
 const MAX_LIFETIME_SECONDS = 3_155_760_000
 
@@ -35,7 +35,7 @@ function integer(what: string, min: number, max: number): z.ZodNumber {
   return z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
 }
 
-const timeout = integer(`an integer of milliseconds from 1 to ${MAX_TIMEOUT_MS}`, 1, MAX_TIMEOUT_MS)
+const timeout = integer(`an integer of milliseconds from 1 to ${LONGEST_TIMER_MS}`, 1, LONGEST_TIMER_MS)
 const bytes = integer('a number of bytes, 0 or more', 0, Number.MAX_SAFE_INTEGER)
 const flag = z.boolean({ error: expected('true or false') })
 /** Not `z.string().min(1)`: that asks whatever has a `length` for it, and compares what may be no number. */

@@ -25,6 +25,12 @@ export function upgradeProblem({ method, httpVersion, rawHeaders }: IncomingHead
   return versions.length === 1 && versions[0] === '13' ? undefined : 'PSTN_UPGRADE_REQUIRED'
 }
 
+/** Whether a request is meant as a handshake of WebSocket, valid or not. */
+export function isHandshake(lines: readonly string[]): boolean {
+  for (let i = 0; i < lines.length; i += 2) if (sameName(lines[i]!, 'sec-websocket-key')) return true
+  return false
+}
+
 /** Whether a 101 is the answer to the handshake with that key (RFC 6455 4.1): without it, what follows is somebody else's. */
 export function isAcceptedBy(rawHeaders: readonly string[], key: string): boolean {
   const accepts = valuesOf(rawHeaders, 'sec-websocket-accept')

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, GatewayError } from '../errors.ts'
+import { suggest } from '../nearest.ts'
 import { asBuffer } from './as-buffer.ts'
 import { ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
@@ -97,7 +98,7 @@ export function toAnswer(
   if (unknown !== undefined) {
     throw new GatewayError(
       'PSTN_PLUGIN_BAD_RETURN',
-      `ReturnOverrides has no "${unknown}"; known: ${[...KEYS].join(', ')}.`,
+      `ReturnOverrides has no "${unknown}"; ${suggest(unknown, [...KEYS])}.`,
     )
   }
   checkFields(overrides)
@@ -138,10 +139,11 @@ export function refuse(
 /** What a compiler would have refused. */
 function checkFields({ responseBody, responseError, responseHeaders, overrideError }: ReturnOverrides): void {
   const isText = (value: unknown): boolean => typeof value === 'string'
-  const isHeaders = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+  const isHeaders = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && (!Array.isArray(value) || value.every(Array.isArray))
   check('responseError', responseError, isText, 'text')
   check('overrideError', overrideError, (value) => typeof value === 'boolean', 'true or false')
-  check('responseHeaders', responseHeaders, isHeaders, 'an object of header values by name')
+  check('responseHeaders', responseHeaders, isHeaders, 'header values by name, or pairs of name and value')
   check(
     'responseBody',
     responseBody ?? undefined,

@@ -183,17 +183,29 @@ export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) 
   })
 }
 
-/** Header fields by name; a list makes one field line per value. */
-export type HeadersInput = Readonly<Record<string, string | readonly string[]>>
+/** Header fields by name, where a list makes one field line per value; or name and value in pairs, as `Headers` and `Map` have them. */
+export type HeadersInput =
+  | Readonly<Record<string, string | readonly string[]>>
+  | Iterable<readonly [name: string, value: string]>
 
-/** Headers from fields by name, behind the lines there are already. */
+/** Headers from such fields, behind the lines there are already. Throws `PSTN_HEADER_INVALID`. */
 export function headersFrom(fields: HeadersInput | undefined, lines: readonly string[] = []): GatewayHeaders {
   const headers = new GatewayHeaders(lines)
-  for (const [name, value] of Object.entries(fields ?? {})) {
+  for (const [name, value] of entriesOf(fields ?? {})) {
     if (Array.isArray(value)) for (const line of value as readonly string[]) headers.append(name, line)
     else headers.append(name, value as string)
   }
   return headers
+}
+
+function entriesOf(fields: HeadersInput): Iterable<readonly [string, unknown]> {
+  if (typeof fields !== 'object')
+    throw new GatewayError('PSTN_HEADER_INVALID', `Headers cannot be ${describe(fields)}; expected values by name.`)
+  if (!(Symbol.iterator in fields)) return Object.entries(fields)
+  return Array.from(fields, (pair: unknown) => {
+    if (Array.isArray(pair) && pair.length === 2) return pair as [string, unknown]
+    throw new GatewayError('PSTN_HEADER_INVALID', `Found ${describe(pair)} among headers; expected [name, value].`)
+  })
 }
 
 /** All values of a field in flat lines, as `get` joins them; null when it is absent. */

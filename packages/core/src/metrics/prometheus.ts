@@ -1,5 +1,6 @@
 import { describe, GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { suggest } from '../nearest.ts'
 import { EventLoopDelay } from './event-loop.ts'
 import { CONTENT_TYPE, expositionText, type Family, type Sample } from './exposition.ts'
 import { Counter, Histogram } from './families.ts'
@@ -157,7 +158,7 @@ function checkOptions(options: PrometheusOptions): void {
   if (unknown !== undefined)
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
-      `prometheus: unknown option "${unknown}"; known: ${KNOWN.join(', ')}.`,
+      `prometheus: unknown option "${unknown}"; ${suggest(unknown, KNOWN)}.`,
     )
   const { gateways, buckets, maxSeries, eventLoop } = options
   if (eventLoop !== undefined && typeof eventLoop !== 'boolean')

@@ -2,6 +2,7 @@ import { describe, GatewayError } from '../errors.ts'
 import { MemoryCounters } from '../limits/memory-counters.ts'
 import { roundOf } from '../limits/round.ts'
 import { type Clock, processClock, steadyClock } from '../limits/steady-clock.ts'
+import { suggest } from '../nearest.ts'
 import { privateKeys } from './key-scheme.ts'
 import type { Expectation, Store, StoredSession } from './store.ts'
 
@@ -165,6 +166,6 @@ function checkOptions(options: unknown): void {
   if (unknown !== undefined)
     throw new GatewayError(
       'PSTN_OPTIONS_INVALID',
-      `memoryStore() has no option "${unknown}"; known: ${KNOWN_OPTIONS.join(', ')}.`,
+      `memoryStore() has no option "${unknown}"; ${suggest(unknown, KNOWN_OPTIONS)}.`,
     )
 }

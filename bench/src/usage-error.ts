@@ -1,0 +1,2 @@
+/** It was asked for what there is not. */
+export class UsageError extends Error {}
