@@ -2,7 +2,7 @@
 export type { AnalyticsRecord } from './analytics/record.ts'
 export type { RecordSink } from './analytics/sink.ts'
 export { describe, GatewayError } from './errors.ts'
-export { nearest, suggest } from './nearest.ts'
+export { nearest } from './nearest.ts'
 export type { Charge, RateAlgorithm, Standing, Taken } from './limits/charge.ts'
 export { digest } from './session/digest.ts'
 export { type KeyScheme, privateKeys } from './session/key-scheme.ts'
