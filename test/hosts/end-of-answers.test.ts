@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type GatewayRequest, respond } from '@postern/core'
 import { createGateway } from '@postern/http'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -118,11 +119,27 @@ describe('an answer on node:http', () => {
     expect(written).toBeGreaterThan(0)
   })
 
-  it.each([
-    ['with a body', 200, 'ours'],
-    ['without one', 204, ''],
-  ])('is ended for whoever looks at once: %s', async (_, status, body) => {
-    const gateway = createGateway({ name: 'a', hooks: { pre: [() => respond(status, body)] } })
+  it('reaches a slow client whose server closes its idle connections meanwhile', async () => {
+    const body = Buffer.alloc(8_000_000, 'a')
+    const gateway = createGateway({ name: 'a', hooks: { pre: [() => respond(200, body)] } })
+    const { port, server } = await listen(gateway)
+    const client = new RawClient(port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    await client.until('\r\n\r\n')
+    client.socket.pause()
+    // In the turns after the one it was written in.
+    for (let i = 0; i < 3; i += 1) {
+      await nextTurn()
+      server.closeIdleConnections()
+    }
+    client.socket.resume()
+    await client.closed
+    expect(client.received.length).toBe(body.length)
+  })
+
+  it('is ended for whoever looks at once', async () => {
+    const body = 'ours'
+    const gateway = createGateway({ name: 'a', hooks: { pre: [() => respond(200, body)] } })
     const ended: boolean[] = []
     const { port } = await listen((req, res) => {
       gateway(req, res)

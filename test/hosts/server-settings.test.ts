@@ -58,6 +58,13 @@ describe('a server of Node in front of a gateway', () => {
     expect(seen[0]).toContain("server.on('upgrade', gateway.upgrade)")
   })
 
+  it('is not warned about where only the key of a handshake comes', async () => {
+    const seen = warnings()
+    const { port } = await listen(createPlainServer(gateway()))
+    await rawExchange(port, HANDSHAKE.replace('Upgrade: websocket\r\n', ''))
+    expect(seen).toEqual([])
+  })
+
   it('is not warned about where the gateway takes upgrades', async () => {
     const seen = warnings()
     const own = gateway()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Charge } from '../../packages/core/src/limits/charge.ts'
-import { digest } from '../../packages/core/src/session/digest.ts'
+import { digest } from '../../packages/core/src/session/key-scheme.ts'
 import { type MemoryStoreOptions, memoryStore } from '../../packages/core/src/session/memory-store.ts'
 import { parseSession, type Session } from '../../packages/core/src/session/session.ts'
 

@@ -77,7 +77,13 @@ describe('what an auth plugin returns', () => {
     ['a list', [], 'An auth plugin returned an array of 0'],
     ['a misspelt field', { Rate: 5 }, 'The session has no field "Rate"; did you mean "rate"?'],
     ['a field by another name', { quota_max: 5 }, 'The session has no field "quota_max"; did you mean "quotaMax"?'],
-    ['an unknown field', { colour: 'red' }, 'The session has no field "colour"; known: alias, tags, rate'],
+    ['an unknown field', { rate: 0, colour: 'red' }, 'The session has no field "colour"; known: alias, tags, rate'],
+    [
+      'a token beside metadata',
+      { token: 'a' },
+      'an object with token; expected a session, at least { metadata: { token } }',
+    ],
+    ['a decision by other names', { status: 403 }, 'an object with status; expected a session, at least'],
     ['a rate without per', { rate: 5 }, `The session's rate is 5 per 0 seconds; expected per above 0.`],
     [
       'a rate without per for an API',

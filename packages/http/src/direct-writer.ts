@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { answerDecided } from './ending.ts'
-import type { Written } from './turn-writes.ts'
+import { whenWritten, type Written } from './turn-writes.ts'
 import type { BodyWriter } from './write-response.ts'
 
 /** What Node keeps of an answer between `writeHead` and its end. Undocumented, so it is looked at, not relied on. */
@@ -82,22 +82,28 @@ class DirectWriter implements BodyWriter {
 
   end(chunk?: Uint8Array): void {
     answerDecided(this.#res)
-    if (this.#gone) return
-    const hasChunk = chunk !== undefined && chunk.length > 0
-    if (!hasChunk) this.flushHeaders()
-    if (!hasChunk && this.#socket.writableLength === 0) {
-      this.#finish()
-      return
-    }
-    // Nobody else has anything to say: it would be taken for the next answer.
-    ;(this.#res as Unsent).finished = true
     // It has ended when everything is out: whoever hears of it believes that the client has it.
     const onOut: Written = (error) => {
-      ;(this.#res as Unsent).finished = false
       if (error === undefined || error === null) this.#finish()
     }
-    if (hasChunk) this.write(chunk, onOut)
+    if (chunk !== undefined && chunk.length > 0) {
+      this.write(chunk, onOut)
+      this.#endForNow()
+      return
+    }
+    this.flushHeaders()
+    if (this.#gone) return
+    if (this.#socket.writableLength === 0) this.#finish()
     else this.#socket.write('', onOut)
+  }
+
+  /**
+   * While it waits for the end of the turn, nobody has anything to add: it would be taken for the next answer. No longer, as
+   * Node takes the connection of an answer that has ended for idle, and may close it.
+   */
+  #endForNow(): void {
+    const answer: Unsent = this.#res
+    if (whenWritten(this.#socket, () => void (answer.finished = false))) answer.finished = true
   }
 
   #finish(): void {

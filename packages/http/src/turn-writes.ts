@@ -42,6 +42,14 @@ export function writeThisTurn(socket: Connection, text: string, done: Written): 
   process.on('exit', writeAll)
 }
 
+/** Whether something waits to be written on this connection; `then` is called when it is. */
+export function whenWritten(socket: Connection, then: () => void): boolean {
+  const write = socket[PENDING]
+  if (write === undefined) return false
+  write.onWrite = then
+  return true
+}
+
 /** Writes now what waits: before work that may take long, and is not of this package. */
 export function writeWaiting(): void {
   if (waiting.length > 0) outside(writeAndConclude)
@@ -92,6 +100,7 @@ class TurnWrite extends AsyncResource {
   readonly #socket: Connection
   readonly #text: string
   readonly #done: Written
+  onWrite: (() => void) | undefined
   #error: Error | null | undefined
   #begun = false
   #out = false
@@ -108,6 +117,7 @@ class TurnWrite extends AsyncResource {
   write(): void {
     if (this.#begun) return
     this.#begun = true
+    this.onWrite?.()
     try {
       this.#socket._write(this.#text, 'latin1', (error) => this.#settle(error))
     } catch (error) {

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import { digest } from '../session/digest.ts'
+import { digest } from '../session/key-scheme.ts'
 import type { Session } from '../session/session.ts'
 import type { StoredSession } from '../session/store.ts'
 

@@ -27,7 +27,9 @@ export function upgradeProblem({ method, httpVersion, rawHeaders }: IncomingHead
 
 /** Whether a request is meant as a handshake of WebSocket, valid or not. */
 export function isHandshake(lines: readonly string[]): boolean {
-  for (let i = 0; i < lines.length; i += 2) if (sameName(lines[i]!, 'sec-websocket-key')) return true
+  // Few requests have one, and only those are looked at more closely.
+  for (let i = 0; i < lines.length; i += 2)
+    if (sameName(lines[i]!, 'sec-websocket-key')) return switchesToWebSocket(lines)
   return false
 }
 

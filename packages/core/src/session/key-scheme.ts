@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { digest } from './digest.ts'
+import { hash, randomBytes } from 'node:crypto'
 
 /** How keys look, and under which ids their sessions are stored. */
 export interface KeyScheme {
@@ -16,6 +15,11 @@ export interface KeyScheme {
 export const privateKeys: KeyScheme = {
   create: (_orgId, custom) => custom ?? randomBytes(32).toString('base64url'),
   idsOf: (key) => [digest(key)],
+}
+
+/** SHA-256 in hex. */
+export function digest(text: string): string {
+  return hash('sha256', text, 'hex')
 }
 
 /**

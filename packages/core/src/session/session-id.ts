@@ -1,4 +1,4 @@
-import { digest } from './digest.ts'
+import { digest } from './key-scheme.ts'
 
 /*
  * Ids under which sessions are stored besides those of keys. They carry the API, since another API's caller of that name
