@@ -322,13 +322,17 @@ describe('a literal ReturnOverrides', () => {
     ])
   })
 
-  it('takes headers as the platform has them, each cookie on its own line', async () => {
-    const responseHeaders = new Headers([
+  it.each([
+    ['respond()', (headers: Headers) => respond(200, 'a', headers)],
+    ['deny()', (headers: Headers) => deny(403, 'a', headers)],
+    ['a literal', (headers: Headers) => ({ responseCode: 200, responseHeaders: headers }) as never],
+  ])('takes headers as the platform has them, each cookie on its own line: %s', async (_, decide) => {
+    const headers = new Headers([
       ['x-a', '1'],
       ['set-cookie', 'b=2'],
       ['set-cookie', 'c=3'],
     ])
-    const { response, errors } = await ask(() => ({ responseCode: 200, responseHeaders }))
+    const { response, errors } = await ask(() => decide(headers))
     expect([fields(response, 'x-a'), fields(response, 'set-cookie'), errors]).toEqual([['1'], ['b=2', 'c=3'], []])
   })
 

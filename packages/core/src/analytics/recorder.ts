@@ -100,7 +100,6 @@ class Deadline {
   #timer: NodeJS.Timeout | undefined
 
   constructor(ms: number) {
-    // A timer cannot be set further than 2^31 - 1 ms ahead.
     this.#late = new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))))
   }
 

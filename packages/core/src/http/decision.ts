@@ -4,7 +4,7 @@ import { suggest } from '../nearest.ts'
 import { asBuffer } from './as-buffer.ts'
 import { ByteStream } from './byte-stream.ts'
 import { errorEnvelope } from './envelope.ts'
-import { GatewayHeaders, headersFrom, type HeadersInput } from './headers.ts'
+import { GatewayHeaders, type HeaderFields, headerFields, headersFrom, type HeadersInput } from './headers.ts'
 import { endToEnd } from './hop-by-hop.ts'
 import { jsonText } from './json-text.ts'
 import { isBodyless } from './framing.ts'
@@ -24,7 +24,7 @@ export interface ReturnOverrides {
   /** The message of the error envelope; below 400 the body. */
   readonly responseError?: string | undefined
   /** A list makes one field line per value. */
-  readonly responseHeaders?: HeadersInput | undefined
+  readonly responseHeaders?: HeaderFields | undefined
   /** True: from 400 on the body is sent as it is, without envelope and event. */
   readonly overrideError?: boolean | undefined
 }
@@ -53,7 +53,12 @@ export function respond(
       `respond() takes a status first, an integer from 200 to 599, not ${describe(status)}.`,
     )
   }
-  return { responseCode: status, responseBody: body, responseHeaders: headers, overrideError: true }
+  return {
+    responseCode: status,
+    responseBody: body,
+    responseHeaders: headers && headerFields(headers),
+    overrideError: true,
+  }
 }
 
 /**
@@ -71,7 +76,7 @@ export function deny(status: number, message?: string, headers?: HeadersInput): 
       `deny() takes an integer from 400 to 599, not ${describe(status)}; respond() answers with any other status.`,
     )
   }
-  return { responseCode: status, responseError: message, responseHeaders: headers }
+  return { responseCode: status, responseError: message, responseHeaders: headers && headerFields(headers) }
 }
 
 /** What a decision becomes: the answer, and whether it is a refusal (the envelope, the event). */

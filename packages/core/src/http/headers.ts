@@ -183,27 +183,45 @@ export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) 
   })
 }
 
-/** Header fields by name, where a list makes one field line per value; or name and value in pairs, as `Headers` and `Map` have them. */
-export type HeadersInput =
-  | Readonly<Record<string, string | readonly string[]>>
-  | Iterable<readonly [name: string, value: string]>
+/** Header fields by name; a list makes one field line per value. */
+export type HeaderFields = Readonly<Record<string, string | readonly string[]>>
+
+type HeaderPair = readonly [name: string, value: string]
+
+/** Header fields by name, or name and value in pairs, as `Headers` and `Map` have them. */
+export type HeadersInput = HeaderFields | Iterable<HeaderPair>
+
+/** The same as plain data, each name as it was given. Throws `PSTN_HEADER_INVALID`. */
+export function headerFields(headers: HeadersInput): HeaderFields {
+  if (!isPairs(headers)) return headers
+  const fields = new Map<string, string | string[]>()
+  for (const [name, value] of pairsOf(headers)) {
+    const before = fields.get(name)
+    fields.set(name, before === undefined ? value : [before, value].flat())
+  }
+  return Object.fromEntries(fields)
+}
 
 /** Headers from such fields, behind the lines there are already. Throws `PSTN_HEADER_INVALID`. */
 export function headersFrom(fields: HeadersInput | undefined, lines: readonly string[] = []): GatewayHeaders {
   const headers = new GatewayHeaders(lines)
-  for (const [name, value] of entriesOf(fields ?? {})) {
+  const given = fields ?? {}
+  for (const [name, value] of isPairs(given) ? pairsOf(given) : Object.entries(given)) {
     if (Array.isArray(value)) for (const line of value as readonly string[]) headers.append(name, line)
     else headers.append(name, value as string)
   }
   return headers
 }
 
-function entriesOf(fields: HeadersInput): Iterable<readonly [string, unknown]> {
-  if (typeof fields !== 'object')
-    throw new GatewayError('PSTN_HEADER_INVALID', `Headers cannot be ${describe(fields)}; expected values by name.`)
-  if (!(Symbol.iterator in fields)) return Object.entries(fields)
-  return Array.from(fields, (pair: unknown) => {
-    if (Array.isArray(pair) && pair.length === 2) return pair as [string, unknown]
+function isPairs(headers: HeadersInput): headers is Iterable<HeaderPair> {
+  if (typeof headers !== 'object')
+    throw new GatewayError('PSTN_HEADER_INVALID', `Headers cannot be ${describe(headers)}; expected values by name.`)
+  return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'
+}
+
+function pairsOf(headers: Iterable<HeaderPair>): HeaderPair[] {
+  return Array.from(headers, (pair: unknown) => {
+    if (Array.isArray(pair) && pair.length === 2) return pair as unknown as HeaderPair
     throw new GatewayError('PSTN_HEADER_INVALID', `Found ${describe(pair)} among headers; expected [name, value].`)
   })
 }
