@@ -200,7 +200,7 @@ function problemOf(call: HostCall): GatewayErrorCode | undefined {
 function warnOfOrdinaryHandshake({ info, services }: CompiledApi): void {
   services.events.warn(
     `handshake ${info.id}`,
-    `A WebSocket handshake for API "${info.name}" came as an ordinary request and was answered as one. Tell the server: server.on('upgrade', gateway.upgrade), or make it with createServer of @postern/http. (warned once)`,
+    `A WebSocket handshake for API "${info.name}" came as an ordinary request and was answered as one. Hand upgrades to the gateway: server.on('upgrade', gateway.upgrade). (warned once)`,
   )
 }
 
