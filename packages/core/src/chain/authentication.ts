@@ -89,12 +89,11 @@ function askForKey(token: Token, freshness: Freshness): Step {
     stripKey(token, exchange.request)
     if (key === '') return unknownKey(exchange)
     const { services, info } = exchange.api
-    const ids = services.store.keys.idsOf(key, info.orgId)
+    const ids = services.store.keys.idsOf(key, info.orgId).filter(isKeyId)
     const unanswered = (error: unknown): Ended => unknownForWantOfStore(error, exchange)
     const look = (i: number): Maybe<Ended> => {
       const id = ids[i]
       if (id === undefined) return unknownKey(exchange)
-      if (!isKeyId(id)) return look(i + 1)
       const found = (stored: StoredSession | undefined): Maybe<Ended> => {
         if (stored === undefined) return look(i + 1)
         // Nobody is refused for a copy: the key, or its policies, may have changed elsewhere.

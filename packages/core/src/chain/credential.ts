@@ -73,8 +73,6 @@ function unquoted(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
 }
 
-const BEARER = /^bearer /i
-
 function withoutBearer(credential: string): string {
-  return BEARER.test(credential) ? credential.slice('bearer '.length) : credential
+  return credential.replace(/^bearer /i, '')
 }

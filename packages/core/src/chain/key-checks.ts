@@ -45,7 +45,7 @@ export function checked(check: Check, reauthenticate: Step): Step {
     const { caller, others } = exchange
     if (caller === undefined) return errorAnswer('PSTN_SESSION_MISSING', exchange)
     let ended = refusedFor(caller, exchange)
-    for (let i = 0; ended === undefined && i < others.length; i += 1) ended = refusedFor(others[i]!, exchange)
+    for (const other of others) ended ??= refusedFor(other, exchange)
     return ended
   }
   const refusedFor = (caller: Caller, exchange: Exchange): Ended | 'unconfirmed' => {

@@ -14,7 +14,6 @@ import { asking, reportUnsaved } from './store-failure.ts'
 export function saveSession(exchange: Exchange): Maybe<void> {
   const { caller, others, api } = exchange
   if (caller === undefined) return undefined
-  if (others.length === 0) return saveOne(caller, isLimited(exchange), api)
   const saving = [caller, ...others].map((one) => saveOne(one, isLimited(exchange), api))
   const pending = saving.filter((one) => one instanceof Promise)
   return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined)

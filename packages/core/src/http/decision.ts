@@ -56,7 +56,7 @@ export function respond(
   return {
     responseCode: status,
     responseBody: body,
-    responseHeaders: headers && headerFields(headers),
+    responseHeaders: headerFields(headers),
     overrideError: true,
   }
 }
@@ -76,7 +76,7 @@ export function deny(status: number, message?: string, headers?: HeadersInput): 
       `deny() takes an integer from 400 to 599, not ${describe(status)}; respond() answers with any other status.`,
     )
   }
-  return { responseCode: status, responseError: message, responseHeaders: headers && headerFields(headers) }
+  return { responseCode: status, responseError: message, responseHeaders: headerFields(headers) }
 }
 
 /** What a decision becomes: the answer, and whether it is a refusal (the envelope, the event). */

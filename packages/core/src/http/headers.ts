@@ -58,9 +58,10 @@ export class GatewayHeaders implements ReadonlyHeaders {
   }
 
   has(name: string): boolean {
-    const wanted = name.toLowerCase()
     for (let i = 0; i < this.#lines.length; i += 2) {
-      if (sameName(this.#lines[i]!, wanted)) return true
+      const line = this.#lines[i]!
+      // Nearly all are of another length, and need no copy in lower case.
+      if (line.length === name.length && sameName(line, name.toLowerCase())) return true
     }
     return false
   }
@@ -128,11 +129,8 @@ export class GatewayHeaders implements ReadonlyHeaders {
   static put(headers: GatewayHeaders, fields: readonly (readonly [name: string, value: string])[]): void {
     headers.#put = fields
     const added: string[] = []
-    /** One bit for each length of a name there is: nearly always it alone tells that a field is new. */
-    let lengths = 0
-    for (let i = 0; i < headers.#lines.length; i += 2) lengths |= 1 << (headers.#lines[i]!.length & 31)
     for (const [name, value] of fields) {
-      if ((lengths & (1 << (name.length & 31))) !== 0 && headers.has(name)) replaceIn(headers.#ownLines(), name, value)
+      if (headers.has(name)) replaceIn(headers.#ownLines(), name, value)
       else added.push(name, value)
     }
     // In one piece: an array that grows is copied on the way.
@@ -186,44 +184,39 @@ export function readonlyHeaders(headers: GatewayHeaders, refuse: (what: string) 
 /** Header fields by name; a list makes one field line per value. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>
 
-type HeaderPair = readonly [name: string, value: string]
-
 /** Header fields by name, or name and value in pairs, as `Headers` and `Map` have them. */
-export type HeadersInput = HeaderFields | Iterable<HeaderPair>
+export type HeadersInput = HeaderFields | Iterable<readonly [name: string, value: string]>
 
-/** The same as plain data, each name as it was given. Throws `PSTN_HEADER_INVALID`. */
-export function headerFields(headers: HeadersInput): HeaderFields {
-  if (!isPairs(headers)) return headers
-  const fields = new Map<string, string | string[]>()
-  for (const [name, value] of pairsOf(headers)) {
-    const before = fields.get(name)
-    fields.set(name, before === undefined ? value : [before, value].flat())
+/** The same by name, each as it was given. Throws `PSTN_HEADER_INVALID`. */
+export function headerFields(headers: HeadersInput | undefined): HeaderFields | undefined {
+  if (headers === undefined || headers === null) return headers
+  if (typeof headers !== 'object')
+    throw new GatewayError('PSTN_HEADER_INVALID', `Headers cannot be ${describe(headers)}; expected values by name.`)
+  if (!isIterable(headers)) return headers
+  const fields = new Map<string, string[]>()
+  for (const pair of headers) {
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw new GatewayError('PSTN_HEADER_INVALID', `Found ${describe(pair)} among headers; expected [name, value].`)
+    const [name, value] = pair as [string, string]
+    const values = fields.get(name)
+    if (values === undefined) fields.set(name, [value])
+    else values.push(value)
   }
-  return Object.fromEntries(fields)
+  return Object.fromEntries(Array.from(fields, ([name, values]) => [name, values.length === 1 ? values[0]! : values]))
+}
+
+function isIterable(value: object): value is Iterable<unknown> {
+  return typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'
 }
 
 /** Headers from such fields, behind the lines there are already. Throws `PSTN_HEADER_INVALID`. */
 export function headersFrom(fields: HeadersInput | undefined, lines: readonly string[] = []): GatewayHeaders {
   const headers = new GatewayHeaders(lines)
-  const given = fields ?? {}
-  for (const [name, value] of isPairs(given) ? pairsOf(given) : Object.entries(given)) {
+  for (const [name, value] of Object.entries(headerFields(fields) ?? {})) {
     if (Array.isArray(value)) for (const line of value as readonly string[]) headers.append(name, line)
     else headers.append(name, value as string)
   }
   return headers
-}
-
-function isPairs(headers: HeadersInput): headers is Iterable<HeaderPair> {
-  if (typeof headers !== 'object')
-    throw new GatewayError('PSTN_HEADER_INVALID', `Headers cannot be ${describe(headers)}; expected values by name.`)
-  return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'
-}
-
-function pairsOf(headers: Iterable<HeaderPair>): HeaderPair[] {
-  return Array.from(headers, (pair: unknown) => {
-    if (Array.isArray(pair) && pair.length === 2) return pair as unknown as HeaderPair
-    throw new GatewayError('PSTN_HEADER_INVALID', `Found ${describe(pair)} among headers; expected [name, value].`)
-  })
 }
 
 /** All values of a field in flat lines, as `get` joins them; null when it is absent. */

@@ -49,21 +49,11 @@ export class MemoryCounters {
   /** Counts one request against every charge, or, if one of them refuses, against none. */
   take(charges: readonly Charge[]): Taken {
     const now = this.#now()
-    const [only] = charges
-    if (only !== undefined && charges.length === 1) return this.#takeOne(only, now)
     const counters = charges.map((charge) => this.#counterOf(charge))
     const refusedBy = charges.findIndex(({ max }, i) => max < 1 || !counters[i]!.fits(now, max))
     if (refusedBy === -1) this.#countAll(charges, counters, now)
     const standings = charges.map(({ max }, i) => standing(counters[i]!, now, max))
     return { refusedBy, standings }
-  }
-
-  /** What nearly every request meets, without the lists. */
-  #takeOne(charge: Charge, now: number): Taken {
-    const counter = this.#counterOf(charge)
-    const passes = charge.max >= 1 && counter.fits(now, charge.max)
-    if (passes && this.#count(counter, charge, now)) this.#sweep(now)
-    return { refusedBy: passes ? -1 : 0, standings: [standing(counter, now, charge.max)] }
   }
 
   /** Where counters stand; counts nothing. */
@@ -85,20 +75,19 @@ export class MemoryCounters {
   }
 
   #countAll(charges: readonly Charge[], counters: readonly Counter[], now: number): void {
-    const added = charges.filter((charge, i) => this.#count(counters[i]!, charge, now))
+    const before = this.#size
+    charges.forEach((charge, i) => this.#count(counters[i]!, charge, now))
     // Only once all have counted: one that had ended is in use again by then.
-    for (const _ of added) this.#sweep(now)
+    for (let added = this.#size - before; added > 0; added--) this.#sweep(now)
   }
 
-  /** True: it is kept from now on. */
-  #count(counter: Counter, { subject, max }: Charge, now: number): boolean {
+  #count(counter: Counter, { subject, max }: Charge, now: number): void {
     const isNew = counter.endsAt === -Infinity
     counter.count(now, max)
-    if (!isNew) return false
+    if (!isNew) return
     counter.next = this.#subjects.get(subject)
     this.#subjects.set(subject, counter)
     this.#size += 1
-    return true
   }
 
   /** Forgets some of what has ended, and, where that does not make room, what would end soonest of what comes by. */
