@@ -326,6 +326,12 @@ describe('a literal ReturnOverrides', () => {
     ['respond()', (headers: Headers) => respond(200, 'a', headers)],
     ['deny()', (headers: Headers) => deny(403, 'a', headers)],
     ['a literal', (headers: Headers) => ({ responseCode: 200, responseHeaders: headers }) as never],
+    [
+      'an error that is exposed',
+      (headers: Headers) => {
+        throw Object.assign(new Error('a'), { status: 403, expose: true, headers })
+      },
+    ],
   ])('takes headers as the platform has them, each cookie on its own line: %s', async (_, decide) => {
     const headers = new Headers([
       ['x-a', '1'],

@@ -57,6 +57,8 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   [{ endpoint: {} }, `endpoint: unknown key; did you mean "endpoints"? known keys are ${KEYS}`],
   [{ zzzzqqq: 1 }, `zzzzqqq: unknown key; known keys are ${KEYS}`],
   [{ 'x-note': 1 }, `["x-note"]: unknown key; known keys are ${KEYS}`],
+  [{ store: {} }, 'store: unknown key; it is an option: createGateway(definition, { store: ... })'],
+  [{ hooks: { store: [] } }, `hooks.store: unknown key; known keys are ${HOOKS}`],
 
   [{ name: '' }, 'name: found "", expected a name, such as "orders"'],
   [{ name: 5 }, 'name: found 5, expected a name, such as "orders"'],
@@ -238,6 +240,10 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
     { ignoreCase: true, endpoints: { 'GET /A': [stamp], 'GET /a': [stamp] } },
     'endpoints["GET /a"]: meets the same requests as "GET /A"; put all of an endpoint under one key',
   ],
+  [
+    { limits: { endpoints: { 'GET /A': { rate: 1, per: 1 }, 'GET /a': { rate: 2, per: 1 } } } },
+    'limits.endpoints["GET /a"]: meets the same requests as "GET /A"; put all of an endpoint under one key',
+  ],
 
   ...['/orders/*', '/orders/:id', '/orders{/x}', '/*splat'].map(
     (listenPath) =>
@@ -267,7 +273,7 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   [{ limits: { per: 5 } }, 'limits.rate: missing; a rate limit is { rate, per }: requests per seconds'],
   [
     { policies: { gold: { rate: 5, accessRights: { orders: {} } } } },
-    'policies["gold"]: this policy\'s rate is 5 per 0 seconds; expected per above 0.',
+    'policies["gold"]: this policy\'s rate is 5 without per; expected per, in seconds, above 0.',
   ],
   [
     { policies: { gold: { partitions: { acl: true } } } },

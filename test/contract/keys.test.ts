@@ -13,6 +13,7 @@ import { decodeSession } from '@postern/core/store'
 import type { HttpGateway } from '@postern/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { signalled } from '../support/promises.ts'
+import { warningsDuring } from '../support/warnings.ts'
 import { connect, envelope, listenTo, run, settled, startUpstream, type Upstream, watchProcess } from './harness.ts'
 
 /* `gateway.sessions`, and what becomes of a session while requests use it. */
@@ -212,7 +213,7 @@ describe('create', () => {
     ['a threshold of nothing', { monitor: { triggerLimits: [0] } }, /triggerLimits has 0; expected percent/],
     ['a number as text', { rate: '5' }, /rate.*"5".*number/],
     ['a fraction of a request', { quotaMax: 1.5 }, /quotaMax.*1\.5/],
-    ['a rate without per', { rate: 5 }, /rate is 5 per 0 seconds; expected per above 0/],
+    ['a rate without per', { rate: 5 }, /rate is 5 without per; expected per, in seconds, above 0/],
     [
       'a rate without per for an API',
       { accessRights: { orders: { limit: { rate: 5 } } } },
@@ -285,6 +286,21 @@ describe('create', () => {
       ]),
     )
     expect((await gateway.sessions.list()).keys).toEqual([])
+  })
+
+  it('warns of rights for an API that is almost called like one of its own, and makes the key', async () => {
+    const { gateway } = await api()
+    let key = ''
+    const warnings = await warningsDuring(async () => {
+      ;({ key } = await gateway.sessions.create({ accessRights: { order: {}, somebodyElses: {} } }))
+      await gateway.sessions.update(key, { accessRights: { ordres: {} } })
+      await gateway.sessions.update(key, { accessRights: { orders: {}, orders2: {} } })
+    })
+    expect(warnings).toEqual([
+      'The accessRights of a session name the API "order", which this gateway does not have; did you mean "orders"? (warned once)',
+      'The accessRights of a session name the API "ordres", which this gateway does not have; did you mean "orders"? (warned once)',
+    ])
+    expect(await gateway.sessions.get(key)).toBeDefined()
   })
 
   it('takes patterns of every kind, and thresholds beyond the whole', async () => {

@@ -3,6 +3,7 @@ import {
   checkDefinitions,
   type Hook,
   type PluginSettings,
+  respond,
   type SessionInput,
 } from '@postern/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -398,6 +399,11 @@ describe('explain', () => {
     })
     expect(why('GET', '/open/y')['endpoint']).toBe('no endpoint matches /y')
     expect(gateway.explain('GET', '/open/x').upstream).toBe('the host application')
+  })
+
+  it('says that the option forward is asked, where that stands behind', async () => {
+    const { gateway } = await run({ name: 'open' }, { forward: () => respond(200, 'mock') })
+    expect(gateway.explain('GET', '/').upstream).toBe('the option forward')
   })
 
   it.each<[string, readonly unknown[], string]>([

@@ -610,7 +610,7 @@ describe('a policy that is none', () => {
     [
       'a rate without per',
       { rate: 5, accessRights: { orders: {} } },
-      /'s rate is 5 per 0 seconds; expected per above 0/,
+      /'s rate is 5 without per; expected per, in seconds, above 0/,
     ],
     [
       'a URL that is no pattern',

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { deny, type PrePlugin } from '@postern/core'
+import { deny, type PrePlugin, respond } from '@postern/core'
 import { expect, it } from 'vitest'
 import { RawClient } from '../support/raw-client.ts'
 import { attack, besiege, cleanUpAfterAttacks } from './attack.ts'
@@ -141,6 +141,29 @@ attack(BODIES_AND_STREAMS, 'C11', (mount) => {
     await Promise.all(clients.map(({ closed }) => closed))
     await sleep(20)
     expect(await openConnections(siege.server)).toBe(0)
+    await siege.unharmed()
+  })
+
+  it('is cut when it drips, although a plugin reads it that nobody waits for', async () => {
+    const readings: Promise<string>[] = []
+    const siege = await besiege(mount, {
+      hooks: {
+        pre: [
+          (request) => {
+            if (request.path !== '/read') return undefined
+            readings.push(request.text())
+            return respond(202, 'noted')
+          },
+        ],
+      },
+    })
+    const client = new RawClient(siege.port)
+    client.write('POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc')
+    expect((await client.answer()).status).toBe(202)
+    await expect(readings[0]).rejects.toMatchObject({ code: 'PSTN_CLIENT_CLOSED' })
+    const drip = setInterval(() => client.socket.writable && client.write('x'), 20)
+    await client.closed
+    clearInterval(drip)
     await siege.unharmed()
   })
 

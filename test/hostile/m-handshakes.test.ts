@@ -112,6 +112,31 @@ attack(upgrades, 'M02', (mount) => {
     expect(siege.gateway.records.list().map(({ responseCode }) => responseCode)).toEqual([401, 200])
   })
 
+  it.each(['GET', 'HEAD'])('%s that offers h2c is an ordinary request to the host application, too', async (method) => {
+    const { port } = await mount(
+      { name: 'a', listenPath: '/api/', hooks: { pre: [({ headers }) => headers.set('x-plugin', 'seen')] } },
+      {
+        upgrade: true,
+        route: ({ url, headers }) => ({ body: `${String(url)} ${String(headers['x-plugin'])} ${'x'.repeat(200_000)}` }),
+      },
+    )
+    for (const [path, plugin] of [
+      ['/health', 'undefined'],
+      ['/api/orders', 'seen'],
+    ] as const) {
+      const client = new RawClient(port)
+      client.write(
+        `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`,
+      )
+      const { status, body, lines } = await client.answer(method)
+      const expected = method === 'HEAD' ? '' : `${path} ${plugin} ${'x'.repeat(200_000)}`
+      expect([status, body === expected, valuesOf(lines, 'connection')]).toEqual([200, true, ['close']])
+      client.write('GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n')
+      client.socket.end()
+      expect(await client.closed).toBe('end')
+    }
+  })
+
   it('asking for an upgrade without Connection is an ordinary GET', async () => {
     const siege = await besiege(mount, {}, UPGRADE)
     const { status, body } = await rawExchange(siege.port, handshakeText('/x', '', ['Connection']))

@@ -386,6 +386,49 @@ describe.each(applications)('%s', (name, mount) => {
     ])
   })
 
+  it('has what plugins do not see in both of its lists of headers, also where they change others', async () => {
+    const { port } = await mount(
+      { name: 'a', hooks: { pre: [({ headers }) => headers.set('x-a', headers.get('x_b') ?? 'unseen')] } },
+      { route: ({ headers, rawHeaders }) => ({ body: JSON.stringify([headers['x_b'], headers['x-a'], rawHeaders]) }) },
+    )
+    const client = new RawClient(port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx_b: 2\r\nConnection: close\r\n\r\n')
+    const [hidden, changed, raw] = JSON.parse((await client.answer()).body) as [string, string, string[]]
+    expect([hidden, changed]).toEqual(['2', 'unseen'])
+    const pairs = raw.flatMap((field, i) => (i % 2 === 0 ? [`${field}: ${raw[i + 1]}`] : []))
+    expect(pairs.toSorted()).toEqual(['Connection: close', 'Host: a', 'X-A: unseen', 'x_b: 2'])
+  })
+
+  it('has a limited time where response plugins wait for it; what it answers later reaches nobody', async () => {
+    const late = signalled()
+    const answered = signalled()
+    const { port, gateway } = await mount(
+      { name: 'a', requestTimeoutMs: 50, hooks: { response: [(response) => response.headers.set('x-hook', '1')] } },
+      {
+        route: async (req) => {
+          if (req.url === '/quick') return { body: 'quick' }
+          await late.promise
+          setImmediate(() => answered.signal())
+          return { body: 'late' }
+        },
+      },
+    )
+    const client = new RawClient(port)
+    client.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n')
+    const answer = await client.answer()
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([504, { error: 'Gateway Timeout' }])
+    late.signal()
+    await answered.promise
+    client.write('GET /quick HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    const next = await client.answer()
+    expect([next.status, next.body, valuesOf(next.lines, 'x-hook')]).toEqual([200, 'quick', ['1']])
+    expect(client.received).not.toContain('late')
+    expect(gateway.records.list().map(({ responseCode, code }) => [responseCode, code])).toEqual([
+      [504, 'PSTN_REQUEST_TIMEOUT'],
+      [200, ''],
+    ])
+  })
+
   it('is matched and asked by one spelling of the path', async () => {
     const { url } = await mount(
       { name: 'a', endpoints: { 'GET /admin': [() => deny(403, 'no')] } },

@@ -35,6 +35,9 @@ const fails = (): never => {
   throw new Error('broken')
 }
 
+const untilCancelled = (_: unknown, { signal }: { readonly signal: AbortSignal }): Promise<undefined> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
+
 const SLOW = { headersTimeoutMs: 30 }
 
 describe.each(hosts)('%s', (_, mount) => {
@@ -202,6 +205,24 @@ describe.each(hosts)('%s', (_, mount) => {
     const gone = connect(port, '127.0.0.1', () => gone.end('GET / HTTP/1.1\r\nHost: a\r\n\r\n', () => gone.destroy()))
     await expect.poll(() => gateway.records.list().map(({ responseCode }) => responseCode)).toContain(499)
     expect([bad.status, late.status, seen]).toEqual([400, 504, []])
+  })
+})
+
+describe.each(hosts)('%s, whose response plugin takes too long', (_, mount) => {
+  it.each<[string, ResponsePlugin]>([
+    ['lets the answer pass', untilCancelled],
+    ['answers itself', (...args) => untilCancelled(...args).then(() => respond(200, 'late'))],
+  ])('answers 504 whatever becomes of it: %s', async (__, plugin) => {
+    const upstream = await startUpstream((res) => res.end('hello'))
+    const { url, gateway } = await mount({
+      name: 'a',
+      upstream: upstream.url,
+      requestTimeoutMs: 20,
+      hooks: { response: [plugin] },
+    })
+    const reply = await send(url)
+    expect([reply.status, reply.text]).toEqual([504, ENVELOPE('Gateway Timeout')])
+    await expect.poll(() => gateway.records.list().map(({ code }) => code)).toEqual(['PSTN_REQUEST_TIMEOUT'])
   })
 })
 

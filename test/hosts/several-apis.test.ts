@@ -30,6 +30,34 @@ describe.each(hosts)('%s', (_, mount) => {
     expect((await send(url, target)).text).toBe(expected)
   })
 
+  it('records a call whose upstream breaks off as what it is', async () => {
+    const upstream = await startUpstream((res) => {
+      res.writeHead(200, { 'content-length': '100' })
+      res.write('half', () => res.socket?.destroy())
+    })
+    const errors: string[] = []
+    const { url, gateway } = await mount([
+      {
+        name: 'shop',
+        listenPath: '/shop',
+        hooks: {
+          pre: [
+            async (__, context) => {
+              const answer = await context.call('stock', '/')
+              return respond(200, await answer.text().catch(() => 'broken'))
+            },
+          ],
+        },
+      },
+      { name: 'stock', listenPath: '/stock', upstream: upstream.url },
+    ])
+    gateway.on('upstreamError', ({ api, error }) => errors.push(`${api.name} ${error.code}`))
+    expect((await send(url, '/shop')).text).toBe('broken')
+    const codes = (): string[] => gateway.records.list().map(({ apiName, code }) => `${apiName} ${code}`)
+    await expect.poll(() => codes().toSorted()).toEqual(['shop ', 'stock PSTN_UPSTREAM_BROKE'])
+    expect(errors).toEqual(['stock PSTN_UPSTREAM_BROKE'])
+  })
+
   it('calls another API with its whole chain and without a socket', async () => {
     const upstream = await startUpstream((res, seen) =>
       res

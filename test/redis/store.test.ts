@@ -348,3 +348,21 @@ describe.skipIf(noServer)('the id of a session that a plugin made', () => {
     expect([await status('/keys', id), await status('/keys', `Bearer ${id}`)]).toEqual([403, 403])
   })
 })
+
+describe.skipIf(noServer)('a store with keys as they are', () => {
+  it('shows no key in records', async () => {
+    const gateway = createGateway(
+      { name: newId(), authentication: { token: true } },
+      { store: open({ ...single, layout: 'tyk', tyk: { hashKeys: false } }), forward: () => respond(200, 'ok') },
+    )
+    closeLater(() => gateway.close({ timeoutMs: 1 }))
+    const { url } = await listen(createServer(gateway))
+    const { key, id } = await gateway.sessions.create()
+    expect(id).toBe(key)
+    expect((await send(url, '/', { headers: { authorization: key } })).status).toBe(200)
+    await eventually(() => expect(gateway.records.list()).toHaveLength(1))
+    const [record] = gateway.records.list()
+    expect(record?.apiKey).toMatch(/^[\da-f]{64}$/)
+    expect(JSON.stringify(record)).not.toContain(key)
+  })
+})

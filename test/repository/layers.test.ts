@@ -17,6 +17,7 @@ const LADDER: readonly (readonly string[])[] = [
     'listing.ts',
     'longest-timer.ts',
     'nearest.ts',
+    'option-names.ts',
     'source.ts',
     'within-time.ts',
   ],

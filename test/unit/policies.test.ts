@@ -636,16 +636,20 @@ describe('a policy that is written', () => {
     ['a field by another name', { quota_max: 5 } as PolicyInput, ' has no field "quota_max"; did you mean "quotaMax"?'],
     ['an unknown field', { colour: 5 } as PolicyInput, ' has no field "colour"; known: '],
     ['a rate that is text', { rate: '5' } as never, `'s rate is "5"; expected a number.`],
-    ['a rate without per', { rate: 5, accessRights: right }, `'s rate is 5 per 0 seconds; expected per above 0.`],
+    [
+      'a rate without per',
+      { rate: 5, accessRights: right },
+      `'s rate is 5 without per; expected per, in seconds, above 0.`,
+    ],
     [
       'a rate without per for an API',
       { ...only('perApi'), accessRights: { orders: { limit: { rate: 5 } } } },
-      `'s accessRights.orders.limit.rate is 5 per 0 seconds; expected per above 0.`,
+      `'s accessRights.orders.limit.rate is 5 without per; expected per, in seconds, above 0.`,
     ],
     [
       'a rate without per for an endpoint',
       { accessRights: { orders: { endpoints: [{ path: '/x', methods: [{ name: 'GET', limit: { rate: 5 } }] }] } } },
-      `'s accessRights.orders.endpoints[0].rate is 5 per 0 seconds; expected per above 0.`,
+      `'s accessRights.orders.endpoints[0].rate is 5 without per; expected per, in seconds, above 0.`,
     ],
     [
       'a parameter in the way of routers',
@@ -712,7 +716,7 @@ describe('a policy that is written', () => {
   it('is refused with all that could never mean anything, at once', () => {
     const policy = { rate: 5, ...url('stock', []) }
     expect(() => parsePolicies({ gold: policy })).toThrow(
-      `The policy "gold"'s rate is 5 per 0 seconds; expected per above 0. ` +
+      `The policy "gold"'s rate is 5 without per; expected per, in seconds, above 0. ` +
         `The policy "gold"'s accessRights.orders.allowedUrls[0].url is "stock", which no path starts with; expected "/stock". ` +
         `The policy "gold"'s accessRights.orders.allowedUrls[0].methods is empty`,
     )

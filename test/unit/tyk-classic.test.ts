@@ -351,3 +351,21 @@ describe('a resource of Tyk Operator', () => {
     expect(translated(document).problems).toContain(problem)
   })
 })
+
+describe('the analytics plugin of Classic', () => {
+  const analytics = { analytics_plugin: { enable: true, func_name: 'mask', plugin_path: 'mask.so' } }
+
+  it('is the one of the document', () => {
+    const { input, warnings } = translated(classic(analytics))
+    expect(input).toMatchObject({ hooks: { analytics: [{ functionName: 'mask' }] } })
+    expect(warnings).toEqual([])
+  })
+
+  it('gives way to those under traffic_logs, and a warning says so', () => {
+    const { input, warnings } = translated(
+      classic(analytics, { custom_middleware: { traffic_logs: { name: 'keep', path: 'keep.so' } } }),
+    )
+    expect(input).toMatchObject({ hooks: { analytics: [{ functionName: 'keep' }] } })
+    expect(warnings).toContain('analytics_plugin: without effect: the plugins under traffic_logs take its place')
+  })
+})

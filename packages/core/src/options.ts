@@ -14,6 +14,7 @@ import type { Forwarder } from './forward/forwarder.ts'
 import type { Engine } from './forward/pools.ts'
 import { LONGEST_TIMER_MS } from './longest-timer.ts'
 import { suggest } from './nearest.ts'
+import { OPTION_NAMES } from './option-names.ts'
 import type { LogTarget } from './plugins/log.ts'
 import type { PolicyInput } from './session/policy.ts'
 import type { Store } from './session/store.ts'
@@ -56,21 +57,12 @@ export interface GatewayOptions {
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-const KNOWN_OPTIONS = [
-  'log',
-  'forward',
-  'engine',
-  'store',
-  'policies',
-  'onStoreError',
-  'recordCapacity',
-  'sinks',
-  'recordQueue',
-  'plugins',
-  'pluginsDirectory',
-  'bundles',
-  'tykPathMatching',
-]
+const MOST_QUEUED = {
+  maxQueued: Number.MAX_SAFE_INTEGER,
+  maxQueuedBytes: Number.MAX_SAFE_INTEGER,
+  batchSize: Number.MAX_SAFE_INTEGER,
+  flushMs: LONGEST_TIMER_MS,
+}
 const ENGINES = ['http1', 'undici']
 const PATH_MATCHING = ['whole', 'prefix', 'suffix', 'contains']
 
@@ -79,9 +71,9 @@ export function checkOptions(options: GatewayOptions): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new GatewayError('PSTN_OPTIONS_INVALID', `The options are ${describe(options)}; expected an object.`)
   }
-  const unknown = Object.keys(options).find((key) => !KNOWN_OPTIONS.includes(key))
+  const unknown = Object.keys(options).find((key) => !OPTION_NAMES.includes(key))
   if (unknown !== undefined) {
-    throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(unknown, KNOWN_OPTIONS))
+    throw new GatewayError('PSTN_OPTIONS_INVALID', unknownOption(unknown, OPTION_NAMES))
   }
   const { log, forward, engine, recordCapacity } = options
   const missing =
@@ -135,7 +127,7 @@ function checkSinkOptions({ sinks, recordQueue }: GatewayOptions): void {
     const fits =
       name === 'overflow'
         ? value === 'drop-oldest' || value === 'drop-newest'
-        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= LONGEST_TIMER_MS
+        : Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_QUEUED[name]
     if (value !== undefined && !fits)
       throw new GatewayError(
         'PSTN_OPTIONS_INVALID',

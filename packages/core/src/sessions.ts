@@ -3,6 +3,7 @@ import { quotasOf } from './chain/key-quotas.ts'
 import { underPolicies } from './chain/let-in.ts'
 import { describe, GatewayError, isGatewayError } from './errors.ts'
 import { listing } from './listing.ts'
+import { nearest } from './nearest.ts'
 import { policyIds } from './session/apply-policies.ts'
 import { maskKey } from './session/key-scheme.ts'
 import { KEPT_FOR_EVER, remainingLifetime } from './session/lifetime.ts'
@@ -114,6 +115,7 @@ class StoredSessions implements Sessions {
     // A key of this name may have existed: what it used is not this one's.
     await this.#store.reset([...quotasOf(session, id, this.#apis).keys()])
     if (!(await this.#store.save(id, session, remainingLifetime(session, KEPT_FOR_EVER), 'absent'))) throw existing(id)
+    this.#warnOfMisspelt(session)
     return { ...infoOf(id, session), key }
   }
 
@@ -131,6 +133,7 @@ class StoredSessions implements Sessions {
       if (LIMITED.some((field) => field in given)) checkLimited(session, 'The session', 'PSTN_SESSION_INVALID')
       if ('monitor' in given) checkThresholds(session)
       if (POLICIES.some((field) => field in given)) this.#checkPolicies(session)
+      if ('accessRights' in given) this.#warnOfMisspelt(session)
     })
   }
 
@@ -242,6 +245,19 @@ class StoredSessions implements Sessions {
       'PSTN_SESSION_INVALID',
       `No API of this gateway can apply the session's policies: ${reason.message}`,
     )
+  }
+
+  /** Rights may name APIs of other gateways that share the store, but hardly ones that are almost called like ours. */
+  #warnOfMisspelt({ accessRights }: Session): void {
+    const known = this.#apis.map(({ info }) => info.id)
+    for (const id of Object.keys(accessRights)) {
+      const meant = known.includes(id) ? undefined : nearest(id, known)
+      if (meant === undefined || Object.hasOwn(accessRights, meant)) continue
+      this.#apis[0]?.services.events.warn(
+        `rights ${id}`,
+        `The accessRights of a session name the API ${describe(id)}, which this gateway does not have; did you mean "${meant}"? (warned once)`,
+      )
+    }
   }
 
   #trialEnd(session: Session, now: Date): number {

@@ -58,7 +58,13 @@ function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], re
     else if (name === 'set-cookie') req.headers[name] = values
     else req.headers[name] = values.join(name === 'cookie' ? '; ' : ', ')
   }
-  req.rawHeaders = [...lines]
+  // What plugins do not see is the application's all the same, here as in `req.headers`.
+  req.rawHeaders = [...linesOf(req.rawHeaders, touched, false), ...linesOf(lines, touched, true)]
+}
+
+/** Those of the fields with a name among these, or of all others. */
+function linesOf(lines: readonly string[], names: ReadonlySet<string>, among: boolean): string[] {
+  return lines.filter((_, i) => names.has(lines[i - (i % 2)]!.toLowerCase()) === among)
 }
 
 /**

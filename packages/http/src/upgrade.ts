@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Gateway, UpgradeOptions } from '@postern/core'
@@ -15,7 +15,7 @@ import {
   takeOutgoing,
 } from '@postern/core/host'
 import { applyToHost } from './apply-to-host.ts'
-import { isEnding } from './ending.ts'
+import { cutLater, isEnding } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { checkServer } from './server-settings.ts'
 import { answerOnSocket, switchProtocols } from './socket-answer.ts'
@@ -39,6 +39,7 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       return
     }
     checkServer(req)
+    if (isIgnorable(req) && answerAsRequest(req)) return
     const tunnel = new SocketTunnel(socket, head)
     const url = req.url ?? '/'
     const call = hostCall(req, { originalUrl: url, target: url, basePath })
@@ -73,6 +74,33 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
 function isIgnorable({ headers }: IncomingMessage): boolean {
   const bodyless = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
   return bodyless && IGNORABLE.test(headers.upgrade ?? '')
+}
+
+/**
+ * Gives a request whose upgrade is ignored to whoever answers requests there. Its connection ends with the answer: Node has
+ * taken the parser off. False, and nothing is done, beside other listeners, which may have begun to answer.
+ */
+function answerAsRequest(req: IncomingMessage): boolean {
+  const { socket } = req
+  const { server } = socket as Socket & { readonly server?: Server | undefined }
+  if (server === undefined || server.listenerCount('upgrade') > 1 || server.listenerCount('request') === 0) return false
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  res.assignSocket(socket)
+  socket.on('drain', () => res.emit('drain'))
+  // What else comes is nobody's; a client that ends its side before it has an answer has hung up.
+  socket.resume().once('end', () => {
+    if (!res.writableEnded) socket.destroy()
+  })
+  // As Node does for a request of its own.
+  res.once('finish', () => {
+    res.detachSocket(socket)
+    process.nextTick(() => res.emit('close'))
+    socket.end()
+    cutLater(socket)
+  })
+  server.emit('request', req, res)
+  return true
 }
 
 const IGNORABLE = /^(?:h2c|tls\/\d\.\d)(?: *, *(?:h2c|tls\/\d\.\d))*$/i

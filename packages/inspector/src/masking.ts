@@ -6,7 +6,8 @@ const LONGEST = 300
 const MOST_READ = 65_536
 /** Shorter ones are words that stand elsewhere for something else. */
 const SHORTEST_SECRET = 6
-const MOST_SECRETS = 64
+/** Of a request with more of them nothing is shown. */
+const MOST_SECRETS = 500
 
 const SUSPECT = /auth|cookie|key|token|secret|passw|session|credential|signature|jwt|otp|csrf|xsrf/i
 
@@ -32,11 +33,14 @@ export class Masking {
 /** The secrets of one request, to be taken out wherever else they turn up. */
 export class SecretTexts {
   readonly #texts = new Set<string>()
+  #tooMany = false
 
   /** The value of a field, and each word in it: `Bearer <key>`, `a=<b>; c=<d>`. */
   add(value: string): void {
     for (const text of [value, ...value.split(/[\s;,=]+/)]) {
-      if (text.length < SHORTEST_SECRET || this.#texts.size >= MOST_SECRETS) continue
+      if (text.length < SHORTEST_SECRET) continue
+      this.#tooMany ||= this.#texts.size >= MOST_SECRETS
+      if (this.#tooMany) return
       this.#texts.add(text)
       this.#texts.add(escaped(text))
     }
@@ -44,6 +48,7 @@ export class SecretTexts {
 
   /** Without secrets, without values of queries, and not too long. */
   show(text: string): string {
+    if (this.#tooMany) return MASK
     let clean = text.slice(0, MOST_READ)
     for (const secret of [...this.#texts].toSorted((a, b) => b.length - a.length))
       clean = clean.replaceAll(secret, MASK)

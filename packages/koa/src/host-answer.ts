@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { ByteStream, GatewayHeaders, GatewayResponse, isFramingField } from '@postern/core/host'
-import { type CapturedResponse, captureResponse, headerNames } from '@postern/http/bridge'
+import { type CapturedResponse, headerNames } from '@postern/http/bridge'
 import type { Context } from 'koa'
 
 /** What the host application answered. */
@@ -19,10 +19,10 @@ export interface HostAnswer {
  */
 export async function answerOfHost(
   ctx: Context,
+  capture: CapturedResponse,
   letHostAnswer: () => Promise<void>,
   maxBufferedBytes: number,
 ): Promise<HostAnswer> {
-  const capture = captureResponse(ctx.res, maxBufferedBytes)
   try {
     await letHostAnswer()
   } catch (error) {

@@ -18,6 +18,8 @@ import {
   announceToClient,
   applyToHost,
   besideHost,
+  type CapturedResponse,
+  captureResponse,
   DROPPED,
   endConnectionWith,
   hostCall,
@@ -65,8 +67,15 @@ export function createGateway(
     }
     accepted.attach(ctx)
     let ofHost: HostAnswer | undefined
+    let awaited: CapturedResponse | undefined
     const askHost = async (): Promise<GatewayResponse> => {
-      ofHost = await answerOfHost(ctx, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+      const capture = captureResponse(ctx.res, accepted.maxBufferedBytes)
+      awaited = capture
+      try {
+        ofHost = await answerOfHost(ctx, capture, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+      } finally {
+        awaited = undefined
+      }
       // Koa frames what it sends by this method, and it is the client who has to understand it.
       ctx.req.method = accepted.method
       return ofHost.response
@@ -84,6 +93,11 @@ export function createGateway(
     if (answer === HANDED_OVER) {
       announceToClient(accepted, ctx.res)
       return handOver(ctx, accepted, next)
+    }
+    // The application took too long: what it still answers reaches nobody.
+    if (awaited !== undefined) {
+      ctx.respond = false
+      return writeResponse(ctx.res, answer, accepted.method, awaited.writerFor(answer))
     }
     if (ofHost?.written === true)
       return writeResponse(ctx.res, answer, accepted.method, ofHost.capture.writerFor(answer))

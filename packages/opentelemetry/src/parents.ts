@@ -25,8 +25,13 @@ interface Place {
 export function placeOf({ parent, request }: RequestTrace, clientTrace: ClientTrace): Place {
   const active = context.active()
   const outer = spans.getSpan(active)
-  // A call of a plugin, or a request for which the server's own instrumentation has a span.
-  if (parent !== undefined || isUnderWay(outer)) return { parent: active, links: [], server: false }
+  if (parent !== undefined) return { parent: active, links: [], server: false }
+  // The server's own instrumentation has a span for it, in a trace of its choice; what it has read of the client is with it.
+  if (isUnderWay(outer)) {
+    if (clientTrace === 'continue') return { parent: active, links: [], server: false }
+    forgetClientTrace(request)
+    return { parent: propagation.deleteBaggage(active), links: [], server: false }
+  }
   const alone = spans.deleteSpan(active)
   const named = propagation.extract(outer?.spanContext().isRemote === true ? active : alone, request, RECEIVED)
   if (clientTrace === 'continue') return { parent: named, links: [], server: true }

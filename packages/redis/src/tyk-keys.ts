@@ -28,6 +28,7 @@ export interface TykKeyOptions {
 export function tykKeys({ hashKeys, keyHash, keyHashFallbacks }: TykKeyOptions): KeyScheme {
   const idOf = (key: string): string => (hashKeys ? hashOf(key) : key)
   return {
+    arePlain: !hashKeys,
     create: (orgId, custom) => generated(orgId, custom ?? randomUUID().replaceAll('-', ''), keyHash),
     idsOf(key, orgId) {
       const own = generated(orgId, key, keyHash)

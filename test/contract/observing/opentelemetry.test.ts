@@ -52,6 +52,20 @@ function instrumented(options?: OpenTelemetryOptions): void {
   onTestFinished(openTelemetry(options))
 }
 
+/** Makes a span for each request, within what its client says of traces. */
+function asInstrumentationDoes(server: http.Server): void {
+  const tracer = tracerProvider.getTracer('of the server')
+  const [listener] = server.listeners('request') as http.RequestListener[]
+  server.removeAllListeners('request')
+  server.on('request', (req, res) => {
+    const parent = propagation.extract(context.active(), req.headers)
+    tracer.startActiveSpan('outer', {}, parent, (span) => {
+      res.once('close', () => span.end())
+      listener!(req, res)
+    })
+  })
+}
+
 /** All spans, once the one of the client's own request has ended. */
 async function spansAfter(requests = 1): Promise<ReadableSpan[]> {
   const own = (): number => exporter.getFinishedSpans().filter((span) => 'http.route' in span.attributes).length
@@ -237,17 +251,28 @@ describe('the spans of a request', () => {
     expect(headers).not.toHaveProperty('baggage')
   })
 
+  it('hide what a client says that is not to be believed, also within the one of the server', async () => {
+    const upstream = await upstreamOfTest()
+    const seen: string[] = []
+    const { url, server } = await run({
+      name: 'orders',
+      upstream: upstream.url,
+      hooks: { pre: [({ headers }) => void seen.push(...[...headers].map(([name]) => name))] },
+    })
+    asInstrumentationDoes(server)
+    instrumented({ clientTrace: 'link' })
+    await fetch(url, { headers: { traceparent: INCOMING, tracestate: 'a=1', baggage: 'user=ann' } })
+    const spans = await spansAfter()
+    expect(seen).toContain('user-agent')
+    for (const name of ['traceparent', 'tracestate', 'baggage']) expect(seen).not.toContain(name)
+    const headers = upstream.received[0]?.headers
+    expect(headers?.['traceparent']).toContain(named(spans, 'GET /').spanContext().traceId)
+    expect(headers).not.toHaveProperty('baggage')
+  })
+
   it('lie within the one of the server where its own instrumentation has made one', async () => {
     const { url, server } = await run({ name: 'orders', hooks: { pre: [() => respond(200, 'hello')] } })
-    const tracer = tracerProvider.getTracer('of the server')
-    const [listener] = server.listeners('request') as http.RequestListener[]
-    server.removeAllListeners('request')
-    server.on('request', (req, res) => {
-      tracer.startActiveSpan('outer', (span) => {
-        res.once('close', () => span.end())
-        listener!(req, res)
-      })
-    })
+    asInstrumentationDoes(server)
     instrumented()
     await fetch(url)
     await spansAfter()

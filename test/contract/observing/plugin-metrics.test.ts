@@ -39,7 +39,7 @@ describe('the metrics of a plugin', () => {
         name: 'orders',
         upstream: 'http://127.0.0.1:9',
         hooks: { pre: [pass], auth: { plugin: () => ({ metadata: { token: 'ann' } }), name: 'key' }, postAuth: [pass] },
-        endpoints: { 'GET /': [pass, { plugin: () => deny(403, 'no'), name: 'stop' }] },
+        endpoints: { 'GET /{:id}': [pass, () => undefined, { plugin: () => deny(403, 'no'), name: 'stop' }] },
       }),
     )
     const sent = collect()
@@ -50,6 +50,7 @@ describe('the metrics of a plugin', () => {
       'AuthPlugin::key granted',
       'PostAuthPlugin::pass passed',
       'EndpointPlugin::pass passed',
+      'EndpointPlugin::GET /{:id}[1] passed',
       'EndpointPlugin::stop denied',
     ])
   })

@@ -1,7 +1,9 @@
 import { type AnalyticsRecord, type ApiDefinitionInput, deny, type Hook, memoryStore, respond } from '@postern/core'
 import { createGateway } from '@postern/http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Store } from '@postern/core/store'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pluginFolder } from '../../support/plugin-folder.ts'
+import { remote } from '../../support/stores.ts'
 import { connect, listenTo, run, settled, startUpstream, type Upstream } from '../harness.ts'
 
 let upstream: Upstream
@@ -252,6 +254,26 @@ describe('a record is made', () => {
       1,
       [['b', 'PSTN_API_UNAVAILABLE']],
     ])
+  })
+})
+
+describe('the record of a client that has left', () => {
+  it.each<[string, (memory: Store) => Store]>([
+    ['at once', (memory) => memory],
+    ['later', remote],
+  ])('says nothing of an answer nobody got, where the session is saved %s', async (_, store) => {
+    const silent = await startUpstream(() => undefined)
+    onTestFinished(() => silent.close())
+    const { gateway, port } = await run(
+      { name: 'orders', upstream: silent.url, records: { detailed: true }, hooks: { auth: () => SESSION } },
+      { store: store(memoryStore()) },
+    )
+    const connection = await connect(port)
+    connection.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => silent.received).toHaveLength(1)
+    connection.hangUp()
+    await expect.poll(() => gateway.records.list()).toHaveLength(1)
+    expect(gateway.records.list()).toMatchObject([{ responseCode: 499, code: '', rawResponse: '' }])
   })
 })
 

@@ -1,5 +1,6 @@
 import type { AnalyticsPlugin, AnalyticsRecord } from '@postern/core'
 import { describe, expect, it } from 'vitest'
+import { warningsDuring } from '../../support/warnings.ts'
 import { connect, listenTo, run, settled, type Running } from '../harness.ts'
 
 async function after(...analytics: readonly AnalyticsPlugin[]): Promise<Running> {
@@ -124,6 +125,18 @@ describe('an analytics plugin', () => {
     expect(dropped.map(({ api, error }) => [api.name, error.code, error.message])).toEqual([
       ['a', 'PSTN_PLUGIN_BAD_RETURN', expect.stringContaining(why)],
     ])
+  })
+
+  it('is warned of by what it broke, where nobody listens', async () => {
+    const fails = (): never => {
+      throw new Error('cannot mask')
+    }
+    const { port } = await run({ name: 'a', hooks: { analytics: [fails] } })
+    const warnings = await warningsDuring(async () => {
+      await (await connect(port)).request('GET', '/')
+      await settled()
+    })
+    expect(warnings).toEqual([expect.stringContaining('[PSTN_PLUGIN_THREW] a record of API "a": ')])
   })
 
   it('reaches no sink with what it broke', async () => {

@@ -76,7 +76,7 @@ function changesText({ added, removed, changed, unchanged }: ReloadReport): stri
   const lists = [
     ['added', added.map(({ name }) => name)],
     ['removed', removed.map(({ name }) => name)],
-    ['changed', changed.map(({ api, keys }) => `${api.name} (${keys.join(', ')})`)],
+    ['changed', changed.map(({ api, keys }) => (keys.length === 0 ? api.name : `${api.name} (${keys.join(', ')})`))],
   ] as const
   const said = lists.filter(([, names]) => names.length > 0).map(([what, names]) => `${what} ${names.join(', ')}`)
   return onOneLine([...said, ...(unchanged > 0 ? [`${unchanged} unchanged`] : [])].join('; '))

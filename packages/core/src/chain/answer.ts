@@ -1,5 +1,4 @@
 import { describe, GatewayError, isGatewayError } from '../errors.ts'
-import type { Forwarder } from '../forward/forwarder.ts'
 import type { Maybe } from '../hooks.ts'
 import { Unavailable } from '../forward/unavailable.ts'
 import { ByteStream } from '../http/byte-stream.ts'
@@ -68,7 +67,7 @@ function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise
 
 function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
   leavesChain(exchange)
-  return host === undefined ? forwarded(exchange) : host(exchange.request)
+  return host === undefined ? forwarded(exchange) : untilCancelled(exchange.request, host)
 }
 
 function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
@@ -144,7 +143,8 @@ async function rejected(error: unknown): Promise<never> {
 }
 
 async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse> {
-  const result = await untilCancelled(request, api.forward)
+  // An async function, so that what it throws at once is a rejection like the rest.
+  const result = await untilCancelled(request, async () => api.forward(request))
   if (result instanceof GatewayResponse) {
     if (!GatewayResponse.isSealed(result)) return result
     throw new TypeError('The forwarder returned a GatewayResponse that was sent before; it has to make a new one.')
@@ -157,10 +157,9 @@ async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse
   return answered.response
 }
 
-/** A forwarder of the host's need not look at the signal for its request to end. */
-function untilCancelled(request: GatewayRequest, forward: Forwarder): Promise<Awaited<ReturnType<Forwarder>>> {
-  // An async function, so that what it throws at once is a rejection like the rest.
-  const answering = (async () => forward(request))()
+/** A forwarder of the host's, and a host application, need not look at the signal for their request to end. */
+function untilCancelled<T>(request: GatewayRequest, behind: (request: GatewayRequest) => Promise<T>): Promise<T> {
+  const answering = behind(request)
   return new Promise((resolve, reject) => {
     GatewayRequest.onCancel(request, () => reject(GatewayRequest.cancelReason(request)!))
     answering.then(resolve, reject)
@@ -204,7 +203,14 @@ function replacedOr(
   replacement: Ended,
   next: number,
 ): Maybe<GatewayResponse> {
-  if (replacement === undefined) return throughPlugins(exchange, response, next)
+  const late = exchange.cancellation.cancelled && !exchange.answered
+  if (late) return replacedBy(cancelledAnswer(exchange), response, exchange)
+  return replacement === undefined
+    ? throughPlugins(exchange, response, next)
+    : replacedBy(replacement, response, exchange)
+}
+
+function replacedBy(replacement: GatewayResponse, response: GatewayResponse, exchange: Exchange): GatewayResponse {
   GatewayResponse.seal(response, exchange)
   GatewayResponse.discard(response)
   return sealed(exchange, withLimits(exchange, replacement))

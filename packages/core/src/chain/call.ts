@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { describe, GatewayError } from '../errors.ts'
+import { describe, GatewayError, isGatewayError } from '../errors.ts'
 import type { CallInit } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
@@ -8,7 +8,7 @@ import { GatewayHeaders, sameName } from '../http/headers.ts'
 import { isBodyless } from '../http/framing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
-import { answer, HANDED_OVER } from './answer.ts'
+import { answer, cutShort, HANDED_OVER } from './answer.ts'
 import type { ApiIndex } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import { Exchange } from './exchange.ts'
@@ -47,8 +47,9 @@ export async function callApi(
   try {
     const response = await (isAnybodyListening() ? traceRequest(exchange, () => answer(exchange)) : answer(exchange))
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
-    return await toWhatwg(response, () => {
-      const concluding = conclude(exchange, { status: response.status, cut: false })
+    return await toWhatwg(response, (brokenBy) => {
+      if (isGatewayError(brokenBy)) cutShort(exchange, brokenBy)
+      const concluding = conclude(exchange, { status: response.status, cut: brokenBy !== undefined })
       if (concluding instanceof Promise) concluding.then(leave, leave)
       else leave()
     })
@@ -76,14 +77,17 @@ function loopLines({ headers }: GatewayRequest): string[] {
   return GatewayHeaders.received(headers).filter((_, i, lines) => sameName(lines[i - (i % 2)]!, 'cdn-loop'))
 }
 
-/** `onEnd` is called when the body has been read, or never will be: until then the call's own calls must go on. */
-async function toWhatwg(response: GatewayResponse, onEnd: () => void): Promise<Response> {
+/**
+ * `onEnd` is called when the body has been read, or never will be, with why: until then the call's own calls must go on.
+ */
+async function toWhatwg(response: GatewayResponse, onEnd: (error?: Error) => void): Promise<Response> {
   const { status } = response
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, value)
   const content = await GatewayResponse.body(response).content()
   if (content instanceof ByteStream && !isBodyless('GET', status)) {
-    const readable = content.toReadable().once('close', onEnd)
+    const readable = content.toReadable()
+    readable.once('close', () => onEnd(readable.errored ?? undefined))
     return new Response(Readable.toWeb(readable), { status, headers })
   }
   GatewayResponse.discard(response)

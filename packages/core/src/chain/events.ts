@@ -165,10 +165,9 @@ export class Events {
 
   #nobodyListens(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): void {
     if ('sink' in data) {
-      this.warn(
-        `${event} ${data.sink} ${data.reason}`,
-        `(once; gateway.on('${event}', ...) sees all) the record sink "${data.sink}" lost ${data.count} records (${data.reason})${data.error === undefined ? '' : `: ${data.error.message}`}`,
-      )
+      const text = `the record sink "${data.sink}" lost ${data.count} records (${data.reason})${data.error === undefined ? '' : `: ${data.error.message}`}`
+      debug(text)
+      this.warn(`${event} ${data.sink} ${data.reason}`, `(once; gateway.on('${event}', ...) sees all) ${text}`)
       return
     }
     // Whoever asked for the reload is told by what it returns.
@@ -190,7 +189,9 @@ export class Events {
         ? `the ${data.hook} plugin "${data.plugin}"`
         : 'feature' in data
           ? `the store (${data.feature}, ${data.outcome})`
-          : 'the upstream'
+          : event === 'recordDropped'
+            ? 'a record'
+            : 'the upstream'
     const { cause } = data.error
     const detail = cause === undefined ? data.error.message : `${data.error.message}\n${stackOf(cause)}`
     const text = `[${data.error.code}] ${who} of API "${data.api.name}": ${detail}`

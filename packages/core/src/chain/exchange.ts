@@ -184,7 +184,7 @@ export class Exchange {
     this.#over = true
     for (const call of this.#calls ?? []) call.cancel(OVER)
     this.#calls = undefined
-    GatewayRequest.body(this.request).discard()
+    GatewayRequest.body(this.request).close()
   }
 
   /** A plugin changed a message that had left: without effect, reported once per request. */

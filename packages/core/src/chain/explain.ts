@@ -148,9 +148,9 @@ function endpointReason({ chain }: ExplainedApi, method: string, path: string, k
   return `no endpoint matches ${path}`
 }
 
-function upstreamOf({ definition, available }: ExplainedApi, path: string, search: string): string {
+function upstreamOf({ definition, available, customForwarder }: ExplainedApi, path: string, search: string): string {
   if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
-  if (definition.upstream === undefined) return 'the host application'
+  if (definition.upstream === undefined) return customForwarder ? 'the option forward' : 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
   const { targets } = definition.upstream
   const behind = `${prefix}${path}${search === '' ? '' : `?${search}`}`

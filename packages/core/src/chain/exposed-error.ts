@@ -1,5 +1,6 @@
 import { isGatewayError, publicMessage } from '../errors.ts'
 import type { ReturnOverrides } from '../http/decision.ts'
+import { type HeaderFields, headerFields, type HeadersInput } from '../http/headers.ts'
 
 /**
  * The `http-errors` convention, which Express and Koa authors use already: an error with a 4xx `status` and
@@ -23,7 +24,10 @@ export function exposedDecision(error: unknown): ReturnOverrides | undefined {
   }
 }
 
-function textHeaders(headers: unknown): Record<string, string> | undefined {
+function textHeaders(headers: unknown): HeaderFields | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
+  const fields = Object.entries(headerFields(headers as HeadersInput) ?? {})
+  return Object.fromEntries(
+    fields.map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)]),
+  )
 }

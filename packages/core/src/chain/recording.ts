@@ -11,7 +11,11 @@ import { withoutAuthority } from '../http/path.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
 import { policyIds } from '../session/apply-policies.ts'
+import { digest } from '../session/key-scheme.ts'
+import { isKeyId } from '../session/session-id.ts'
 import { ShapeError } from '../session/shape-error.ts'
+import type { Caller } from './caller.ts'
+import type { CompiledApi } from './compiled-api.ts'
 import type { EndpointTree } from './endpoint-tree.ts'
 import type { Exchange } from './exchange.ts'
 import { runPlugin } from './run-plugin.ts'
@@ -33,9 +37,14 @@ export function conclude(exchange: Exchange, outcome: Outcome): Maybe<void> {
   exchange.end(endedAt)
   endRequest(exchange, outcome.status, outcome.cut)
   const saved = saveSession(exchange)
-  return saved instanceof Promise
-    ? saved.then(() => recordRequest(exchange, outcome, endedAt))
-    : recordRequest(exchange, outcome, endedAt)
+  if (!(saved instanceof Promise)) return recordRequest(exchange, outcome, endedAt)
+  const { code, response } = exchange
+  return saved.then(() => {
+    // What was under way for a client that has left may have ended meanwhile, in an answer nobody got.
+    exchange.code = code
+    exchange.response = response
+    return recordRequest(exchange, outcome, endedAt)
+  })
 }
 
 function recordRequest(exchange: Exchange, outcome: Outcome, endedAt: number): Maybe<void> {
@@ -159,7 +168,7 @@ function writeRecord(into: KeptRecord, exchange: Exchange, { status }: Outcome, 
   into.apiName = info.name
   into.apiVersion = definition.version === '' ? 'Non Versioned' : definition.version
   into.orgId = info.orgId
-  into.apiKey = caller?.id ?? ''
+  into.apiKey = caller === undefined ? '' : recordedId(caller, api)
   into.alias = caller?.session.alias ?? ''
   into.oauthId = caller?.session.oauthClientId ?? ''
   writeTags(into.tags, exchange)
@@ -183,6 +192,11 @@ function writeRecord(into: KeptRecord, exchange: Exchange, { status }: Outcome, 
   into.bytesIn = bytesIn(request)
   into.bytesOut = bytesOut(exchange, status)
   return into
+}
+
+/** An id that is the key itself would open the API to whoever reads records. */
+function recordedId({ id }: Caller, { services }: CompiledApi): string {
+  return services.store.keys.arePlain === true && isKeyId(id) ? digest(id) : id
 }
 
 /** The one there was, where it is the same: a text of this request would have to be moved out of the way of the collector. */

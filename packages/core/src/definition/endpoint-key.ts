@@ -63,7 +63,7 @@ export function parseEndpointKey(key: string): Endpoint | string {
 /** Without the path, which stands in front of it, and with what would work in place of a link. */
 function syntaxProblem({ message }: PathError): string {
   const [problem = ''] = message.split(/: \/|; visit /, 1)
-  return `${problem}; write ":name" for a parameter, "*name" for the rest of a path, "{...}" for what may be left out, and "\\" in front of a character that stands for itself`
+  return `${problem.replace(/at index \d+/, '$& of the path')}; write ":name" for a parameter, "*name" for the rest of a path, "{...}" for what may be left out, and "\\" in front of a character that stands for itself`
 }
 
 /** Compiles the expression of an endpoint that `parseEndpointKey` has accepted. */

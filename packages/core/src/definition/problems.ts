@@ -76,16 +76,24 @@ interface UnknownKey {
 }
 
 /** One message for several keys, because the schema has one for an object; `unknownKeys` takes it apart. */
-export function unknownKeysMessage(keys: readonly string[], known: readonly string[]): string {
+export function unknownKeysMessage(
+  keys: readonly string[],
+  known: readonly string[],
+  options: readonly string[],
+): string {
   return keys
     .map((key) => {
+      if (options.includes(key))
+        return keyMessage(key, undefined, `it is an option: createGateway(definition, { ${key}: ... })`)
       const meant = nearest(key, known)
       const hint = meant === undefined ? '' : `did you mean "${meant}"? `
-      return [JSON.stringify({ key, meant }), `${UNKNOWN_KEY}; ${hint}known keys are ${known.join(', ')}`].join(
-        '\u0000',
-      )
+      return keyMessage(key, meant, `${hint}known keys are ${known.join(', ')}`)
     })
     .join('\n')
+}
+
+function keyMessage(key: string, meant: string | undefined, advice: string): string {
+  return `${JSON.stringify({ key, meant })}\u0000${UNKNOWN_KEY}; ${advice}`
 }
 
 function unknownKeys(message: string): UnknownKey[] {

@@ -19,7 +19,7 @@ export function ruleProblems(input: unknown): Problem[] {
     ...upstreamProblems(input),
     ...hookProblems(input),
     ...authenticationProblems(input),
-    ...endpointProblems(input, 'endpoints', input['endpoints']),
+    ...endpointProblems(input['ignoreCase'] === true, 'endpoints', input['endpoints']),
     ...recordProblems(input),
     ...limitProblems(input),
     ...policyProblems(input),
@@ -90,7 +90,9 @@ function hookProblems({ hooks, authentication }: Fields): Problem[] {
     return [{ path: 'hooks.auth', message }]
   }
   const byToken = isFields(authentication) && asksForToken(authentication)
-  if (hooks['auth'] !== undefined || byToken || hooks['postAuth'] === undefined) return []
+  const { postAuth } = hooks
+  const isEmpty = postAuth === undefined || (Array.isArray(postAuth) && postAuth.length === 0)
+  if (hooks['auth'] !== undefined || byToken || isEmpty) return []
   return [
     {
       path: 'hooks.postAuth',
@@ -150,7 +152,9 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
 function limitProblems(input: Fields): Problem[] {
   const { limits } = input
   if (!isFields(limits)) return []
-  const problems = endpointProblems(input, 'limits.endpoints', limits['endpoints'])
+  // As `ignoresCase` has it, of a definition that may be none yet.
+  const ignoreCase = input['ignoreCase'] === true || input['upstream'] === undefined
+  const problems = endpointProblems(ignoreCase, 'limits.endpoints', limits['endpoints'])
   const { rate, per } = limits
   if ((rate === undefined) !== (per === undefined)) {
     const missing = rate === undefined ? 'rate' : 'per'
@@ -174,10 +178,10 @@ function policyProblems({ policies }: Fields): Problem[] {
   })
 }
 
-function endpointProblems(input: Fields, where: string, endpoints: unknown): Problem[] {
+function endpointProblems(ignoreCase: boolean, where: string, endpoints: unknown): Problem[] {
   if (!isFields(endpoints)) return []
   return keyProblems(
-    input,
+    ignoreCase,
     Object.keys(endpoints).map((key) => [`${where}[${JSON.stringify(key)}]`, key]),
   )
 }
@@ -191,11 +195,11 @@ function recordProblems(input: Fields): Problem[] {
     const written = keys.flatMap((key: unknown, i) =>
       typeof key === 'string' && key !== '' ? [[`records.${name}[${i}]`, key] as const] : [],
     )
-    return keyProblems(input, written)
+    return keyProblems(input['ignoreCase'] === true, written)
   })
 }
 
-function keyProblems({ ignoreCase }: Fields, keys: readonly (readonly [path: string, key: string])[]): Problem[] {
+function keyProblems(ignoreCase: boolean, keys: readonly (readonly [path: string, key: string])[]): Problem[] {
   const problems: Problem[] = []
   const seen = new Map<string, string>()
   for (const [path, key] of keys) {
@@ -204,7 +208,7 @@ function keyProblems({ ignoreCase }: Fields, keys: readonly (readonly [path: str
       problems.push({ path, message: endpoint })
       continue
     }
-    const texts = new Set(signatures(endpoint, ignoreCase === true))
+    const texts = new Set(signatures(endpoint, ignoreCase))
     const twin = [...texts].map((text) => seen.get(text)).find((other) => other !== undefined)
     if (twin !== undefined)
       problems.push({

@@ -32,13 +32,14 @@ export function addForwarded(
     const before = policy === 'append' && client.trusted ? takeOut(lines, 'x-forwarded-for') : ''
     lines.push('X-Forwarded-For', before === '' ? client.peerAddress : `${before}, ${client.peerAddress}`)
   }
-  if (ours?.has('x-forwarded-host') !== true && client.host !== '') {
+  const host = policy === 'set' ? client.peerHost : client.host
+  if (ours?.has('x-forwarded-host') !== true && host !== '') {
     takeOut(lines, 'x-forwarded-host')
-    lines.push('X-Forwarded-Host', client.host)
+    lines.push('X-Forwarded-Host', host)
   }
   if (ours?.has('x-forwarded-proto') !== true) {
     takeOut(lines, 'x-forwarded-proto')
-    lines.push('X-Forwarded-Proto', client.scheme)
+    lines.push('X-Forwarded-Proto', policy === 'set' ? client.peerScheme : client.scheme)
   }
 }
 

@@ -20,7 +20,7 @@ export class Body {
   #tap: ((chunk: Uint8Array) => void) | undefined
   #shown = false
   #reading: Promise<Buffer> | undefined
-  /** What the reading reads. */
+  /** What the reading reads, until it has all of it. */
   #read: ByteStream | undefined
   /** What is read although it was replaced since. */
   #readInVain: ByteStream | undefined
@@ -98,6 +98,7 @@ export class Body {
     reading.catch(() => undefined)
     this.#reading = reading.then((bytes) => {
       if (this.#source === content) this.#source = bytes
+      if (this.#read === content) this.#read = undefined
       return bytes
     })
     this.#reading.catch(() => undefined)
@@ -123,6 +124,13 @@ export class Body {
   /** Ends readings nobody was made to wait for: they would hold a connection until the last byte is here. */
   settle(): void {
     this.#readInVain?.cut(unwanted())
+  }
+
+  /** Its message is over: what nobody took, and what is read although nobody waits for it, ends. */
+  close(): void {
+    this.discard()
+    this.settle()
+    this.#read?.cut(unwanted())
   }
 
   /** Nothing of it will be sent, whoever reads it. */

@@ -68,14 +68,23 @@ export class Client {
 
   get scheme(): 'http' | 'https' {
     const forwarded = this.trusted ? lastOf(this.#get('x-forwarded-proto'))?.toLowerCase() : undefined
-    if (forwarded === 'http' || forwarded === 'https') return forwarded
+    return forwarded === 'http' || forwarded === 'https' ? forwarded : this.peerScheme
+  }
+
+  /** Of the connection itself. */
+  get peerScheme(): 'http' | 'https' {
     return this.#peer.encrypted ? 'https' : 'http'
   }
 
   get host(): string {
     const forwarded = this.trusted ? lastOf(this.#get('x-forwarded-host')) : undefined
     // What a proxy passes on of its client's may be anything, and this becomes a Host.
-    return forwarded !== undefined && isAuthority(forwarded) ? forwarded : (this.#get('host') ?? '')
+    return forwarded !== undefined && isAuthority(forwarded) ? forwarded : this.peerHost
+  }
+
+  /** What this very request asks for. */
+  get peerHost(): string {
+    return this.#get('host') ?? ''
   }
 
   #get(name: string): string | null {

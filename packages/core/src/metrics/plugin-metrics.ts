@@ -65,5 +65,8 @@ export function pluginMetrics(send: SendMetric): () => void {
 
 /** A plugin in a file is called `path:function` already; the path of any other is empty. */
 function nameOf({ hook, plugin }: PluginTrace): string {
-  return `${KINDS[hook]}:${plugin.includes(':') ? plugin : `:${plugin}`}`
+  return `${KINDS[hook]}:${IN_FILE.test(plugin) ? plugin : `:${plugin}`}`
 }
+
+/** Not every name with a colon: one without a name of its own is called by its endpoint, as `GET /stock/:sku[0]`. */
+const IN_FILE = /^.+:[\p{ID_Start}$_][\p{ID_Continue}$]*$/u

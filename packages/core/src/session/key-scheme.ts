@@ -4,8 +4,10 @@ import { hash, randomBytes } from 'node:crypto'
 export interface KeyScheme {
   /** A new key, unguessable; or the key for a custom text. */
   create(orgId: string, custom?: string): string
-  /** Where a key's session may be stored, first where new ones are. Never the key itself. */
+  /** Where a key's session may be stored, first where new ones are. */
   idsOf(key: string, orgId: string): readonly [string, ...string[]]
+  /** True: these are the keys themselves, and nobody is shown one. */
+  readonly arePlain?: boolean | undefined
 }
 
 /**

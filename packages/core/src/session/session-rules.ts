@@ -36,7 +36,8 @@ function* mistakesIn(limited: Limited): Iterable<string> {
 }
 
 function* rateMistake(path: string, { rate, per }: Pick<LimitFields, 'rate' | 'per'>): Iterable<string> {
-  if (rate > 0 && per <= 0) yield `${path}rate is ${rate} per ${per} seconds; expected per above 0`
+  if (rate <= 0 || per > 0) return
+  yield `${path}rate is ${rate} ${per === 0 ? 'without per' : `with per ${per}`}; expected per, in seconds, above 0`
 }
 
 /** Patterns that no path and methods that no request has. */

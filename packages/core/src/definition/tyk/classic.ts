@@ -171,8 +171,10 @@ function readAllPlugins(document: Place, context: TranslationContext): TykPlugin
   if (bundled) warnOfHidden(own)
   const plugins = bundled ? readBundles(bundle, context) : own
   const analytics = document.at('analytics_plugin')
-  if (plugins === undefined || plugins.analytics.length > 0 || !ANALYTICS.isOn(analytics)) return plugins
-  return { ...plugins, analytics: [readPlugin(analytics, ANALYTICS)] }
+  if (plugins === undefined || !ANALYTICS.isOn(analytics)) return plugins
+  if (plugins.analytics.length === 0) return { ...plugins, analytics: [readPlugin(analytics, ANALYTICS)] }
+  analytics.warn('without effect: the plugins under traffic_logs take its place')
+  return plugins
 }
 
 /** The one version there is. Versions are not chosen among: where there is something to choose, that is a problem. */

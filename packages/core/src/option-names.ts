@@ -1,0 +1,16 @@
+/** What stands in the options of a gateway, not in a definition. */
+export const OPTION_NAMES = [
+  'log',
+  'forward',
+  'engine',
+  'store',
+  'policies',
+  'onStoreError',
+  'recordCapacity',
+  'sinks',
+  'recordQueue',
+  'plugins',
+  'pluginsDirectory',
+  'bundles',
+  'tykPathMatching',
+]
