@@ -51,8 +51,8 @@ describe.each(DIALECTS)('a bundle of %s', (_, path, document) => {
     const within = `${path}: in "a.zip", custom_middleware`
     expect(problems).toEqual([
       `${within}.pre[0].nme: unknown key; did you mean "name"?`,
-      `${within}.pre[1].name: found 7, expected text`,
       expect.stringContaining(`${within}.driver: found "ruby", expected one of`),
+      `${within}.pre[1].name: found 7, expected text`,
       `${within}.pre[0].name: missing, expected the name of a function`,
       expect.stringContaining(`${within}.post[0].path: found "../g", which leads out of the plugins directory`),
     ])
@@ -95,7 +95,7 @@ describe.each(DIALECTS)('a bundle of %s', (_, path, document) => {
     )
   })
 
-  it('of several has one driver, one auth plugin, and the first extractor', () => {
+  it('of several has one auth plugin, and the first extractor', () => {
     const extractor = (header_name: string): object => ({
       id_extractor: { extract_from: 'header', extract_with: 'value', extractor_config: { header_name } },
     })
@@ -105,10 +105,23 @@ describe.each(DIALECTS)('a bundle of %s', (_, path, document) => {
     }
     const { input, problems } = translated(document('a,b', protectedBy(path)), { bundles, named: () => true })
     expect(problems).toEqual([
-      `${path}: in "b", custom_middleware.driver: found "lua", but the bundle before it has "grpc"`,
       `${path}: in "b", custom_middleware.auth_check: a bundle before it has one already; an API has one`,
     ])
     expect(input).toMatchObject({ hooks: { auth: plugin('f') }, authentication: { idExtractor: { header: 'x-a' } } })
+  })
+
+  it('of several may have a driver each', () => {
+    const bundles = {
+      a: bundle({ driver: 'python', pre: [{ name: 'f', path: 'f.py' }] }),
+      b: bundle({ driver: 'grpc', pre: [{ name: 'g' }] }),
+      c: bundle({ driver: 'ruby', pre: [{ name: 'h', path: 'h.rb' }] }),
+    }
+    const { input, problems } = translated(document('a,b,c'), { bundles })
+    expect(problems).toEqual([
+      expect.stringMatching(/: in "c", custom_middleware\.driver: found "ruby", expected one of "otto"/),
+      expect.stringMatching(/: in "b", custom_middleware\.pre\[0\]\.name: found "g" behind gRPC/),
+    ])
+    expect(input).toMatchObject({ hooks: { pre: [plugin('f', 'a/f.py'), plugin('h', 'c/h.rb')] } })
   })
 
   it('says who is calling, and nothing of the document does', () => {

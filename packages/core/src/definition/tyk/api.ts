@@ -66,6 +66,7 @@ export interface TykPlugin {
   readonly file: Found<string | undefined>
   /** Where its source stands in the document itself. */
   readonly source: Place | undefined
+  readonly driver: string | undefined
 }
 
 /** What `custom_middleware` says, in a document or in a bundle. */
@@ -73,7 +74,6 @@ export interface TykPlugins {
   readonly place: Place
   /** Where the plugin for authentication is, or would be. */
   readonly authPlace: Place
-  readonly driver: Found<string | undefined>
   readonly pre: readonly TykPlugin[]
   /** `disabled`: there is one, and it is switched off. */
   readonly auth: TykPlugin | 'disabled' | undefined

@@ -1,9 +1,8 @@
 import { isFields } from '../../fields.ts'
-import { describe } from '../../errors.ts'
 import type { TranslationContext } from '../translation.ts'
 import type { TykPlugin, TykPlugins } from './api.ts'
 import { Place } from './document.ts'
-import { readMiddleware } from './plugins.ts'
+import { checkDriver, readMiddleware } from './plugins.ts'
 import { compileVocabulary } from './vocabulary.ts'
 import { MIDDLEWARE_FIELDS } from './classic-fields.ts'
 
@@ -53,6 +52,7 @@ function readBundle(
   if (!isFields(manifest)) return undefined
   const section = place.at('custom_middleware')
   if (!section.present) section.missing('the plugins of the bundle')
+  checkDriver(section.at('driver'))
   const read = readMiddleware(section)
   return several ? below(directoryOf(name), read) : read
 }
@@ -80,11 +80,6 @@ function below(directory: string, plugins: TykPlugins): TykPlugins {
 }
 
 function concatenated(first: TykPlugins, second: TykPlugins): TykPlugins {
-  const drivers = [first, second].map(({ driver }) => driver.value)
-  if (drivers[0] !== drivers[1])
-    second.place
-      .at('driver')
-      .problem(`found ${describe(drivers[1])}, but the bundle before it has ${describe(drivers[0])}`)
   if (first.auth !== undefined && second.auth !== undefined)
     second.place.at('auth_check').problem('a bundle before it has one already; an API has one')
   return {

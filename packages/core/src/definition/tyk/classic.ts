@@ -7,7 +7,7 @@ import { readBundles, warnOfHidden } from './bundles.ts'
 import { CLASSIC } from './classic-fields.ts'
 import { type Found, Place, Report, untranslated } from './document.ts'
 import { toNative } from './native.ts'
-import { isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './plugins.ts'
+import { checkDriver, isNotDisabled, type PluginFields, readMiddleware, readPlugin } from './plugins.ts'
 import { compileVocabulary, isOn } from './vocabulary.ts'
 import type { Translate, TranslationContext } from '../translation.ts'
 
@@ -169,6 +169,7 @@ function readAllPlugins(document: Place, context: TranslationContext): TykPlugin
   const bundled = bundle.text().value !== undefined && !document.at('custom_middleware_bundle_disabled').flag().value
   const own = readMiddleware(document.at('custom_middleware'))
   if (bundled) warnOfHidden(own)
+  else checkDriver(own.place.at('driver'))
   const plugins = bundled ? readBundles(bundle, context) : own
   const analytics = document.at('analytics_plugin')
   if (plugins === undefined || !ANALYTICS.isOn(analytics)) return plugins

@@ -21,7 +21,7 @@ export function putAuthentication(form: NativeForm, api: TykApi, { report, conte
   const auth = plugins?.auth
   const byPlugin = custom.value && typeof auth === 'object'
   if (byPlugin) {
-    const reference = referenceTo(auth, plugins?.driver.value, context)
+    const reference = referenceTo(auth, context)
     putReference(form, ['hooks', 'auth'], auth, reference ?? refuseAll)
     putCredential(form, authentication)
     if (plugins?.idExtractor !== undefined) putIdExtractor(form, plugins.idExtractor)

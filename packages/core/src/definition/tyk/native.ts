@@ -8,7 +8,7 @@ import type { Found, Report } from './document.ts'
 import { translatePath } from './path.ts'
 import { NativeForm, putIfSet, type Settings } from './native-form.ts'
 import { putAuthentication, WITHOUT_EFFECT } from './native-authentication.ts'
-import { checkDriver, putReference, referenceTo } from './plugins.ts'
+import { putReference, referenceTo } from './plugins.ts'
 import { describe } from '../../errors.ts'
 
 /** Makes a native definition of what a document says: the one place that knows both. */
@@ -77,15 +77,12 @@ function withScheme({ value, path }: Found<string | undefined>): Found<string | 
 function putHooks(form: NativeForm, api: TykApi, settings: Settings): void {
   const { plugins, authentication, records } = api
   if (plugins === undefined) return
-  checkDriver(plugins)
-  const driver = plugins.driver.value
-  putReferences(form, ['hooks', 'pre'], plugins.pre, driver, settings)
+  putReferences(form, ['hooks', 'pre'], plugins.pre, settings)
   if (authentication.keyless.value) for (const { place } of plugins.postAuth) place.warn(WITHOUT_EFFECT)
-  else putReferences(form, ['hooks', 'postAuth'], plugins.postAuth, driver, settings)
-  putReferences(form, ['hooks', 'post'], plugins.post, driver, settings)
-  putReferences(form, ['hooks', 'response'], plugins.response, driver, settings)
-  // No driver: these are always files.
-  if (records.kept.value) putReferences(form, ['hooks', 'analytics'], plugins.analytics, undefined, settings)
+  else putReferences(form, ['hooks', 'postAuth'], plugins.postAuth, settings)
+  putReferences(form, ['hooks', 'post'], plugins.post, settings)
+  putReferences(form, ['hooks', 'response'], plugins.response, settings)
+  if (records.kept.value) putReferences(form, ['hooks', 'analytics'], plugins.analytics, settings)
   else for (const { place } of plugins.analytics) place.warn('without effect, no records are kept')
 }
 
@@ -93,12 +90,11 @@ function putReferences(
   form: NativeForm,
   where: readonly string[],
   plugins: readonly TykPlugin[],
-  driver: string | undefined,
   { context }: Settings,
 ): void {
   let i = 0
   for (const plugin of plugins) {
-    const reference = referenceTo(plugin, driver, context)
+    const reference = referenceTo(plugin, context)
     if (reference !== undefined) putReference(form, [...where, i++], plugin, reference)
   }
 }
@@ -131,8 +127,7 @@ function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
       lists[recorded].add(key)
     }
   }
-  // No driver: plugins of endpoints are always files.
-  for (const [key, list] of plugins) putReferences(form, ['endpoints', key], list, undefined, settings)
+  for (const [key, list] of plugins) putReferences(form, ['endpoints', key], list, settings)
 }
 
 /** All entries that meet the same requests are under the key of the first. */

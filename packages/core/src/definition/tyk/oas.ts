@@ -9,7 +9,7 @@ import { toNative } from './native.ts'
 import { OAS } from './oas-fields.ts'
 import { isEnabled, whereEnabled, wholeSeconds } from './oas-values.ts'
 import { readAuthentication } from './oas-authentication.ts'
-import { filled, type PluginFields, readPlugin, readPlugins } from './plugins.ts'
+import { checkDriver, filled, type PluginFields, readPlugin, readPlugins } from './plugins.ts'
 import { compileVocabulary, isOn } from './vocabulary.ts'
 import type { Translate, TranslationContext } from '../translation.ts'
 
@@ -100,19 +100,23 @@ function readAllPlugins(global: Place, custom: Place, context: TranslationContex
   const bundle = global.at('pluginConfig', 'bundle')
   const logs = readPlugins(global.at('trafficLogs', 'plugins'), { ...PLUGIN, source: () => undefined })
   const config = custom.at('config')
+  const driver = global.at('pluginConfig', 'driver')
+  const fields = { ...PLUGIN, driver: driver.text().value }
   const own: TykPlugins = {
     place: global.at('pluginConfig'),
     authPlace: config,
-    driver: global.at('pluginConfig', 'driver').text(),
-    pre: hookOf(global, 'prePlugin'),
-    auth: !config.present ? undefined : isEnabled(config) ? readPlugin(config, PLUGIN) : 'disabled',
-    postAuth: hookOf(global, 'postAuthenticationPlugin'),
-    post: hookOf(global, 'postPlugin'),
-    response: hookOf(global, 'responsePlugin'),
+    pre: hookOf(global, 'prePlugin', fields),
+    auth: !config.present ? undefined : isEnabled(config) ? readPlugin(config, fields) : 'disabled',
+    postAuth: hookOf(global, 'postAuthenticationPlugin', fields),
+    post: hookOf(global, 'postPlugin', fields),
+    response: hookOf(global, 'responsePlugin', fields),
     analytics: logs,
     idExtractor: readIdExtractor(config.at('idExtractor')),
   }
-  if (!isEnabled(bundle) || bundle.at('path').text().value === undefined) return own
+  if (!isEnabled(bundle) || bundle.at('path').text().value === undefined) {
+    checkDriver(driver)
+    return own
+  }
   const bundled = readBundles(bundle.at('path'), context)
   const keepsLogs = bundled?.analytics.length === 0
   warnOfHidden({ ...own, analytics: keepsLogs ? [] : logs })
@@ -120,12 +124,12 @@ function readAllPlugins(global: Place, custom: Place, context: TranslationContex
 }
 
 /** The older form is `prePlugin.plugins`, the newer one `prePlugins`: that one wins where it stands. */
-function hookOf(global: Place, name: string): TykPlugin[] {
+function hookOf(global: Place, name: string, fields: PluginFields): TykPlugin[] {
   const newer = global.at(`${name}s`)
-  const older = readPlugins(global.at(name, 'plugins'), PLUGIN)
+  const older = readPlugins(global.at(name, 'plugins'), fields)
   if (!newer.present) return older
   for (const { place } of older) place.warn(`without effect: ${newer.path} stands beside it`)
-  return readPlugins(newer, PLUGIN)
+  return readPlugins(newer, fields)
 }
 
 function readIdExtractor(place: Place): TykIdExtractor | undefined {

@@ -16,6 +16,8 @@ export interface PluginFields {
   readonly isOn: (entry: Place) => boolean
   /** The source, where it stands in the document. */
   readonly source?: (entry: Place) => Place | undefined
+  /** Of what runs these plugins in the real gateway; left out where that is always a file. */
+  readonly driver?: string | undefined
 }
 
 export const isNotDisabled = (entry: Place): boolean => !entry.at('disabled').flag().value
@@ -40,6 +42,7 @@ export function readPlugin(place: Place, fields: PluginFields): TykPlugin {
     filePlace: file,
     file: file.text(),
     source: fields.source?.(place),
+    driver: fields.driver,
   }
 }
 
@@ -53,23 +56,23 @@ export function readPlugins(list: Place, fields: PluginFields): TykPlugin[] {
 /** `custom_middleware`: of a Classic document, or of the manifest of a bundle, which is Classic in both dialects. */
 export function readMiddleware(place: Place): TykPlugins {
   const logs = place.at('traffic_logs')
+  const fields = { ...MIDDLEWARE, driver: place.at('driver').text().value }
   return {
     place,
     authPlace: place.at('auth_check'),
-    driver: place.at('driver').text(),
-    pre: readPlugins(place.at('pre'), MIDDLEWARE),
-    auth: readAuthCheck(place.at('auth_check')),
-    postAuth: readPlugins(place.at('post_key_auth'), MIDDLEWARE),
-    post: readPlugins(place.at('post'), MIDDLEWARE),
-    response: readPlugins(place.at('response'), MIDDLEWARE),
+    pre: readPlugins(place.at('pre'), fields),
+    auth: readAuthCheck(place.at('auth_check'), fields),
+    postAuth: readPlugins(place.at('post_key_auth'), fields),
+    post: readPlugins(place.at('post'), fields),
+    response: readPlugins(place.at('response'), fields),
     analytics: isNamed(logs) && isNotDisabled(logs) ? [readPlugin(logs, MIDDLEWARE)] : [],
     idExtractor: readIdExtractor(place.at('id_extractor')),
   }
 }
 
-function readAuthCheck(place: Place): TykPlugin | 'disabled' | undefined {
+function readAuthCheck(place: Place, fields: PluginFields): TykPlugin | 'disabled' | undefined {
   if (!isNamed(place)) return undefined
-  return isNotDisabled(place) ? readPlugin(place, MIDDLEWARE) : 'disabled'
+  return isNotDisabled(place) ? readPlugin(place, fields) : 'disabled'
 }
 
 /** Documents that were written out by a program have empty entries. */
@@ -100,22 +103,18 @@ function readIdExtractor(place: Place): TykIdExtractor | undefined {
 const DRIVERS = ['otto', 'javascript', 'python', 'lua', 'grpc', 'goplugin']
 
 /** Unknown ones are reported; none is as good as any. */
-export function checkDriver({ place, driver }: TykPlugins): void {
-  const { value } = driver
+export function checkDriver(place: Place): void {
+  const { value } = place.text()
   if (value === undefined || DRIVERS.includes(value)) return
   const known = DRIVERS.map((name) => `"${name}"`).join(', ')
-  place.at('driver').problem(`found ${describe(value)}, expected one of ${known}`)
+  place.problem(`found ${describe(value)}, expected one of ${known}`)
 }
 
 /** A plugin of the native form; undefined where there can be none, which has been reported. */
 export type Reference = { readonly functionName: string; readonly path?: string }
 
-export function referenceTo(
-  plugin: TykPlugin,
-  driver: string | undefined,
-  { named }: TranslationContext,
-): Reference | undefined {
-  const { namePlace, name, filePlace, file, source } = plugin
+export function referenceTo(plugin: TykPlugin, { named }: TranslationContext): Reference | undefined {
+  const { namePlace, name, filePlace, file, source, driver } = plugin
   const functionName = name.value
   if (functionName === undefined) {
     namePlace.missing('the name of a function')
