@@ -59,6 +59,12 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
   [{ 'x-note': 1 }, `["x-note"]: unknown key; known keys are ${KEYS}`],
   [{ store: {} }, 'store: unknown key; it is an option: createGateway(definition, { store: ... })'],
   [{ hooks: { store: [] } }, `hooks.store: unknown key; known keys are ${HOOKS}`],
+  [{ pre: [stamp] }, 'pre: unknown key; it is a hook: { hooks: { pre: ... } }'],
+  [{ auth: stamp }, 'auth: unknown key; it is a hook: { hooks: { auth: ... } }'],
+  [
+    { hooks: { endpoint: [stamp] } },
+    'hooks.endpoint: unknown key; those of endpoints stand beside hooks: { endpoints: { "GET /stock/:sku": [...] } }',
+  ],
 
   [{ name: '' }, 'name: found "", expected a name, such as "orders"'],
   [{ name: 5 }, 'name: found 5, expected a name, such as "orders"'],
@@ -249,7 +255,7 @@ const FIELD_PROBLEMS: readonly (readonly [fields: Record<string, unknown>, probl
     (listenPath) =>
       [
         { listenPath },
-        `listenPath: found "${listenPath}", expected plain text: everything below a listen path is met anyway`,
+        `listenPath: found "${listenPath}", expected a path without "${/[*:{]/.exec(listenPath)![0]}": a listen path is no pattern, and everything below it is met`,
       ] as const,
   ),
   ...['ANY', 'ALL', 'any'].map(
@@ -636,14 +642,14 @@ describe('the validated definition', () => {
   it('has the defaults of its upstream filled in', async () => {
     const { upstream } = await validated({ name: 'orders', upstream: 'http://127.0.0.1:9000/api/' })
     expect(upstream).toEqual({
-      url: 'http://127.0.0.1:9000/api',
+      url: 'http://127.0.0.1:9000/api/',
       preserveHost: false,
       forwarded: 'append',
       connectTimeoutMs: 10_000,
       headersTimeoutMs: 60_000,
       bodyTimeoutMs: 300_000,
       verifyTls: true,
-      targets: [{ url: 'http://127.0.0.1:9000/api', weight: 1 }],
+      targets: [{ url: 'http://127.0.0.1:9000/api/', weight: 1 }],
       balance: 'round-robin',
       retries: 1,
       ejectAfter: 3,

@@ -70,6 +70,55 @@ describe.each(hosts)('%s', (_, mount) => {
     expect(upstream.seen.map((seen) => seen.target)).toEqual(['/base/', '/base/', '/base/7?x=1'])
   })
 
+  it('takes a stream of a plugin that breaks off for what it is', async () => {
+    const upstream = await startUpstream()
+    const broken = (): Readable =>
+      Readable.from(
+        (async function* () {
+          yield 'half'
+          throw new Error('no disk')
+        })(),
+      )
+    const { url, gateway } = await mount([
+      { name: 'a', listenPath: '/a', upstream: upstream.url, hooks: { pre: [(request) => request.setBody(broken())] } },
+      {
+        name: 'b',
+        listenPath: '/b',
+        upstream: upstream.url,
+        hooks: { response: [{ name: 'edit', plugin: (response) => response.setBody(broken()) }] },
+      },
+      { name: 'c', listenPath: '/c', hooks: { pre: [() => new Response(Readable.toWeb(broken()) as never)] } },
+    ])
+    const errors: string[] = []
+    gateway.on('pluginError', ({ plugin, error }) => errors.push(`${plugin} ${error.code}`))
+    expect((await send(url, '/a', { method: 'POST', body: 'x' })).status).toBe(500)
+    for (const path of ['/b', '/c']) expect((await send(url, path)).complete).toBe(false)
+    const codes = (): string[] => gateway.records.list().map(({ code }) => code)
+    await expect.poll(codes).toEqual(['PSTN_PLUGIN_THREW', 'PSTN_PLUGIN_THREW', 'PSTN_PLUGIN_THREW'])
+    expect(errors).toEqual(['edit PSTN_PLUGIN_THREW'])
+  })
+
+  it('adds no slash to the path of an upstream where the client sends none', async () => {
+    const upstream = await startUpstream()
+    const { url, gateway } = await mount([
+      { name: 'a', listenPath: '/a/', upstream: `${upstream.url}/base` },
+      { name: 'b', listenPath: '/b', upstream: upstream.url, stripListenPath: false },
+      { name: 'c', listenPath: '/c', upstream: upstream.url },
+      {
+        name: 'd',
+        listenPath: '/d',
+        upstream: `${upstream.url}/base`,
+        hooks: { pre: [(request) => void (request.path = '/')] },
+      },
+    ])
+    const targets = ['/a', '/a/', '/a?x=1', '/b', '/b/', '/b?x=1', '/c', '/d']
+    for (const target of targets) await send(url, target)
+    const sent = ['/base', '/base/', '/base?x=1', '/b', '/b/', '/b?x=1', '/', '/base/']
+    expect(upstream.seen.map((seen) => seen.target)).toEqual(sent)
+    const explained = targets.slice(0, 7).map((target) => gateway.explain('GET', target).upstream)
+    expect(explained).toEqual(sent.slice(0, 7).map((path) => upstream.url + path))
+  })
+
   it('keeps the listen path where the definition says so', async () => {
     const upstream = await startUpstream()
     const { url } = await mount({

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { deny } from '@postern/core'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -399,10 +400,91 @@ describe.each(applications)('%s', (name, mount) => {
     expect(pairs.toSorted()).toEqual(['Connection: close', 'Host: a', 'X-A: unseen', 'x_b: 2'])
   })
 
+  const post = (framing: string): string => `POST / HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`
+  it.each([
+    ['with the head', [`${post('Content-Length: 5')}hello`]],
+    ['behind the head', [post('Content-Length: 5'), 'hello']],
+    ['in two pieces', [`${post('Content-Length: 5')}he`, 'llo']],
+    ['in chunks', [post('Transfer-Encoding: chunked'), '5\r\nhello\r\n0\r\n\r\n']],
+    ['when it is asked for', [post('Content-Length: 5\r\nExpect: 100-continue'), 'hello']],
+  ])('gets the body a plugin has made, and no other, where the client sends its own %s', async (_case, pieces) => {
+    for (const response of [[], [() => undefined]]) {
+      const { port } = await mount(
+        {
+          name: 'a',
+          hooks: {
+            pre: [(request) => request.setBody({ made: true })],
+            response,
+          },
+        },
+        {
+          raw: (req, res) =>
+            void readRequest(req).then(({ body }) =>
+              res.writeHead(200).end(`${String(req.headers['content-length'])} ${body.toString()}`),
+            ),
+        },
+      )
+      const client = new RawClient(port)
+      for (const piece of pieces) {
+        client.write(piece)
+        await sleep(5)
+      }
+      let answer = await client.answer()
+      if (answer.status === 100) answer = await client.answer()
+      expect([answer.status, answer.body]).toEqual([200, '13 {"made":true}'])
+    }
+  })
+
+  it('is told the true length of a body, whatever a plugin says of it', async () => {
+    const { port } = await mount(
+      { name: 'a', hooks: { pre: [({ headers }) => headers.set('content-length', '1')] } },
+      {
+        raw: (req, res) =>
+          void readRequest(req).then(({ body }) =>
+            res.writeHead(200).end(`${String(req.headers['content-length'])} ${body.toString()}`),
+          ),
+      },
+    )
+    const client = new RawClient(port)
+    client.write(`${post('Content-Length: 5\r\nConnection: close')}hello`)
+    expect((await client.answer()).body).toBe('5 hello')
+  })
+
+  it.each<[string, (res: ServerResponse) => void]>([
+    ['sets headers and ends', (res) => res.setHeader('x-late', '1').end('late')],
+    ['writes a head of its own', (res) => res.writeHead(201, { 'x-late': '1' }).end('late')],
+    ['takes headers off', (res) => (res.removeHeader('x-powered-by'), res.flushHeaders(), res.end())],
+    ['writes piece by piece', (res) => (res.write('late'), res.end('late', () => undefined))],
+    ['pipes a stream', (res) => PassThrough.from(['late']).pipe(res)],
+    ['destroys the connection', (res) => res.req.socket.destroy()],
+  ])('that answers too late harms nobody, where it %s', async (_case, answer) => {
+    const late = signalled()
+    const done = signalled()
+    const { url } = await mount(
+      { name: 'a', requestTimeoutMs: 30, hooks: { response: [() => undefined] } },
+      {
+        raw: (req, res) => {
+          if (req.url === '/quick') {
+            res.end('quick')
+            return
+          }
+          void late.promise.then(() => {
+            answer(res)
+            done.signal()
+          })
+        },
+      },
+    )
+    expect((await send(url, '/slow')).status).toBe(504)
+    late.signal()
+    await done.promise
+    expect((await send(url, '/quick')).text).toBe('quick')
+  })
+
   it('has a limited time where response plugins wait for it; what it answers later reaches nobody', async () => {
     const late = signalled()
     const answered = signalled()
-    const { port, gateway } = await mount(
+    const { port, url, gateway } = await mount(
       { name: 'a', requestTimeoutMs: 50, hooks: { response: [(response) => response.headers.set('x-hook', '1')] } },
       {
         route: async (req) => {
@@ -419,10 +501,9 @@ describe.each(applications)('%s', (name, mount) => {
     expect([answer.status, JSON.parse(answer.body)]).toEqual([504, { error: 'Gateway Timeout' }])
     late.signal()
     await answered.promise
-    client.write('GET /quick HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
-    const next = await client.answer()
-    expect([next.status, next.body, valuesOf(next.lines, 'x-hook')]).toEqual([200, 'quick', ['1']])
-    expect(client.received).not.toContain('late')
+    expect([await client.closed, client.received]).toEqual(['end', ''])
+    const next = await send(url, '/quick')
+    expect([next.status, next.text, next.headers['x-hook']]).toEqual([200, 'quick', '1'])
     expect(gateway.records.list().map(({ responseCode, code }) => [responseCode, code])).toEqual([
       [504, 'PSTN_REQUEST_TIMEOUT'],
       [200, ''],

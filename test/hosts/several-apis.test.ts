@@ -30,6 +30,17 @@ describe.each(hosts)('%s', (_, mount) => {
     expect((await send(url, target)).text).toBe(expected)
   })
 
+  it.each(['/shop/admin/7', '/shop//admin/7', '/shop///admin//7', '//shop//admin/7', '/shop/x/..//admin/7'])(
+    'does not let %s around the API it is sent on to',
+    async (target) => {
+      const guard = { name: 'admin', listenPath: '/shop/admin/', hooks: { pre: [() => deny(401, 'No')] } }
+      const open = { name: 'shop', listenPath: '/shop/', hooks: { pre: [() => undefined] } }
+      const { url, gateway } = await mount([open, guard], { route: (req) => ({ body: req.url ?? '' }) })
+      expect((await send(url, target)).status).toBe(401)
+      expect(gateway.explain('GET', target).api?.name).toBe('admin')
+    },
+  )
+
   it('records a call whose upstream breaks off as what it is', async () => {
     const upstream = await startUpstream((res) => {
       res.writeHead(200, { 'content-length': '100' })

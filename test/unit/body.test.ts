@@ -58,7 +58,7 @@ describe('a body', () => {
     body.replace(Buffer.from('new'))
     expect(source.destroyed).toBe(false)
     body.settle()
-    await expect(reading).rejects.toThrow('Nobody waits')
+    await expect(reading).rejects.toThrow('The exchange was over')
     expect([source.destroyed, (await body.bytes()).toString()]).toEqual([true, 'new'])
   })
 
@@ -67,7 +67,7 @@ describe('a body', () => {
     const body = new Body(ByteStream.from(source), 10, tooLarge)
     const reading = body.bytes()
     body.abandon()
-    await expect(reading).rejects.toThrow('Nobody waits')
+    await expect(reading).rejects.toThrow('The exchange was over')
     expect(source.destroyed).toBe(true)
   })
 

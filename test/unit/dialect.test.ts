@@ -269,7 +269,7 @@ describe('whatever stands in a document', () => {
     for (let i = 0; i < 6; i += 1) shared = Array.from<unknown[]>({ length: 100 }).fill(shared)
     let deep: unknown = false
     for (let i = 0; i < 100_000; i += 1) deep = [deep]
-    const { problems } = translated(classic({ graphql: shared, CORS: deep, uptime_tests: shared }))
+    const { problems } = translated(classic({ graphql: shared, CORS: deep, uptime_tests: { check_list: shared } }))
     expect(problems).toEqual([expect.stringMatching('^CORS: ')])
   })
 })

@@ -211,7 +211,9 @@ describe('what OAS refuses', () => {
   })
 
   it.each(['hmac', 'oidc'])('is without effect on a keyless API: %s', (method) => {
-    const { problems, warnings } = translated(oas({ server: { authentication: { [method]: { enabled: true } } } }))
+    const { problems, warnings } = translated(
+      oas({ server: { authentication: { enabled: false, [method]: { enabled: true } } } }),
+    )
     expect(problems).toEqual([])
     expect(warnings).toEqual([expect.stringMatching(`${method}: .*the API is keyless`)])
   })

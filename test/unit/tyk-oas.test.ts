@@ -167,7 +167,7 @@ describe('security schemes of OAS', () => {
     [{ type: 'oauth2' }, 'OAuth 2 (type "oauth2")'],
     [{ type: 'openIdConnect' }, 'OpenID Connect (type "openIdConnect")'],
     [{ type: 'constructor' }, 'authentication of the type "constructor"'],
-    [{ $ref: '#/elsewhere' }, 'authentication of the type undefined'],
+    [{ $ref: '#/elsewhere' }, 'a security scheme that is a "$ref"'],
   ])('other than apiKey are refused: %j', (type, found) => {
     expect(translated(document(type, [{ key: [] }], enabled)).problems).toEqual([
       expect.stringContaining(`securitySchemes.key: ${found} is not supported`),

@@ -42,6 +42,8 @@ export interface Acceptance {
   attach(hostSide: object): void
   /** The client hung up: everything done for it stops. */
   cancel(): void
+  /** Throws why, where somebody has: the host application is not to be asked any more. */
+  stopIfCancelled(): void
   /** The answer is out (or never will be): `status` is what the client got, 499 for nothing; `cutBy` why it was cut short. */
   conclude(status: number, cutBy?: unknown): void
 }
@@ -107,7 +109,7 @@ export class AcceptedRequest implements Acceptance {
     if (api.passive || (this.#isAsRouted() && !GatewayRequest.targetTouched(request))) return undefined
     const { listenPath } = api.definition
     const search = GatewayRequest.search(request)
-    return (listenPath === '/' ? '' : listenPath) + request.path + (search === '' ? '' : `?${search}`)
+    return GatewayRequest.behind(listenPath === '/' ? '' : listenPath, request) + (search === '' ? '' : `?${search}`)
   }
 
   /** What was matched is what the host has. */
@@ -153,6 +155,11 @@ export class AcceptedRequest implements Acceptance {
     this.exchange.cancellation.cancel(new GatewayError('PSTN_CLIENT_CLOSED', 'The client hung up.'))
   }
 
+  stopIfCancelled(): void {
+    const { reason } = this.exchange.cancellation
+    if (reason !== undefined) throw reason
+  }
+
   conclude(status: number, cutBy?: unknown): void {
     if (isGatewayError(cutBy)) cutShort(this.exchange, cutBy)
     this.#life.finish(this, status, cutBy !== undefined || status === 499)
@@ -178,6 +185,7 @@ export function refused(code: GatewayErrorCode, call: HostCall): Acceptance {
     failure: () => undefined,
     attach: () => undefined,
     cancel: () => undefined,
+    stopIfCancelled: () => undefined,
     conclude: () => undefined,
   }
 }

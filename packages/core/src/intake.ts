@@ -101,13 +101,14 @@ export class Intake implements Life {
     await release()
   }
 
-  #exchange(call: HostCall, target: RequestTarget, { api, path, respelled }: ApiMatch): Acceptance {
+  #exchange(call: HostCall, target: RequestTarget, { api, path, bare, respelled }: ApiMatch): Acceptance {
     const { maxBufferedBytes, underscoreHeaders } = api.definition
     const cancellation = new Cancellation()
     const lines = visibleLines(call.rawHeaders, underscoreHeaders)
     const request = new GatewayRequest({
       method: call.method,
       path,
+      bare,
       search: target.search,
       originalUrl: call.originalUrl,
       headers: new GatewayHeaders(lines),

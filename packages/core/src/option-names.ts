@@ -1,5 +1,5 @@
 /** What stands in the options of a gateway, not in a definition. */
-export const OPTION_NAMES = [
+export const OPTION_NAMES: readonly string[] = [
   'log',
   'forward',
   'engine',

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import {
   type Acceptance,
@@ -7,6 +7,7 @@ import {
   GatewayError,
   GatewayRequest,
   type HostChanges,
+  linesOf,
 } from '@postern/core/host'
 import { parsedRequest } from './request-body.ts'
 
@@ -48,7 +49,9 @@ function apply(
   }
   // A parser above has run already and will not run again.
   if (body.replacedBy !== undefined && parsedRequest(req).body !== undefined) parsedRequest(req).body = body.replacedBy
-  putBack(req, body.content)
+  // What a plugin still reads of the old one must not be bytes of the new one.
+  if (request !== undefined) GatewayRequest.body(request).settle()
+  putBack(req, body.content, maxBodyBytes)
 }
 
 function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], req: IncomingMessage): void {
@@ -59,12 +62,8 @@ function applyHeaders(touched: ReadonlySet<string>, lines: readonly string[], re
     else req.headers[name] = values.join(name === 'cookie' ? '; ' : ', ')
   }
   // What plugins do not see is the application's all the same, here as in `req.headers`.
-  req.rawHeaders = [...linesOf(req.rawHeaders, touched, false), ...linesOf(lines, touched, true)]
-}
-
-/** Those of the fields with a name among these, or of all others. */
-function linesOf(lines: readonly string[], names: ReadonlySet<string>, among: boolean): string[] {
-  return lines.filter((_, i) => names.has(lines[i - (i % 2)]!.toLowerCase()) === among)
+  const isTouched = (name: string): boolean => touched.has(name)
+  req.rawHeaders = [...linesOf(req.rawHeaders, isTouched, false), ...linesOf(lines, isTouched, true)]
 }
 
 /**
@@ -73,17 +72,19 @@ function linesOf(lines: readonly string[], names: ReadonlySet<string>, among: bo
  */
 function limitBody(req: IncomingMessage, limitBytes: number): void {
   if (limitBytes === Number.POSITIVE_INFINITY || req.readableEnded) return
-  const tooLarge = (): GatewayError =>
-    new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes (maxBodyBytes).`)
   let bytes = req.readableLength
-  if (bytes > limitBytes) throw tooLarge()
+  if (bytes > limitBytes) throw tooLarge(limitBytes)
   const push = req.push.bind(req)
   req.push = (chunk: Uint8Array | null, encoding) => {
     bytes += chunk?.length ?? 0
     if (bytes <= limitBytes) return push(chunk, encoding)
-    req.destroy(tooLarge())
+    req.destroy(tooLarge(limitBytes))
     return false
   }
+}
+
+function tooLarge(limitBytes: number): GatewayError {
+  return new GatewayError('PSTN_BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes (maxBodyBytes).`)
 }
 
 /** Shows a body that the host application reads by itself, without reading it. */
@@ -106,20 +107,22 @@ function showBody(req: IncomingMessage, request: GatewayRequest, watch: (chunk: 
 }
 
 /**
- * Gives a request whose stream was read a new one, for the host's own parsers. Running the constructor again resets the
- * reading side and nothing else: listeners, headers and the socket stay.
+ * Gives a request whose stream was read, or is not wanted, a new one, for the host's own parsers. Running the constructor again
+ * resets the reading side and nothing else: listeners, headers and the socket stay.
  */
-function putBack(req: IncomingMessage, content: Buffer | ByteStream): void {
+function putBack(req: IncomingMessage, content: Buffer | ByteStream, limitBytes: number): void {
   const restart = Readable as unknown as (this: Readable, options: object) => void
   restart.call(req, { autoDestroy: false })
+  const push = Readable.prototype.push.bind(req)
+  if (!req.complete) discardRest(req, limitBytes)
   if (content instanceof ByteStream) {
     let started = false
     req._read = () => {
       if (started) content.resume()
       else
         content.consume({
-          write: (chunk) => req.push(chunk),
-          end: () => req.push(null),
+          write: (chunk) => push(chunk),
+          end: () => push(null),
           fail: (error) => req.destroy(error),
         })
       started = true
@@ -127,6 +130,17 @@ function putBack(req: IncomingMessage, content: Buffer | ByteStream): void {
     return
   }
   req._read = () => undefined
-  req.push(content)
-  req.push(null)
+  push(content)
+  push(null)
+}
+
+/** Node's parser still has the old body to give, and its end; the connection needs both to be read. */
+function discardRest(req: IncomingMessage, limitBytes: number): void {
+  let bytes = 0
+  req.push = (chunk: Uint8Array | null) => {
+    bytes += chunk?.length ?? 0
+    if (bytes > limitBytes) req.destroy(tooLarge(limitBytes))
+    return true
+  }
+  IncomingMessage.prototype._read.call(req, 0)
 }

@@ -54,8 +54,33 @@ export function captureResponse(res: ServerResponse, maxBufferedBytes: number): 
         isCaught && GatewayResponse.body(answer).untouched ? capture?.trailers : undefined,
       )
     },
+    isAwaited: () => caught === undefined,
     release: () => capture?.release(),
+    giveUp: () => forget(res),
   }
+}
+
+/** To somebody who answers too late it looks as if that was sent. */
+function forget(res: ServerResponse): void {
+  const done = (...args: readonly unknown[]): void => {
+    const callback = args.find((value) => typeof value === 'function') as (() => void) | undefined
+    if (callback !== undefined) process.nextTick(callback)
+  }
+  const itself = (): ServerResponse => res
+  const nothing = (): void => undefined
+  Object.assign(res, {
+    setHeader: itself,
+    appendHeader: itself,
+    removeHeader: nothing,
+    addTrailers: nothing,
+    writeHead: itself,
+    flushHeaders: nothing,
+    writeContinue: done,
+    writeProcessing: done,
+    writeEarlyHints: done,
+    write: (...args: readonly unknown[]) => (done(...args), true),
+    end: (...args: readonly unknown[]) => (done(...args), res),
+  })
 }
 
 export interface CapturedResponse {
@@ -65,8 +90,12 @@ export interface CapturedResponse {
   readonly above: HostFields
   /** Writes to the client, past what catches the host. */
   writerFor(answer: GatewayResponse): ResponseWriter
+  /** Whether the host's head has still to come. */
+  isAwaited(): boolean
   /** Gives the host its `res` back, as if nothing had been caught. */
   release(): void
+  /** Somebody else has answered: what the host still does with its `res` has no effect. */
+  giveUp(): void
 }
 
 /** Stands in for the methods of one `res`. The originals, which a middleware above may have wrapped, write to the client. */

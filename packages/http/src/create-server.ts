@@ -112,7 +112,11 @@ function tlsHint(name: string, options: object): string {
 
 function limitPerAddress(server: Server, most: number): void {
   const open = new Map<string, number>()
+  const counted = new WeakSet<Socket>()
   server.on('connection', (socket: Socket) => {
+    // One that an upgrade gave back comes again.
+    if (counted.has(socket)) return
+    counted.add(socket)
     const network = networkOf(socket.remoteAddress ?? '')
     const count = (open.get(network) ?? 0) + 1
     if (count > most) {

@@ -51,7 +51,11 @@ function onFinish(this: ServerResponse): void {
   if (req.complete || socket.destroyed) return
   if (!this.shouldKeepAlive) endGently(socket)
   req.resume()
-  cutLater(socket, () => this.shouldKeepAlive && (req.complete || isRead(req)))
+  cutLater(
+    socket,
+    () => this.shouldKeepAlive && req.complete,
+    () => this.shouldKeepAlive && isRead(req),
+  )
 }
 
 /** An application may answer first and read then. */
@@ -67,14 +71,18 @@ export function endGently(socket: Socket): void {
   }
 }
 
-/** Cuts a connection that still sends what nobody reads, when it has sent enough. */
-export function cutLater(socket: Socket, isOver: () => boolean = () => false): void {
+/** Cuts a connection that still sends what nobody reads, when it has sent enough; while it `isHeld` somebody does. */
+export function cutLater(
+  socket: Socket,
+  isOver: () => boolean = () => false,
+  isHeld: () => boolean = () => false,
+): void {
   const last = socket.bytesRead + LINGER_BYTES
   const deadline = performance.now() + LINGER_MS
   const timer = setInterval(() => {
     // What comes behind a request that is over belongs to the next one.
     const over = socket.destroyed || isOver()
-    const enough = socket.bytesRead > last || performance.now() > deadline
+    const enough = (socket.bytesRead > last || performance.now() > deadline) && !isHeld()
     if (!over && enough) socket.destroy()
     if (over || enough) clearInterval(timer)
   }, 50).unref()

@@ -116,6 +116,7 @@ class HostExchange {
   /** Response plugins want to see what the host application answers. */
   async #catchHost(): Promise<GatewayResponse> {
     await applyToHost(this.#accepted, this.#req, this.#host)
+    this.#accepted.stopIfCancelled()
     const capture = captureResponse(this.#res, this.#accepted.maxBufferedBytes)
     this.#capture = capture
     try {
@@ -136,7 +137,9 @@ class HostExchange {
 
   /** Past the capture, where there is one. */
   #write(answer: GatewayResponse): void {
-    writeResponse(this.#res, answer, this.#accepted.method, this.#capture?.writerFor(answer))
+    const capture = this.#capture
+    if (capture?.isAwaited() === true) writeInPlace(this.#req, this.#res, answer, this.#accepted.method, capture)
+    else writeResponse(this.#res, answer, this.#accepted.method, capture?.writerFor(answer))
   }
 
   #handOver(): void {
@@ -155,6 +158,22 @@ class HostExchange {
       this.#host.next(error ?? new Error('Rejected without an error.'))
     } else this.#write(answer)
   }
+}
+
+/**
+ * Answers in place of a host application that takes too long. The connection ends with it: the application may end it later,
+ * as Express does where something fails behind an answer.
+ */
+export function writeInPlace(
+  req: IncomingMessage,
+  res: ServerResponse,
+  answer: GatewayResponse,
+  method: string,
+  capture: CapturedResponse,
+): void {
+  endConnectionWith(req, res)
+  writeResponse(res, answer, method, capture.writerFor(answer))
+  capture.giveUp()
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DefinitionInput, Gateway, GatewayOptions } from '@postern/core'
-import { createCore, refuse } from '@postern/core/host'
+import { createCore, refuse, withBasePath } from '@postern/core/host'
 import { handle, type HostContext } from './handle.ts'
 import { upgradeListener } from './upgrade.ts'
 import { writeResponse } from './write-response.ts'
@@ -35,17 +35,26 @@ export function createGateway(
   return Object.assign(listener, core.facade, { upgrade: upgradeListener(core) })
 }
 
+/** What Express says of a path it has taken off, where this listener is mounted in it. */
+interface Mounted extends IncomingMessage {
+  readonly originalUrl?: string
+  readonly baseUrl?: string
+}
+
 /** A class, not a literal: V8 may keep those beyond the time of what they hold (bench/NOTES.md). */
 class ListenerHost implements HostContext {
   readonly originalUrl: string
   readonly target: string
-  readonly basePath = ''
+  readonly basePath: string
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #next: ((error?: unknown) => void) | undefined
 
   constructor(req: IncomingMessage, res: ServerResponse, next: ((error?: unknown) => void) | undefined) {
-    this.originalUrl = this.target = req.url ?? '/'
+    const { url = '/', originalUrl = url, baseUrl = '' } = req as Mounted
+    this.originalUrl = originalUrl
+    this.basePath = baseUrl
+    this.target = baseUrl === '' ? url : withBasePath(baseUrl, url)
     this.#req = req
     this.#res = res
     this.#next = next

@@ -1,6 +1,7 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Gateway, UpgradeOptions } from '@postern/core'
 import {
   type Acceptance,
@@ -15,7 +16,7 @@ import {
   takeOutgoing,
 } from '@postern/core/host'
 import { applyToHost } from './apply-to-host.ts'
-import { cutLater, isEnding } from './ending.ts'
+import { isEnding } from './ending.ts'
 import { hostCall } from './host-call.ts'
 import { checkServer } from './server-settings.ts'
 import { answerOnSocket, switchProtocols } from './socket-answer.ts'
@@ -39,7 +40,7 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       return
     }
     checkServer(req)
-    if (isIgnorable(req) && answerAsRequest(req)) return
+    if (isIgnorable(req) && giveBack(req, head)) return
     const tunnel = new SocketTunnel(socket, head)
     const url = req.url ?? '/'
     const call = hostCall(req, { originalUrl: url, target: url, basePath })
@@ -77,30 +78,31 @@ function isIgnorable({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Gives a request whose upgrade is ignored to whoever answers requests there. Its connection ends with the answer: Node has
- * taken the parser off. False, and nothing is done, beside other listeners, which may have begun to answer.
+ * Gives a connection back to its server, which reads the request again without what it offers, and what follows it. False, and
+ * nothing is done, beside other listeners, which may have begun to answer.
  */
-function answerAsRequest(req: IncomingMessage): boolean {
-  const { socket } = req
-  const { server } = socket as Socket & { readonly server?: Server | undefined }
+function giveBack(req: IncomingMessage, head: Buffer): boolean {
+  const socket = req.socket as Socket & { readonly server?: Server | undefined }
+  const { server } = socket
   if (server === undefined || server.listenerCount('upgrade') > 1 || server.listenerCount('request') === 0) return false
-  const res = new ServerResponse(req)
-  res.shouldKeepAlive = false
-  res.assignSocket(socket)
-  socket.on('drain', () => res.emit('drain'))
-  // What else comes is nobody's; a client that ends its side before it has an answer has hung up.
-  socket.resume().once('end', () => {
-    if (!res.writableEnded) socket.destroy()
+  const lines = req.rawHeaders.flatMap((name, i, all) => {
+    if (i % 2 !== 0 || OFFER.has(name.toLowerCase())) return []
+    const value = name.toLowerCase() === 'connection' ? withoutOffer(all[i + 1]!) : all[i + 1]!
+    return `${name}: ${value}\r\n`
   })
-  // As Node does for a request of its own.
-  res.once('finish', () => {
-    res.detachSocket(socket)
-    process.nextTick(() => res.emit('close'))
-    socket.end()
-    cutLater(socket)
-  })
-  server.emit('request', req, res)
+  const again = `${req.method ?? ''} ${req.url ?? ''} HTTP/${req.httpVersion}\r\n${lines.join('')}\r\n`
+  socket.unshift(Buffer.concat([Buffer.from(again, 'latin1'), head]))
+  // As documented for connections a server did not accept by itself.
+  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   return true
+}
+
+const OFFER: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'])
+
+/** What else a client says of its connection. */
+function withoutOffer(connection: string): string {
+  const options = connection.split(',').map((option) => option.trim())
+  return options.filter((option) => !OFFER.has(option.toLowerCase())).join(', ')
 }
 
 const IGNORABLE = /^(?:h2c|tls\/\d\.\d)(?: *, *(?:h2c|tls\/\d\.\d))*$/i

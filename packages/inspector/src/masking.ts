@@ -7,7 +7,7 @@ const MOST_READ = 65_536
 /** Shorter ones are words that stand elsewhere for something else. */
 const SHORTEST_SECRET = 6
 /** Of a request with more of them nothing is shown. */
-const MOST_SECRETS = 500
+const MOST_SECRETS = 1_000
 
 const SUSPECT = /auth|cookie|key|token|secret|passw|session|credential|signature|jwt|otp|csrf|xsrf/i
 
@@ -38,7 +38,7 @@ export class SecretTexts {
   /** The value of a field, and each word in it: `Bearer <key>`, `a=<b>; c=<d>`. */
   add(value: string): void {
     for (const text of [value, ...value.split(/[\s;,=]+/)]) {
-      if (text.length < SHORTEST_SECRET) continue
+      if (text.length < SHORTEST_SECRET || this.#texts.has(text)) continue
       this.#tooMany ||= this.#texts.size >= MOST_SECRETS
       if (this.#tooMany) return
       this.#texts.add(text)

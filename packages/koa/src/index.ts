@@ -26,6 +26,7 @@ import {
   resetFields,
   setParsedRequest,
   upgradeListener,
+  writeInPlace,
   writeResponse,
   writeWaiting,
   type Targets,
@@ -68,11 +69,16 @@ export function createGateway(
     accepted.attach(ctx)
     let ofHost: HostAnswer | undefined
     let awaited: CapturedResponse | undefined
+    let isLate = false
     const askHost = async (): Promise<GatewayResponse> => {
       const capture = captureResponse(ctx.res, accepted.maxBufferedBytes)
       awaited = capture
       try {
         ofHost = await answerOfHost(ctx, capture, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+      } catch (error) {
+        // As Koa does where something fails behind an answer.
+        if (isLate) ctx.app.emit('error', error, ctx)
+        throw error
       } finally {
         awaited = undefined
       }
@@ -94,10 +100,10 @@ export function createGateway(
       announceToClient(accepted, ctx.res)
       return handOver(ctx, accepted, next)
     }
-    // The application took too long: what it still answers reaches nobody.
     if (awaited !== undefined) {
+      isLate = true
       ctx.respond = false
-      return writeResponse(ctx.res, answer, accepted.method, awaited.writerFor(answer))
+      return writeInPlace(ctx.req, ctx.res, answer, accepted.method, awaited)
     }
     if (ofHost?.written === true)
       return writeResponse(ctx.res, answer, accepted.method, ofHost.capture.writerFor(answer))
@@ -141,6 +147,7 @@ async function letHostAnswer(ctx: Context, accepted: Acceptance, next: Next): Pr
   const mounted = basePathOf(ctx) !== ''
   const before = ctx.path
   await applyToHost(accepted, ctx.req)
+  accepted.stopIfCancelled()
   writeWaiting()
   // Only a mount above ever puts a path back.
   if (mounted) await keepingMovedPath(ctx, before, next)

@@ -27,10 +27,11 @@ export function placeOf({ parent, request }: RequestTrace, clientTrace: ClientTr
   const outer = spans.getSpan(active)
   if (parent !== undefined) return { parent: active, links: [], server: false }
   // The server's own instrumentation has a span for it, in a trace of its choice; what it has read of the client is with it.
-  if (isUnderWay(outer)) {
+  if (outer !== undefined && isUnderWay(outer)) {
     if (clientTrace === 'continue') return { parent: active, links: [], server: false }
     forgetClientTrace(request)
-    return { parent: propagation.deleteBaggage(active), links: [], server: false }
+    const { traceState: _, ...own } = outer.spanContext()
+    return { parent: spans.setSpanContext(propagation.deleteBaggage(active), own), links: [], server: false }
   }
   const alone = spans.deleteSpan(active)
   const named = propagation.extract(outer?.spanContext().isRemote === true ? active : alone, request, RECEIVED)
@@ -41,8 +42,7 @@ export function placeOf({ parent, request }: RequestTrace, clientTrace: ClientTr
 }
 
 /** A span from elsewhere is the client's; one that has ended is whatever the server happened to be started in. */
-function isUnderWay(span: Span | undefined): boolean {
-  if (span === undefined) return false
+function isUnderWay(span: Span): boolean {
   const { traceFlags, isRemote } = span.spanContext()
   if (!isSpanContextValid(span.spanContext()) || isRemote === true) return false
   // Of one that is not sampled nobody can tell whether it has ended.

@@ -777,7 +777,7 @@ export const classic: readonly Broken[] = [
       [
         '②',
         'proxy.listen_path',
-        'found "/orders/{id}", expected plain text: everything below a listen path is met anyway',
+        'found "/orders/{id}", expected a path without "{": a listen path is no pattern, and everything below it is met',
       ],
       ['③', 'proxy.target_url', `"tyk://self" ${NO_UPSTREAM}`],
       ['④', 'global_rate_limit.per', 'missing; a rate limit is { rate, per }: requests per seconds'],
@@ -816,7 +816,7 @@ export const classic: readonly Broken[] = [
           name: orders
           use_keyless: true
           enable_jwt: true
-          proxy: { listen_path: ①orders, target_url: ②127.0.0.1 }
+          proxy: { listen_path: ①/orders?x, target_url: ②127.0.0.1 }
           custom_middleware:
             driver: goplugin
             pre:
@@ -834,7 +834,7 @@ export const classic: readonly Broken[] = [
       `,
     },
     report: [
-      ['①', 'spec.proxy.listen_path', 'found "orders", expected a path that starts with "/", such as "/orders/"'],
+      ['①', 'spec.proxy.listen_path', 'found "/orders?x", expected a path that starts with "/", such as "/orders/"'],
       ['②', 'spec.proxy.target_url', `"127.0.0.1" ${NO_UPSTREAM}`],
       [
         '③',

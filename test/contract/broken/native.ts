@@ -371,8 +371,16 @@ export const native: readonly Broken[] = [
     },
     report: [
       ['①', 'listenPath', 'found "orders", expected a path that starts with "/", such as "/orders/"'],
-      ['②', 'listenPath', 'found "/orders/*", expected plain text: everything below a listen path is met anyway'],
-      ['③', 'listenPath', 'found "/orders/:id", expected plain text: everything below a listen path is met anyway'],
+      [
+        '②',
+        'listenPath',
+        'found "/orders/*", expected a path without "*": a listen path is no pattern, and everything below it is met',
+      ],
+      [
+        '③',
+        'listenPath',
+        'found "/orders/:id", expected a path without ":": a listen path is no pattern, and everything below it is met',
+      ],
       ['④', 'listenPath', 'found "/orders?x", expected a path that starts with "/", such as "/orders/"'],
       ['⑤', 'listenPath', 'found "", expected a path such as "/orders/"'],
     ],

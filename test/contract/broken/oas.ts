@@ -595,7 +595,7 @@ export const oas: readonly Broken[] = [
               b: { postPlugins: [{ enabled: true, functionName: stamp }] }
               c: { postPlugins: [{ enabled: true, functionName: stamp }] }
               e: { postPlugins: [{ enabled: true, functionName: stamp }] }
-              f: { rateLimit: { enabled: true, rate: ⑤-1, per: ⑥0s } }
+              f: { rateLimit: { enabled: true, rate: ⑤-2, per: ⑥0s } }
       `,
     },
     report: [
@@ -607,7 +607,7 @@ export const oas: readonly Broken[] = [
         'found "/c/{d", whose braces are not balanced or lie within each other; write parameters as "{name}"',
       ],
       ['④', 'paths["/e*"]', 'found "/e*", where "*" is not the start of a segment; "/*" meets any rest'],
-      ['⑤', `${X}.middleware.operations.f.rateLimit.rate`, 'found -1, expected a number of requests above 0'],
+      ['⑤', `${X}.middleware.operations.f.rateLimit.rate`, 'found -2, expected a number of requests above 0'],
       ['⑥', `${X}.middleware.operations.f.rateLimit.per`, 'found 0, expected a number of seconds above 0'],
     ],
   },

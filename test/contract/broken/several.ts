@@ -72,13 +72,13 @@ export const several: readonly Broken[] = [
       'b.yaml': 'name: b\nlistenPath: ①/same/\n',
       'c.yaml': 'name: c\nlistenPath: ②c\n',
       'd.json':
-        '{ "name": "d", "use_keyless": true, "proxy": { "listen_path": ③"d", "target_url": "http://127.0.0.1:9" } }',
-      'e.json': tyk('"e"', '④"e"'),
+        '{ "name": "d", "use_keyless": true, "proxy": { "listen_path": ③"/d?x", "target_url": "http://127.0.0.1:9" } }',
+      'e.json': tyk('"e"', '④"/e?x"'),
     },
     report: [
       ['②', 'listenPath', 'found "c", expected a path that starts with "/", such as "/orders/"'],
-      ['③', 'proxy.listen_path', 'found "d", expected a path that starts with "/", such as "/orders/"'],
-      ['④', `${X}.server.listenPath.value`, 'found "e", expected a path that starts with "/", such as "/orders/"'],
+      ['③', 'proxy.listen_path', 'found "/d?x", expected a path that starts with "/", such as "/orders/"'],
+      ['④', `${X}.server.listenPath.value`, 'found "/e?x", expected a path that starts with "/", such as "/orders/"'],
       ['①', 'listenPath', 'found "/same/", which <apis>/a.yaml:2 already has'],
     ],
   },

@@ -67,7 +67,8 @@ function askBehind(exchange: Exchange, host: HostForwarder | undefined): Promise
 
 function ask(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
   leavesChain(exchange)
-  return host === undefined ? forwarded(exchange) : untilCancelled(exchange.request, host)
+  const { request } = exchange
+  return host === undefined ? forwarded(exchange) : untilCancelled(request, host(request))
 }
 
 function askTraced(exchange: Exchange, host: HostForwarder | undefined): Promise<GatewayResponse> {
@@ -144,7 +145,8 @@ async function rejected(error: unknown): Promise<never> {
 
 async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse> {
   // An async function, so that what it throws at once is a rejection like the rest.
-  const result = await untilCancelled(request, async () => api.forward(request))
+  const answering = (async () => api.forward(request))()
+  const result = await untilCancelled(request, answering)
   if (result instanceof GatewayResponse) {
     if (!GatewayResponse.isSealed(result)) return result
     throw new TypeError('The forwarder returned a GatewayResponse that was sent before; it has to make a new one.')
@@ -158,8 +160,7 @@ async function askForwarder({ api, request }: Exchange): Promise<GatewayResponse
 }
 
 /** A forwarder of the host's, and a host application, need not look at the signal for their request to end. */
-function untilCancelled<T>(request: GatewayRequest, behind: (request: GatewayRequest) => Promise<T>): Promise<T> {
-  const answering = behind(request)
+function untilCancelled<T>(request: GatewayRequest, answering: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     GatewayRequest.onCancel(request, () => reject(GatewayRequest.cancelReason(request)!))
     answering.then(resolve, reject)
@@ -203,8 +204,7 @@ function replacedOr(
   replacement: Ended,
   next: number,
 ): Maybe<GatewayResponse> {
-  const late = exchange.cancellation.cancelled && !exchange.answered
-  if (late) return replacedBy(cancelledAnswer(exchange), response, exchange)
+  if (exchange.cancellation.cancelled) return replacedBy(cancelledAnswer(exchange), response, exchange)
   return replacement === undefined
     ? throughPlugins(exchange, response, next)
     : replacedBy(replacement, response, exchange)
@@ -243,6 +243,12 @@ function upstreamFailed(exchange: Exchange, error: unknown): Maybe<GatewayRespon
     : new GatewayError('PSTN_INTERNAL', `Rejected with ${describe(error)}.`, { cause: error })
 }
 
+/** A stream of a plugin's own has failed. */
+function reportBroken(exchange: Exchange, error: GatewayError): void {
+  if (error instanceof BrokenTransform && error.plugin !== undefined)
+    reportFailure(error, error.plugin as LoadedPlugin, exchange)
+}
+
 /** The answer to what the network or the messages did; undefined for anything else, which is a bug. */
 export function failureAnswer(exchange: Exchange, error: unknown): GatewayResponse | undefined {
   if (!isGatewayError(error) || error.status === null || error.code === 'PSTN_INTERNAL') return undefined
@@ -256,7 +262,7 @@ export function failureAnswer(exchange: Exchange, error: unknown): GatewayRespon
 /** An answer broke off after its head was out: nobody can be told any more but those who run the gateway. */
 export function cutShort(exchange: Exchange, error: GatewayError): void {
   exchange.code ??= error.code
-  if (error instanceof BrokenTransform) reportFailure(error, error.plugin as LoadedPlugin, exchange)
+  reportBroken(exchange, error)
   if (error.code.startsWith('PSTN_UPSTREAM_'))
     exchange.api.services.events.emit('upstreamError', { api: exchange.api.info, error })
 }

@@ -9,6 +9,8 @@ type Listed = Pick<CompiledApi, 'info' | 'definition'>
 export interface ApiMatch<A extends Listed = CompiledApi> {
   readonly api: A
   readonly path: string
+  /** It is the listen path itself, without a slash behind it. */
+  readonly bare: boolean
   /** The path below was respelled: slashes behind the listen path are one. */
   readonly respelled: boolean
 }
@@ -40,18 +42,28 @@ export class ApiIndex<A extends Listed = CompiledApi> {
 
   /** `path` must be canonical. */
   find(path: string): ApiMatch<A> | undefined {
+    const match = this.#longestOf(path)
+    if (match?.respelled !== true) return match
+    // In the spelling it is sent on in it may lie below another API, which is not to be walked around.
+    const { length } = match.api.definition.listenPath
+    const again = this.find(path.slice(0, length) + match.path)
+    return again && { ...again, respelled: true }
+  }
+
+  #longestOf(path: string): ApiMatch<A> | undefined {
     const lowerCase = this.#loose.size === 0 ? path : path.toLowerCase()
     let end = path.length <= this.#longest ? path.length : path.lastIndexOf('/', this.#longest)
     while (end > 0) {
       const api = this.#exact.get(path.slice(0, end)) ?? this.#loose.get(lowerCase.slice(0, end))
       if (api !== undefined) {
         const rest = restOf(path, end)
-        return { api, path: rest, respelled: end < path.length && rest.length !== path.length - end }
+        const isAll = end === path.length
+        return { api, path: rest, bare: isAll && end > 1, respelled: !isAll && rest.length !== path.length - end }
       }
       end = path.lastIndexOf('/', end - 1)
     }
     const root = this.#exact.get('/') ?? this.#loose.get('/')
-    return root === undefined ? undefined : { api: root, path, respelled: false }
+    return root === undefined ? undefined : { api: root, path, bare: false, respelled: false }
   }
 
   /** By id or by name. */

@@ -48,8 +48,10 @@ export async function callApi(
     const response = await (isAnybodyListening() ? traceRequest(exchange, () => answer(exchange)) : answer(exchange))
     if (response === HANDED_OVER) throw new GatewayError('PSTN_INTERNAL', 'A call was handed over to a host.')
     return await toWhatwg(response, (brokenBy) => {
-      if (isGatewayError(brokenBy)) cutShort(exchange, brokenBy)
-      const concluding = conclude(exchange, { status: response.status, cut: brokenBy !== undefined })
+      // Who made the call may have seen enough.
+      const cut = isGatewayError(brokenBy) && brokenBy.code !== 'PSTN_CLIENT_CLOSED'
+      if (cut) cutShort(exchange, brokenBy)
+      const concluding = conclude(exchange, { status: response.status, cut })
       if (concluding instanceof Promise) concluding.then(leave, leave)
       else leave()
     })

@@ -182,6 +182,11 @@ export class Events {
         data.api.name,
         'status' in data ? data.status : 'key' in data ? data.key : 'target' in data ? data.target : data.path,
       )
+      if (event === 'lateChange')
+        this.warn(
+          `${event} ${data.api.id}`,
+          `(once; gateway.on('${event}', ...) sees all) A plugin of API "${data.api.name}" changed a request or an answer that had left, which has no effect; does it wait for all it does?`,
+        )
       return
     }
     const who =

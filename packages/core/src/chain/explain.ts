@@ -4,7 +4,8 @@ import { createRequest, type RequestInput } from '../http/create.ts'
 import { describePath, parseTarget, withoutAuthority } from '../http/path.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import type { ApiIndex } from './api-index.ts'
+import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import type { ApiIndex, ApiMatch } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import type { EndpointMatch } from './endpoint-tree.ts'
 
@@ -70,7 +71,7 @@ export function explain(
     limits: api.chain.limits(method, path).map(limitText),
     upstream: tooLong
       ? `none: answered 413 at once, the body is longer than ${definition.maxBodyBytes} bytes`
-      : upstreamOf(api, path, target.search),
+      : upstreamOf(match, target.search),
   })
 }
 
@@ -148,13 +149,18 @@ function endpointReason({ chain }: ExplainedApi, method: string, path: string, k
   return `no endpoint matches ${path}`
 }
 
-function upstreamOf({ definition, available, customForwarder }: ExplainedApi, path: string, search: string): string {
+function upstreamOf({ api, path, bare }: ApiMatch<ExplainedApi>, search: string): string {
+  const { definition, available, customForwarder } = api
   if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
   if (definition.upstream === undefined) return customForwarder ? 'the option forward' : 'the host application'
   const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
+  const behind = bare ? prefix : prefix + path
   const { targets } = definition.upstream
-  const behind = `${prefix}${path}${search === '' ? '' : `?${search}`}`
-  return targets.map(({ url }) => url + behind).join(' or ')
+  const places = targets.map(({ url }) => {
+    const { origin, basePath, ownPath } = parseUpstreamUrl(url)
+    return origin + (behind === '' ? ownPath : basePath + behind) + (search === '' ? '' : `?${search}`)
+  })
+  return places.join(' or ')
 }
 
 function explanation(facts: Omit<Explanation, 'toString'>): Explanation {

@@ -68,7 +68,7 @@ export class UpstreamMessage implements UpstreamTrace {
     const { api, request } = this.exchange
     const { stripListenPath, listenPath } = api.definition
     const search = GatewayRequest.search(request)
-    const path = (stripListenPath || listenPath === '/' ? '' : listenPath) + request.path
+    const path = GatewayRequest.behind(stripListenPath || listenPath === '/' ? '' : listenPath, request)
     return api.masks.url(search === '' ? path : `${path}?${search}`)
   }
 

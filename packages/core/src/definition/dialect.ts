@@ -1,4 +1,5 @@
 import { type Fields, isFields } from '../fields.ts'
+import { isFunction } from '../functions.ts'
 import { isResource, translateClassic } from './tyk/classic.ts'
 import { translateOas } from './tyk/oas.ts'
 import type { Translation, TranslationContext } from './translation.ts'
@@ -30,7 +31,8 @@ export function dialectOf(document: unknown): Dialect {
   if (keys.includes('x-tyk-api-gateway') || typeof document['openapi'] === 'string') return 'oas'
   if (isResource(document)) return 'classic'
   if (keys.some((key) => NATIVE.has(key))) return 'native'
-  return keys.some((key) => CLASSIC.has(key)) ? 'classic' : 'native'
+  // A plugin in the wrong place is in no document.
+  return keys.some((key) => CLASSIC.has(key) && !isFunction(document[key])) ? 'classic' : 'native'
 }
 
 /** A document of any dialect in the native form. Never throws. */

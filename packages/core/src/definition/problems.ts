@@ -75,16 +75,15 @@ interface UnknownKey {
   readonly text: string
 }
 
+/** Says of a key that it belongs somewhere else; undefined where that is not known. */
+export type Elsewhere = (key: string) => string | undefined
+
 /** One message for several keys, because the schema has one for an object; `unknownKeys` takes it apart. */
-export function unknownKeysMessage(
-  keys: readonly string[],
-  known: readonly string[],
-  options: readonly string[],
-): string {
+export function unknownKeysMessage(keys: readonly string[], known: readonly string[], elsewhere: Elsewhere): string {
   return keys
     .map((key) => {
-      if (options.includes(key))
-        return keyMessage(key, undefined, `it is an option: createGateway(definition, { ${key}: ... })`)
+      const place = elsewhere(key)
+      if (place !== undefined) return keyMessage(key, undefined, place)
       const meant = nearest(key, known)
       const hint = meant === undefined ? '' : `did you mean "${meant}"? `
       return keyMessage(key, meant, `${hint}known keys are ${known.join(', ')}`)

@@ -31,9 +31,9 @@ export function ruleProblems(input: unknown): Problem[] {
 
 function listenPathProblems({ listenPath }: Fields): Problem[] {
   if (typeof listenPath !== 'string' || listenPath === '') return []
-  const pattern = /[*:{}]/.test(listenPath)
-  if (pattern) {
-    const message = `found ${describe(listenPath)}, expected plain text: everything below a listen path is met anyway`
+  const [mark] = /[*:{}]/.exec(listenPath) ?? []
+  if (mark !== undefined) {
+    const message = `found ${describe(listenPath)}, expected a path without "${mark}": a listen path is no pattern, and everything below it is met`
     return [{ path: 'listenPath', message }]
   }
   if (listenPath.startsWith('/') && !listenPath.includes('?') && canonicalPath(encodePath(listenPath)) !== undefined)
@@ -75,9 +75,9 @@ function targetProblems(targets: unknown): Problem[] {
     const wrong = urlProblems(path, url)
     problems.push(...wrong)
     if (wrong.length > 0 || typeof url !== 'string' || url === '') continue
-    const { href } = parseUpstreamUrl(url)
-    const twin = seen.get(href)
-    if (twin === undefined) seen.set(href, path)
+    const { origin, basePath } = parseUpstreamUrl(url)
+    const twin = seen.get(origin + basePath)
+    if (twin === undefined) seen.set(origin + basePath, path)
     else problems.push({ path, message: `found ${describe(url)}, which ${twin} already is; give a target a weight` })
   }
   return problems

@@ -7,7 +7,7 @@ import { OPTION_NAMES } from '../option-names.ts'
 import type { JsonSchema } from '../json-schema.ts'
 import { inJson, jsonSchemaOf } from './json-form.ts'
 import { isFunction } from '../functions.ts'
-import { unknownKeysMessage } from './problems.ts'
+import { type Elsewhere, unknownKeysMessage } from './problems.ts'
 
 /** A hundred years. */
 const MAX_LIFETIME_SECONDS = 3_155_760_000
@@ -20,17 +20,17 @@ export function expected(what: string): Say {
     input === undefined ? `missing, expected ${what}` : `found ${describe(input)}, expected ${what}`
 }
 
-/** An object that refuses keys it does not know and says which one was probably meant, or that it is one of `options`. */
+/** An object that refuses keys it does not know and says which one was probably meant, or where it belongs. */
 function strict<T extends z.ZodRawShape>(
   what: string,
   shape: T,
-  options: readonly string[] = [],
+  elsewhere: Elsewhere = () => undefined,
 ): z.ZodObject<T, z.core.$strict> {
   const known = Object.keys(shape)
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return expected(what)(issue)
-      return unknownKeysMessage(issue.keys, known, options)
+      return unknownKeysMessage(issue.keys, known, elsewhere)
     },
   })
 }
@@ -263,66 +263,78 @@ const secrets = strict('{ headers, query, bodyFields }', {
 const isPlainObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && typeof value !== 'function'
 
+/** Plugins of the hooks of a request, in their places. */
+const HOOK_SHAPE = {
+  pre: plugins.optional(),
+  auth: plugin.optional(),
+  postAuth: plugins.optional(),
+  post: plugins.optional(),
+  response: plugins.optional(),
+  analytics: plugins.optional(),
+}
+
+const besideHooks: Elsewhere = (key) =>
+  ['endpoint', 'endpoints'].includes(key)
+    ? 'those of endpoints stand beside hooks: { endpoints: { "GET /stock/:sku": [...] } }'
+    : undefined
+
+const SHAPE = {
+  name: filled('a name, such as "orders"'),
+  id: z
+    .string({ error: expected('an id, such as "orders-v1"') })
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: expected('an id of letters, digits, ".", "_" and "-"') })
+    .optional(),
+  orgId: z.string({ error: expected('text') }).optional(),
+  listenPath: inJson(filled('a path such as "/orders/"'), { type: 'string', pattern: '^/[^?*:{}]*$' }).optional(),
+  stripListenPath: flag.optional(),
+  upstream: inJson(
+    z.unknown().superRefine((value, context) => {
+      const parsed = typeof value === 'string' ? upstreamUrl.safeParse(value) : upstream.safeParse(value)
+      for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
+    }),
+    () => ({ anyOf: [URL_IN_JSON, jsonSchemaOf(upstream)] }),
+  ).optional(),
+  hooks: strict('an object of plugins by hook', HOOK_SHAPE, besideHooks).optional(),
+  responseScope: oneOf('upstream', 'all').optional(),
+  endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
+  authentication: authentication.optional(),
+  limits: limits.optional(),
+  policies: inJson(z.custom<Record<string, never>>(isPlainObject, { error: expected('an object of policies by id') }), {
+    type: 'object',
+    additionalProperties: { $ref: '#/$defs/policy' },
+  }).optional(),
+  version: filled('the name of a version').optional(),
+  sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
+  keepUntilExpiry: flag.optional(),
+  ignoreCase: flag.optional(),
+  endpointOrder: oneOf('specific', 'listed').optional(),
+  config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
+    type: 'object',
+  }).optional(),
+  pluginTimeoutMs: timeout.optional(),
+  maxBufferedBytes: bytes.optional(),
+  maxBodyBytes: bytes.optional(),
+  bodyTimeoutMs: timeout.optional(),
+  requestTimeoutMs: timeout.optional(),
+  sendTimeoutMs: timeout.optional(),
+  upgradeIdleTimeoutMs: timeout.optional(),
+  underscoreHeaders: oneOf('drop', 'keep').optional(),
+  trustedProxies: z
+    .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
+    .optional(),
+  records: flagOr(records).optional(),
+  secrets: secrets.optional(),
+  $schema: z.string({ error: expected('the address of a JSON Schema') }).optional(),
+}
+
+const outsideDefinition: Elsewhere = (key) => {
+  if (OPTION_NAMES.includes(key)) return `it is an option: createGateway(definition, { ${key}: ... })`
+  return Object.hasOwn(HOOK_SHAPE, key) ? `it is a hook: { hooks: { ${key}: ... } }` : undefined
+}
+
 /** The shape of a native definition. What spans several fields is checked in `rules.ts`. */
 export const definitionSchema = strict(
   'an object: the definition of an API',
-  {
-    name: filled('a name, such as "orders"'),
-    id: z
-      .string({ error: expected('an id, such as "orders-v1"') })
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: expected('an id of letters, digits, ".", "_" and "-"') })
-      .optional(),
-    orgId: z.string({ error: expected('text') }).optional(),
-    listenPath: inJson(filled('a path such as "/orders/"'), { type: 'string', pattern: '^/[^?*:{}]*$' }).optional(),
-    stripListenPath: flag.optional(),
-    upstream: inJson(
-      z.unknown().superRefine((value, context) => {
-        const parsed = typeof value === 'string' ? upstreamUrl.safeParse(value) : upstream.safeParse(value)
-        for (const issue of parsed.error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' })
-      }),
-      () => ({ anyOf: [URL_IN_JSON, jsonSchemaOf(upstream)] }),
-    ).optional(),
-    hooks: strict('an object of plugins by hook', {
-      pre: plugins.optional(),
-      auth: plugin.optional(),
-      postAuth: plugins.optional(),
-      post: plugins.optional(),
-      response: plugins.optional(),
-      analytics: plugins.optional(),
-    }).optional(),
-    responseScope: oneOf('upstream', 'all').optional(),
-    endpoints: byEndpoint(plugins, 'an object of plugin arrays by "METHOD /path"').optional(),
-    authentication: authentication.optional(),
-    limits: limits.optional(),
-    policies: inJson(
-      z.custom<Record<string, never>>(isPlainObject, { error: expected('an object of policies by id') }),
-      {
-        type: 'object',
-        additionalProperties: { $ref: '#/$defs/policy' },
-      },
-    ).optional(),
-    version: filled('the name of a version').optional(),
-    sessionLifetime: integer('an integer of seconds, 1 or more', 1, MAX_LIFETIME_SECONDS).optional(),
-    keepUntilExpiry: flag.optional(),
-    ignoreCase: flag.optional(),
-    endpointOrder: oneOf('specific', 'listed').optional(),
-    config: inJson(z.custom<Record<string, unknown>>(isPlainObject, { error: expected('an object') }), {
-      type: 'object',
-    }).optional(),
-    pluginTimeoutMs: timeout.optional(),
-    maxBufferedBytes: bytes.optional(),
-    maxBodyBytes: bytes.optional(),
-    bodyTimeoutMs: timeout.optional(),
-    requestTimeoutMs: timeout.optional(),
-    sendTimeoutMs: timeout.optional(),
-    upgradeIdleTimeoutMs: timeout.optional(),
-    underscoreHeaders: oneOf('drop', 'keep').optional(),
-    trustedProxies: z
-      .array(filled('an IP address or CIDR range'), { error: expected('an array of IP addresses and CIDR ranges') })
-      .optional(),
-    records: flagOr(records).optional(),
-    secrets: secrets.optional(),
-    $schema: z.string({ error: expected('the address of a JSON Schema') }).optional(),
-  },
-  OPTION_NAMES,
+  SHAPE,
+  outsideDefinition,
 ) satisfies z.ZodType<unknown, { readonly [K in keyof ApiDefinitionInput]: unknown }>

@@ -27,7 +27,8 @@ export function requestHead(
 ): RequestHead {
   const client = GatewayRequest.client(request)
   const search = GatewayRequest.search(request)
-  const path = to.basePath + pathPrefix + request.path
+  const behind = GatewayRequest.behind(pathPrefix, request)
+  const path = behind === '' ? to.ownPath : to.basePath + behind
   const lines = GatewayHeaders.lines(request.headers)
   const ours = GatewayHeaders.touched(request.headers)
   // What the client named, whatever plugins have made of its Connection since.

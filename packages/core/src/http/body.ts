@@ -3,11 +3,15 @@ import { describe, GatewayError } from '../errors.ts'
 import { asBuffer } from './as-buffer.ts'
 import { ByteStream } from './byte-stream.ts'
 import { jsonText } from './json-text.ts'
+import { brokenStream } from './transforming.ts'
 
 /** What `setBody` takes. An object becomes JSON. */
 export type BodyInput = string | Uint8Array | Readable | object
 
 const NOTHING = Buffer.alloc(0)
+
+/** How long a body may still come behind the end of its exchange. */
+export const LINGER_MS = 2_000
 
 /** A body's content, or a function that works it out when it is needed. */
 export type BodySource = Buffer | ByteStream | undefined | (() => Buffer | ByteStream | undefined)
@@ -126,11 +130,14 @@ export class Body {
     this.#readInVain?.cut(unwanted())
   }
 
-  /** Its message is over: what nobody took, and what is read although nobody waits for it, ends. */
+  /** Its message is over: what nobody took ends, and soon what somebody still reads. */
   close(): void {
     this.discard()
-    this.settle()
-    this.#read?.cut(unwanted())
+    if (this.#read !== undefined || this.#readInVain !== undefined)
+      setTimeout(() => {
+        this.settle()
+        this.#read?.cut(unwanted())
+      }, LINGER_MS).unref()
   }
 
   /** Nothing of it will be sent, whoever reads it. */
@@ -160,7 +167,7 @@ function takenBytes(content: Buffer | ByteStream | undefined): number {
 }
 
 function unwanted(): GatewayError {
-  return new GatewayError('PSTN_CLIENT_CLOSED', 'Nobody waits for this body any more.')
+  return new GatewayError('PSTN_CLIENT_CLOSED', 'The exchange was over before this body was here.')
 }
 
 /** A plugin may start reading and not wait: what goes wrong then must not end the process. */
@@ -170,10 +177,16 @@ export function heard<T>(reading: Promise<T>): Promise<T> {
 }
 
 /** What a value given to `setBody` is on the wire, and the media type it has when its author names none. */
-export function encodeBody(input: BodyInput): { readonly content: Buffer | ByteStream; readonly type: string } {
+export function encodeBody(
+  input: BodyInput,
+  plugin?: unknown,
+): { readonly content: Buffer | ByteStream; readonly type: string } {
   if (typeof input === 'string') return { content: Buffer.from(input), type: 'text/plain; charset=utf-8' }
   if (input instanceof Uint8Array) return { content: asBuffer(input), type: 'application/octet-stream' }
-  if (input instanceof Readable) return { content: ByteStream.from(input), type: 'application/octet-stream' }
+  if (input instanceof Readable) {
+    const content = ByteStream.from(input, { broken: brokenStream('setBody()', plugin) })
+    return { content, type: 'application/octet-stream' }
+  }
   if (typeof input !== 'object' || input === null) {
     throw new GatewayError(
       'PSTN_VALUE_INVALID',

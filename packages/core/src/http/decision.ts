@@ -9,6 +9,7 @@ import { endToEnd } from './hop-by-hop.ts'
 import { jsonText } from './json-text.ts'
 import { isBodyless } from './framing.ts'
 import { GatewayResponse, isFinalStatus } from './response.ts'
+import { brokenStream } from './transforming.ts'
 
 /**
  * An answer that ends the request, written as data. `respond()` and `deny()` make one; a literal does as well.
@@ -213,7 +214,8 @@ function fromWhatwg(response: Response, maxBufferedBytes: number): GatewayRespon
     const stale = name === 'content-length' || (response.url !== '' && name === 'content-encoding')
     if (!stale) headers.append(name, value)
   }
-  const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body))
+  const broken = brokenStream('a Response', undefined)
+  const body = response.body === null ? undefined : ByteStream.from(Readable.fromWeb(response.body), { broken })
   const lines = endToEnd(GatewayHeaders.lines(headers))
   return new GatewayResponse(response.status, new GatewayHeaders(lines), body, maxBufferedBytes)
 }

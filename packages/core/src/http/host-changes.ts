@@ -23,10 +23,27 @@ export function changesForHost(request: GatewayRequest): HostChanges | Promise<H
 }
 
 function changes(request: GatewayRequest, content: Buffer | ByteStream | undefined): HostChanges {
+  const { headers } = request
+  const touchedHeaders = GatewayHeaders.touched(headers) ?? NONE
+  const lines = GatewayHeaders.lines(headers)
+  const framed = touchedHeaders.has('content-length') || touchedHeaders.has('transfer-encoding')
   return {
     method: request.method,
-    touchedHeaders: GatewayHeaders.touched(request.headers) ?? NONE,
-    headerLines: GatewayHeaders.lines(request.headers),
+    touchedHeaders,
+    headerLines: framed ? [...linesOf(lines, isFraming, false), ...framing(request, content)] : lines,
     body: content === undefined ? undefined : { content, replacedBy: GatewayRequest.bodyValue(request) },
   }
+}
+
+const isFraming = (name: string): boolean => name === 'content-length' || name === 'transfer-encoding'
+
+/** What is true of the body, whatever plugins say of it. */
+function framing(request: GatewayRequest, content: Buffer | ByteStream | undefined): readonly string[] {
+  if (content === undefined) return linesOf(GatewayHeaders.received(request.headers), isFraming, true)
+  return content instanceof Buffer ? ['Content-Length', String(content.length)] : ['Transfer-Encoding', 'chunked']
+}
+
+/** Of flat lines, those with a lower-case name that is one of these, or those without. */
+export function linesOf(lines: readonly string[], isOne: (name: string) => boolean, wanted: boolean): string[] {
+  return lines.filter((_, i) => isOne(lines[i - (i % 2)]!.toLowerCase()) === wanted)
 }

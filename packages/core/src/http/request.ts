@@ -17,6 +17,8 @@ export interface GatewayRequestInit {
   readonly method: string
   /** Canonical, with the listen path removed. */
   readonly path: string
+  /** The listen path itself was asked for, without a slash behind it. */
+  readonly bare?: boolean | undefined
   readonly search: string
   readonly originalUrl: string
   readonly headers: GatewayHeaders
@@ -52,6 +54,7 @@ export class GatewayRequest {
   readonly #body: Body
   #method: string
   #path: string
+  #bare: boolean
   #query: GatewayQuery | undefined
   #upstream: UpstreamUrl | undefined
   #bodyValue: BodyInput | undefined
@@ -68,6 +71,7 @@ export class GatewayRequest {
     this.#tunnel = init.tunnel
     this.#method = init.method
     this.#path = init.path
+    this.#bare = init.bare === true
     this.#upstream = init.upstream
     this.#body = new Body(init.body, init.maxBufferedBytes, tooLarge)
   }
@@ -112,6 +116,7 @@ export class GatewayRequest {
       )
     }
     this.#path = canonical
+    this.#bare = false
   }
 
   /** The query, with the interface of `URLSearchParams`; parameters nobody touches keep their bytes. */
@@ -214,6 +219,11 @@ export class GatewayRequest {
   /** @internal */
   static onCancel(request: GatewayRequest, listener: () => void): void {
     request.#cancellation.onCancel(listener)
+  }
+
+  /** @internal The path behind a prefix: nothing where the client asked for that alone, and no plugin for another. */
+  static behind(prefix: string, request: GatewayRequest): string {
+    return request.#bare ? prefix : prefix + request.#path
   }
 
   /** @internal The path as it was matched, whatever plugins have made of it. */

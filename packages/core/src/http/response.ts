@@ -125,7 +125,7 @@ export class GatewayResponse {
   /** Replaces the body and repairs the headers that describe it. An object is sent as JSON. */
   setBody(body: BodyInput): void {
     if (this.#refused()) return
-    const { content, type } = encodeBody(body)
+    const { content, type } = encodeBody(body, this.#reader)
     if (this.#status === 206) this.#becomeWhole()
     this.#body.replace(content)
     this.#madeUpType = describeReplacedBody(this.headers, content, type) ?? this.#madeUpType

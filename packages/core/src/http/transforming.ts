@@ -1,12 +1,13 @@
 import { Duplex, pipeline, Readable, type Transform } from 'node:stream'
-import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { describe, GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts'
 import { ByteStream } from './byte-stream.ts'
 
-/** What a WHATWG `TransformStream` is, and a pair of streams as well. */
+/** What a WHATWG `TransformStream` is, and a pair of streams as well: those of Node's types and those of a browser's. */
 export interface TransformPair {
-  readonly readable: ReadableStream
-  readonly writable: WritableStream<Uint8Array>
+  /** A `ReadableStream` of bytes. */
+  readonly readable: object
+  /** A `WritableStream` of bytes. */
+  readonly writable: object
 }
 
 /** An edit has failed, perhaps when the head was on its way already. */
@@ -35,7 +36,7 @@ export function asStage(edit: Transform | TransformPair): Duplex {
       'transform() takes a new stream for every response; this one has been used.',
     )
   used.add(edit)
-  return edit instanceof Duplex ? edit : Duplex.fromWeb(edit)
+  return edit instanceof Duplex ? edit : Duplex.fromWeb(edit as Parameters<typeof Duplex.fromWeb>[0])
 }
 
 /** Lets a body flow through the decoder, where there is one, and through a plugin's own stream. */
@@ -63,6 +64,12 @@ export function pipeThrough(
   })
 }
 
+/** What a stream that a plugin has handed over fails with; `plugin` is undefined where nobody knows whose it was. */
+export function brokenStream(where: string, plugin: unknown): (cause: Error | undefined) => BrokenTransform {
+  return (cause) =>
+    new BrokenTransform('PSTN_PLUGIN_THREW', `The stream given to ${where} ${whyOf(cause)}`, cause, plugin)
+}
+
 function whyOf(cause: Error | undefined): string {
   if (cause === undefined) return 'was destroyed before its end.'
   return isGatewayError(cause) ? `failed: ${cause.message}` : `failed: ${describe(cause)}.`
@@ -88,5 +95,9 @@ function isPair(edit: unknown): edit is TransformPair {
 function isBusy(edit: Duplex | TransformPair): boolean {
   return edit instanceof Duplex
     ? edit.destroyed || edit.writableEnded || edit.readableEnded
-    : edit.readable.locked || edit.writable.locked
+    : isLocked(edit.readable) || isLocked(edit.writable)
+}
+
+function isLocked(stream: object): boolean {
+  return 'locked' in stream && stream.locked === true
 }

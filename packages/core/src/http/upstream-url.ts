@@ -11,6 +11,8 @@ export interface UpstreamUrl {
   readonly serverName: string | undefined
   /** Without a trailing slash; empty at the root. */
   readonly basePath: string
+  /** As it was written, for a request with nothing to put behind it. */
+  readonly ownPath: string
 }
 
 // URL drops line breaks and reads a backslash as a slash: "http://a\n.evil" would be another host than what was written.
@@ -29,7 +31,8 @@ export function parseUpstreamUrl(input: string | URL): UpstreamUrl {
   }
   const basePath = url.pathname.replace(/\/+$/, '')
   const serverName = url.protocol === 'https:' ? url.hostname : undefined
-  return { href: url.origin + basePath, origin: url.origin, host: url.host, serverName, basePath }
+  const { origin, host, pathname: ownPath } = url
+  return { href: origin + (basePath === '' ? '' : ownPath), origin, host, serverName, basePath, ownPath }
 }
 
 /** A password in a mistyped URL must not reach the log. */

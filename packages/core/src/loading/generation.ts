@@ -1,5 +1,6 @@
 import { ApiIndex } from '../chain/api-index.ts'
 import { callApi } from '../chain/call.ts'
+import { heard } from '../http/body.ts'
 import type { Services } from '../chain/compiled-api.ts'
 import { GatewayError } from '../errors.ts'
 import type { LoadedApi } from './loaded-api.ts'
@@ -22,11 +23,14 @@ export class Generation {
     const services: Services = {
       ...shared,
       generation: this,
-      call: async (from, api, path, init) => {
-        if (this.#over)
-          throw new GatewayError('PSTN_CALL_INVALID', 'The request is over, and so are the APIs it could call.')
-        return callApi(this.index, from, api, path, init)
-      },
+      call: (from, api, path, init) =>
+        heard(
+          this.#over
+            ? Promise.reject(
+                new GatewayError('PSTN_CALL_INVALID', 'The request is over, and so are the APIs it could call.'),
+              )
+            : callApi(this.index, from, api, path, init),
+        ),
     }
     this.apis = apis
     this.index = new ApiIndex(apis.map((api) => api.among(services)))

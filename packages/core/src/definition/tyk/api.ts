@@ -25,6 +25,8 @@ export interface TykApi {
 }
 
 interface TykUpstream {
+  /** What lists of targets speak where they do not say. */
+  readonly protocol: Found<string | undefined>
   readonly url: Found<string | undefined>
   /** Empty: there is only the one. */
   readonly targets: readonly { readonly url: Found<string | undefined>; readonly weight: Found<number | undefined> }[]

@@ -90,7 +90,7 @@ export const CLASSIC: Vocabulary = {
 
   // Names; settings of what is refused when it is switched on; and what postern does anyway.
   silent: `
-    id slug is_oas version_name contextRef auth_provider session_provider security_processing_mode
+    id slug is_oas version_name enable_context_vars uptime_tests.{disabled,config} contextRef auth_provider session_provider security_processing_mode
     {auth,auth_configs.*}.{name,signature}
     basic_auth openid_options oauth_meta scopes idp_client_id_mapping_disabled client_certificates client_certificate_refs
     jwt_{signing_method,source,jwks_uris,identity_base_field,client_base_field,policy_field_name,default_policies}
@@ -106,11 +106,10 @@ export const CLASSIC: Vocabulary = {
     hook_references: 'there are no webhooks; gateway.on listens to events',
     event_handlers: 'there are no event handlers; gateway.on listens to events',
     notifications: 'there are no notifications; gateway.on listens to events',
-    uptime_tests: 'there are no uptime tests; upstream.health of a native definition checks targets',
+    'uptime_tests.check_list': 'there are no uptime tests; upstream.health of a native definition checks targets',
     '{proxy.,}check_host_against_uptime_tests': 'there are no uptime tests',
     cache_options: 'answers are not cached',
     enable_batch_request_support: 'there is no endpoint for batches',
-    enable_context_vars: 'plugins see the request itself',
     detailed_tracing: 'tracing is that of the host application',
     dont_set_quota_on_create: 'quotas are those keys are created with',
     '{listen_port,enable_proxy_protocol,certificates,certificate_secret_names}': 'the host application listens',

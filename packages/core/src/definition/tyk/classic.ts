@@ -50,6 +50,7 @@ export const translateClassic: Translate = (input, context) => {
       listenPath: proxy.at('listen_path').text(),
       stripListenPath: strip,
       upstream: {
+        protocol: document.at('protocol').text(),
         url: proxy.at('target_url').text(),
         targets: targetsOf(proxy),
         preserveHost: proxy.at('preserve_host_header').flag(),

@@ -20,7 +20,7 @@ export function toNative(api: TykApi, settings: Settings): Translation {
   form.put(['orgId'], api.orgId)
   if (api.listenPath.value === undefined && !report.concerns(api.listenPath.path))
     report.problem(api.listenPath.path, 'missing, expected a path such as "/orders/"')
-  form.put(['listenPath'], api.listenPath)
+  form.put(['listenPath'], fromRoot(api.listenPath))
   form.put(['stripListenPath'], api.stripListenPath)
   putUpstream(form, api, report)
   putAuthentication(form, api, settings)
@@ -49,11 +49,16 @@ function closedApi({ name, id, orgId, listenPath, ignoreCase }: NativeForm['inpu
   return { name, id, orgId, listenPath, ignoreCase, records: false, hooks: { pre: [notFound] } }
 }
 
+/** The real gateway puts the first slash there. */
+function fromRoot({ value, path }: Found<string | undefined>): Found<string | undefined> {
+  return { value: value === undefined || value.startsWith('/') ? value : `/${value}`, path }
+}
+
 function putUpstream(form: NativeForm, { upstream, active }: TykApi, report: Report): void {
-  const { url, targets, preserveHost, skipVerify } = upstream
+  const { protocol, url, targets, preserveHost, skipVerify } = upstream
   if (targets.length > 0) {
     for (const [i, target] of targets.entries()) {
-      form.put(['upstream', 'targets', i, 'url'], withScheme(target.url))
+      form.put(['upstream', 'targets', i, 'url'], withScheme(target.url, protocol.value))
       putIfSet(form, ['upstream', 'targets', i, 'weight'], target.weight)
     }
   } else form.put(['upstream', 'url'], url)
@@ -70,8 +75,9 @@ function putUpstream(form: NativeForm, { upstream, active }: TykApi, report: Rep
 }
 
 /** Lists of targets may leave it out. */
-function withScheme({ value, path }: Found<string | undefined>): Found<string | undefined> {
-  return { value: value === undefined || value.includes('://') ? value : `http://${value}`, path }
+function withScheme(url: Found<string | undefined>, protocol = 'http'): Found<string | undefined> {
+  const { value, path } = url
+  return { value: value === undefined || value.includes('://') ? value : `${protocol}://${value}`, path }
 }
 
 function putHooks(form: NativeForm, api: TykApi, settings: Settings): void {
@@ -99,9 +105,9 @@ function putReferences(
   }
 }
 
-/** A rate of 0 is none. */
+/** A rate of 0 or -1 is none. */
 const limits = (limit: TykRateLimit | undefined): boolean =>
-  limit !== undefined && !limit.disabled && limit.rate.value !== undefined && limit.rate.value !== 0
+  limit !== undefined && !limit.disabled && limit.rate.value !== undefined && ![0, -1].includes(limit.rate.value)
 
 function putEndpoints(form: NativeForm, api: TykApi, settings: Settings): void {
   const keys = new Map<string, string>()

@@ -7,7 +7,7 @@ import { isOn } from './vocabulary.ts'
 export function readAuthentication(document: Place, block: Place): TykAuthentication {
   const enabled = isEnabled(block)
   const security = document.at('security')
-  if (!block.present && security.list().some((one) => one.entries().length > 0))
+  if (!block.at('enabled').present && security.list().some((one) => one.entries().length > 0))
     security.warn('ignored: without server.authentication the API is keyless, whatever "security" asks for')
   const schemes = enabled ? readSchemes(document, block) : NO_SCHEMES
   const custom = block.at('custom')
@@ -87,6 +87,7 @@ function unsupported(native: Place): string {
 
 /** As people call it: OpenAPI says "http" of JWT and of passwords. */
 function kindOf(native: Place): string {
+  if (native.at('$ref').present) return 'a security scheme that is a "$ref"'
   const type = native.at('type').text().value
   const scheme = type === 'http' ? native.at('scheme').text().value?.toLowerCase() : type
   return KINDS.get(scheme ?? '') ?? `authentication of the type ${describe(type)}`

@@ -55,12 +55,12 @@ export const OAS: Vocabulary = {
     ${OPERATION}.{trackEndpoint,doNotTrackEndpoint}.enabled`,
 
   // Names, and what postern does anyway: it sends the path as it came.
-  silent: 'info.dbId info.versioning.* server.slug upstream.preserveTrailingSlash',
+  silent:
+    'info.dbId info.versioning.* server.slug upstream.preserveTrailingSlash {server,middleware.global}.contextVariables',
 
   ignored: {
     'server.detailedTracing': 'tracing is that of the host application',
     'server.eventHandlers': 'there are no event handlers; gateway.on listens to events',
-    '{server,middleware.global}.contextVariables': 'plugins see the request itself',
     'server.batchProcessing': 'there is no endpoint for batches',
     'server.port': 'the host application listens',
     'upstream.serviceDiscovery': 'there is no service discovery; requests go to upstream.url',

@@ -55,6 +55,7 @@ export const translateOas: Translate = (input, context) => {
     listenPath: server.at('listenPath', 'value').text(),
     stripListenPath: server.at('listenPath', 'strip').flag(),
     upstream: {
+      protocol: server.at('protocol').text(),
       url: upstream.at('url').text(),
       targets: targetsOf(upstream.at('loadBalancing')),
       preserveHost: upstream.at('preserveHostHeader', 'enabled').flag(),

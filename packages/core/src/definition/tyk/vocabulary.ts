@@ -101,11 +101,19 @@ function checkObject(place: Place, node: Node, around: readonly Fields[], rules:
     place.problem(`found ${describe(value)}, expected an object`)
     return
   }
+  if (rules.off === undefined && node.fields.has('enabled')) checkSwitch(place, value, node)
   for (const [key, field] of place.entries()) {
     const known = node.fields.get(key) ?? node.any
     if (known !== undefined) checkField(field, known, [value, ...around], rules)
     else if (field.present && !/^(?:\$|_|x-)/.test(key)) unknownField(field, key, [...node.fields.keys()], rules)
   }
+}
+
+/** What is neither on nor off is off in the real gateway: its author will hardly have meant that. */
+function checkSwitch(place: Place, value: Fields, { fields }: Node): void {
+  if (Object.hasOwn(value, 'enabled')) return
+  const says = [...fields.keys()].some((key) => key !== 'enabled' && isOn(own(value, key)))
+  if (says) place.at('enabled').missing('true or false')
 }
 
 function checkField(place: Place, node: Node, around: readonly Fields[], rules: Rules): void {
@@ -161,7 +169,7 @@ function isOnBelow(value: unknown, depth: number, seen: Set<unknown>, off: Off):
   if (Array.isArray(value)) return anyOn(value)
   const fields = value as Fields
   if (off !== undefined && own(fields, off) === true) return false
-  const flag = ['enabled', 'enable', 'is_enabled'].find((name) => Object.hasOwn(fields, name))
+  const flag = ['enabled', 'enable', 'is_enabled', 'enable_cache'].find((name) => Object.hasOwn(fields, name))
   if (flag !== undefined) return isOn(fields[flag], off)
   return anyOn(Object.entries(fields).flatMap(([key, inner]) => (key === 'disabled' ? [] : [inner])))
 }
