@@ -41,6 +41,27 @@ describe.each(hosts)('%s', (_, mount) => {
     },
   )
 
+  it.each([
+    ['/@admin/7', '/7', '/@admin/7'],
+    ['/%40admin/7', '/7', '/@admin/7'],
+    ['/%40admin/a/%40b', '/a/%40b', '/@admin/a/%40b'],
+    ['/%40admin', '/', '/@admin'],
+    ['/%40admin//x', '/x', '/@admin/x'],
+    ['/(x)/%2B/7', '/%2B/7', '/(x)/%2B/7'],
+    ['/%28x%29/%2B/7', '/%2B/7', '/(x)/%2B/7'],
+  ])('meets %s in the spelling of the listen path', async (target, path, sent) => {
+    const at = (listenPath: string): ApiDefinitionInput => ({
+      name: listenPath,
+      listenPath,
+      hooks: { pre: [(request) => void request.headers.set('x-met', `${listenPath} ${request.path}`)] },
+    })
+    const { url } = await mount([at('/'), at('/@admin/'), at('/(x)')], {
+      route: (req) => ({ body: `${String(req.headers['x-met'])} ${req.url ?? ''}` }),
+    })
+    const listenPath = sent.startsWith('/@') ? '/@admin/' : '/(x)'
+    expect((await send(url, target)).text).toBe(`${listenPath} ${path} ${sent}`)
+  })
+
   it('records a call whose upstream breaks off as what it is', async () => {
     const upstream = await startUpstream((res) => {
       res.writeHead(200, { 'content-length': '100' })

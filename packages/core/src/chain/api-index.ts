@@ -1,5 +1,5 @@
 import { ignoresCase } from '../definition/loose-case.ts'
-import { restOf } from '../http/path.ts'
+import { matchForm, restOf } from '../http/path.ts'
 import type { CompiledApi } from './compiled-api.ts'
 
 /** What an index has to know of an API. */
@@ -11,7 +11,7 @@ export interface ApiMatch<A extends Listed = CompiledApi> {
   readonly path: string
   /** It is the listen path itself, without a slash behind it. */
   readonly bare: boolean
-  /** The path below was respelled: slashes behind the listen path are one. */
+  /** The path was respelled: slashes behind the listen path are one, and that has its own spelling. */
   readonly respelled: boolean
 }
 
@@ -28,11 +28,11 @@ export class ApiIndex<A extends Listed = CompiledApi> {
   constructor(apis: readonly A[]) {
     this.all = apis
     for (const api of apis) {
-      const { listenPath } = api.definition
+      const listenPath = matchForm(api.definition.listenPath)
       if (ignoresCase(api.definition)) this.#loose.set(listenPath.toLowerCase(), api)
       else this.#exact.set(listenPath, api)
     }
-    this.#longest = Math.max(...apis.map((api) => api.definition.listenPath.length))
+    this.#longest = Math.max(...apis.map((api) => matchForm(api.definition.listenPath).length))
     // An id beats a name of another API that reads the same.
     this.#byRef = new Map([
       ...apis.map((api) => [api.info.name, api] as const),
@@ -45,22 +45,19 @@ export class ApiIndex<A extends Listed = CompiledApi> {
     const match = this.#longestOf(path)
     if (match?.respelled !== true) return match
     // In the spelling it is sent on in it may lie below another API, which is not to be walked around.
-    const { length } = match.api.definition.listenPath
-    const again = this.find(path.slice(0, length) + match.path)
+    const { listenPath } = match.api.definition
+    const again = this.find(match.bare ? listenPath : listenPath + match.path)
     return again && { ...again, respelled: true }
   }
 
   #longestOf(path: string): ApiMatch<A> | undefined {
-    const lowerCase = this.#loose.size === 0 ? path : path.toLowerCase()
-    let end = path.length <= this.#longest ? path.length : path.lastIndexOf('/', this.#longest)
+    const form = matchForm(path)
+    const lowerCase = this.#loose.size === 0 ? form : form.toLowerCase()
+    let end = form.length <= this.#longest ? form.length : form.lastIndexOf('/', this.#longest)
     while (end > 0) {
-      const api = this.#exact.get(path.slice(0, end)) ?? this.#loose.get(lowerCase.slice(0, end))
-      if (api !== undefined) {
-        const rest = restOf(path, end)
-        const isAll = end === path.length
-        return { api, path: rest, bare: isAll && end > 1, respelled: !isAll && rest.length !== path.length - end }
-      }
-      end = path.lastIndexOf('/', end - 1)
+      const api = this.#exact.get(form.slice(0, end)) ?? this.#loose.get(lowerCase.slice(0, end))
+      if (api !== undefined) return matched(api, path, form === path ? end : endIn(path, form, end))
+      end = form.lastIndexOf('/', end - 1)
     }
     const root = this.#exact.get('/') ?? this.#loose.get('/')
     return root === undefined ? undefined : { api: root, path, bare: false, respelled: false }
@@ -70,4 +67,26 @@ export class ApiIndex<A extends Listed = CompiledApi> {
   get(ref: string): A | undefined {
     return this.#byRef.get(ref)
   }
+}
+
+/** The listen path of `api` ends there in `path`. */
+function matched<A extends Listed>(api: A, path: string, end: number): ApiMatch<A> {
+  const { listenPath } = api.definition
+  const rest = restOf(path, end)
+  const isAll = end === path.length
+  const isSpelt = path.startsWith(listenPath) || path.slice(0, end).toLowerCase() === listenPath.toLowerCase()
+  return {
+    api,
+    path: rest,
+    bare: isAll && end > 1,
+    respelled: !isSpelt || (!isAll && rest.length !== path.length - end),
+  }
+}
+
+/** The end of as many segments in a path as lie before `end` in its form for comparing. */
+function endIn(path: string, form: string, end: number): number {
+  let at = 0
+  for (let i = form.indexOf('/', 1); i !== -1 && i < end; i = form.indexOf('/', i + 1)) at = path.indexOf('/', at + 1)
+  const next = path.indexOf('/', at + 1)
+  return next === -1 ? path.length : next
 }
