@@ -14,6 +14,20 @@ const UPGRADE = { upgrade: true } as const
 const INVALID = 'Malformed upgrade request'
 const REQUIRED = 'Upgrade required'
 
+/** Node's own included. */
+async function warningsOf(run: () => Promise<void>): Promise<readonly string[]> {
+  const warnings: string[] = []
+  const listen = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', listen)
+  try {
+    await run()
+    await new Promise((resolve) => setImmediate(resolve))
+    return warnings
+  } finally {
+    process.off('warning', listen)
+  }
+}
+
 attack(upgrades, 'M02', (mount) => {
   const KEY = `Sec-WebSocket-Key: ${WEBSOCKET_KEY}\r\n`
 
@@ -134,6 +148,33 @@ attack(upgrades, 'M02', (mount) => {
     expect([guarded.status, guarded.body.slice(0, 16)]).toEqual([200, method === 'HEAD' ? '' : '/api/orders seen'])
     client.write(`${method} /health HTTP/1.1\r\n${offer}\r\n`)
     expect((await client.answer(method)).status).toBe(400)
+  })
+
+  it('an offer whose head Node has cut short is no request at all', async () => {
+    const { port } = await mount(
+      { name: 'a', listenPath: '/api/' },
+      { upgrade: true, route: ({ url }) => ({ body: url ?? '' }) },
+    )
+    const client = new RawClient(port)
+    const behind = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
+    client.write(
+      `POST /first HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n${'a: b\r\n'.repeat(950)}${'Upgrade: h2c\r\n'.repeat(100)}Content-Length: ${behind.length}\r\n\r\n${behind}`,
+    )
+    await client.closed
+    expect(client.received).not.toContain('smuggled')
+    expect(client.received).not.toMatch(/^HTTP\/1.1 2/)
+  })
+
+  it('fifty offers on one connection leave nothing on it', async () => {
+    const warnings = await warningsOf(async () => {
+      const { port } = await mount({ name: 'a' }, { upgrade: true, route: () => ({ body: 'ok' }) })
+      const client = new RawClient(port)
+      for (let i = 0; i < 50; i += 1) {
+        client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+        expect((await client.answer()).body).toBe('ok')
+      }
+    })
+    expect(warnings).toEqual([])
   })
 
   it('asking for an upgrade without Connection is an ordinary GET', async () => {

@@ -435,6 +435,31 @@ describe.each(applications)('%s', (name, mount) => {
     }
   })
 
+  it('keeps the connection of a body that was replaced, once the client has sent all of its own', async () => {
+    const { port } = await mount(
+      {
+        name: 'a',
+        hooks: {
+          pre: [
+            (request) => {
+              if (request.method === 'POST') request.setBody('made')
+            },
+          ],
+        },
+      },
+      { raw: (req, res) => void readRequest(req).then(({ body }) => res.writeHead(200).end(body.toString())) },
+    )
+    const client = new RawClient(port)
+    client.write(`${post('Content-Length: 5')}he`)
+    expect((await client.answer()).body).toBe('made')
+    client.write('lloGET /next HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect((await client.answer()).status).toBe(200)
+    // Longer than the rest of a body may take.
+    await sleep(2_300)
+    client.write('GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect((await client.answer()).status).toBe(200)
+  })
+
   it('is told the true length of a body, whatever a plugin says of it', async () => {
     const { port } = await mount(
       { name: 'a', hooks: { pre: [({ headers }) => headers.set('content-length', '1')] } },

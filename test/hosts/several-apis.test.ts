@@ -41,6 +41,31 @@ describe.each(hosts)('%s', (_, mount) => {
     },
   )
 
+  it('lets no letter case around the API it is sent on to', async () => {
+    const upstream = await startUpstream()
+    const open = {
+      name: 'open',
+      listenPath: '/orders',
+      ignoreCase: true,
+      stripListenPath: false,
+      upstream: upstream.url,
+    }
+    const guard = {
+      name: 'guard',
+      listenPath: '/orders/admin',
+      upstream: upstream.url,
+      hooks: { pre: [() => deny(401, 'No')] },
+    }
+    const { url } = await mount([open, guard])
+    const statuses = await Promise.all(
+      ['/orders/admin/x', '/ORDERS/admin/x', '/Orders//admin', '/ORDERS/x'].map(
+        async (path) => (await send(url, path)).status,
+      ),
+    )
+    expect(statuses).toEqual([401, 401, 401, 200])
+    expect(upstream.seen.map(({ target }) => target)).toEqual(['/orders/x'])
+  })
+
   it.each([
     ['/@admin/7', '/7', '/@admin/7'],
     ['/%40admin/7', '/7', '/@admin/7'],
@@ -53,7 +78,7 @@ describe.each(hosts)('%s', (_, mount) => {
     const at = (listenPath: string): ApiDefinitionInput => ({
       name: listenPath,
       listenPath,
-      hooks: { pre: [(request) => void request.headers.set('x-met', `${listenPath} ${request.path}`)] },
+      hooks: { pre: [(request) => request.headers.set('x-met', `${listenPath} ${request.path}`)] },
     })
     const { url } = await mount([at('/'), at('/@admin/'), at('/(x)')], {
       route: (req) => ({ body: `${String(req.headers['x-met'])} ${req.url ?? ''}` }),

@@ -9,6 +9,7 @@ import {
   type HostChanges,
   linesOf,
 } from '@postern/core/host'
+import { markReplaced } from './ending.ts'
 import { parsedRequest } from './request-body.ts'
 
 /**
@@ -136,8 +137,12 @@ function putBack(req: IncomingMessage, content: Buffer | ByteStream, limitBytes:
 
 /** Node's parser still has the old body to give, and its end; the connection needs both to be read. */
 function discardRest(req: IncomingMessage, limitBytes: number): void {
+  markReplaced(req)
+  // Once it is, Node does not tell a request any more that all of it is here.
+  Object.defineProperty(req, 'readableEnded', { configurable: true, value: false })
   let bytes = 0
   req.push = (chunk: Uint8Array | null) => {
+    if (chunk === null) Reflect.deleteProperty(req, 'readableEnded')
     bytes += chunk?.length ?? 0
     if (bytes > limitBytes) req.destroy(tooLarge(limitBytes))
     return true

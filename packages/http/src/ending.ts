@@ -58,8 +58,16 @@ function onFinish(this: ServerResponse): void {
   )
 }
 
+const REPLACED = Symbol('postern.replaced')
+
+/** Notes that what still comes of its body is nobody's: another one stands in its place. */
+export function markReplaced(req: IncomingMessage): void {
+  ;(req as IncomingMessage & { [REPLACED]?: true })[REPLACED] = true
+}
+
 /** An application may answer first and read then. */
 function isRead(req: IncomingMessage): boolean {
+  if (REPLACED in req) return false
   return req.listenerCount('data') > 0 || req.listenerCount('readable') > 0
 }
 

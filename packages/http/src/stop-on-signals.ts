@@ -85,6 +85,8 @@ class Stopping {
   }
 
   readonly #onConnection = (socket: Socket): void => {
+    // One that an upgrade gave back comes again.
+    if (this.#connections.has(socket)) return
     this.#connections.add(socket)
     socket.once('close', () => this.#connections.delete(socket))
   }
@@ -133,7 +135,8 @@ class Stopping {
   }
 }
 
-function connectionEvent(server: Server): 'connection' | 'secureConnection' {
+/** What a server is told a connection with. */
+export function connectionEvent(server: Server): 'connection' | 'secureConnection' {
   return server instanceof TlsServer ? 'secureConnection' : 'connection'
 }
 

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import type { Gateway, UpgradeOptions } from '@postern/core'
 import {
   type Acceptance,
@@ -18,9 +17,10 @@ import {
 import { applyToHost } from './apply-to-host.ts'
 import { isEnding } from './ending.ts'
 import { hostCall } from './host-call.ts'
-import { checkServer } from './server-settings.ts'
+import { checkServer, isTruncated } from './server-settings.ts'
 import { answerOnSocket, switchProtocols } from './socket-answer.ts'
 import { SocketTunnel } from './socket-tunnel.ts'
+import { connectionEvent } from './stop-on-signals.ts'
 
 /** Connections a gateway has taken, and by how many others were passed by. */
 const taken = new WeakSet<Duplex>()
@@ -31,7 +31,7 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
   const warned = new Set<string>()
   return (req, socket, head, { next, basePath = '' }: UpgradeOptions = {}) => {
     // Node has taken its own listener off, and a reset nobody hears would end the process.
-    socket.on('error', () => undefined)
+    socket.on('error', unheard)
     if (taken.has(socket) || isEnding(req)) return
     // Pipelined behind a request without its answer yet: one of ours would be taken for that.
     const { _httpMessage: before = null } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null }
@@ -40,7 +40,7 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       return
     }
     checkServer(req)
-    if (isIgnorable(req) && giveBack(req, head)) return
+    if (isIgnorable(req) && !isTruncated(req) && giveBack(req, head)) return
     const tunnel = new SocketTunnel(socket, head)
     const url = req.url ?? '/'
     const call = hostCall(req, { originalUrl: url, target: url, basePath })
@@ -91,11 +91,14 @@ function giveBack(req: IncomingMessage, head: Buffer): boolean {
     return `${name}: ${value}\r\n`
   })
   const again = `${req.method ?? ''} ${req.url ?? ''} HTTP/${req.httpVersion}\r\n${lines.join('')}\r\n`
+  socket.off('error', unheard)
   socket.unshift(Buffer.concat([Buffer.from(again, 'latin1'), head]))
   // As documented for connections a server did not accept by itself.
-  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
+  server.emit(connectionEvent(server), socket)
   return true
 }
+
+const unheard = (): void => undefined
 
 const OFFER: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'])
 

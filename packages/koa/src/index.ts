@@ -70,15 +70,20 @@ export function createGateway(
     let ofHost: HostAnswer | undefined
     let awaited: CapturedResponse | undefined
     let isLate = false
-    const askHost = async (): Promise<GatewayResponse> => {
-      const capture = captureResponse(ctx.res, accepted.maxBufferedBytes)
-      awaited = capture
+    const applicationAnswers = async (): Promise<void> => {
       try {
-        ofHost = await answerOfHost(ctx, capture, () => letHostAnswer(ctx, accepted, next), accepted.maxBufferedBytes)
+        await letHostAnswer(ctx, accepted, next)
       } catch (error) {
         // As Koa does where something fails behind an answer.
         if (isLate) ctx.app.emit('error', error, ctx)
         throw error
+      }
+    }
+    const askHost = async (): Promise<GatewayResponse> => {
+      const capture = captureResponse(ctx.res, accepted.maxBufferedBytes)
+      awaited = capture
+      try {
+        ofHost = await answerOfHost(ctx, capture, applicationAnswers, accepted.maxBufferedBytes)
       } finally {
         awaited = undefined
       }

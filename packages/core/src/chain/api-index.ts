@@ -43,11 +43,12 @@ export class ApiIndex<A extends Listed = CompiledApi> {
   /** `path` must be canonical. */
   find(path: string): ApiMatch<A> | undefined {
     const match = this.#longestOf(path)
-    if (match?.respelled !== true) return match
-    // In the spelling it is sent on in it may lie below another API, which is not to be walked around.
+    if (match === undefined) return undefined
     const { listenPath } = match.api.definition
+    if (!match.respelled && path.startsWith(listenPath)) return match
+    // As it is sent on it may lie below another API, which is not to be walked around.
     const again = this.find(match.bare ? listenPath : listenPath + match.path)
-    return again && { ...again, respelled: true }
+    return again && { ...again, respelled: match.respelled || again.respelled }
   }
 
   #longestOf(path: string): ApiMatch<A> | undefined {

@@ -75,9 +75,10 @@ function putUpstream(form: NativeForm, { upstream, active }: TykApi, report: Rep
 }
 
 /** Lists of targets may leave it out. */
-function withScheme(url: Found<string | undefined>, protocol = 'http'): Found<string | undefined> {
+function withScheme(url: Found<string | undefined>, protocol: string | undefined): Found<string | undefined> {
   const { value, path } = url
-  return { value: value === undefined || value.includes('://') ? value : `${protocol}://${value}`, path }
+  const scheme = protocol === 'https' ? 'https' : 'http'
+  return { value: value === undefined || value.includes('://') ? value : `${scheme}://${value}`, path }
 }
 
 function putHooks(form: NativeForm, api: TykApi, settings: Settings): void {

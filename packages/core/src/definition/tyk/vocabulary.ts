@@ -111,7 +111,8 @@ function checkObject(place: Place, node: Node, around: readonly Fields[], rules:
 
 /** What is neither on nor off is off in the real gateway: its author will hardly have meant that. */
 function checkSwitch(place: Place, value: Fields, { fields }: Node): void {
-  if (Object.hasOwn(value, 'enabled')) return
+  // Of another type than it should have is told where it is read.
+  if (![undefined, null].includes(own(value, 'enabled') as null)) return
   const says = [...fields.keys()].some((key) => key !== 'enabled' && isOn(own(value, key)))
   if (says) place.at('enabled').missing('true or false')
 }
