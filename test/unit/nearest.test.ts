@@ -26,6 +26,8 @@ describe('nearest', () => {
     ['hook', 'hooks'],
     ['hoosk', 'hooks'],
     ['pluginTimeout', 'pluginTimeoutMs'],
+    ['listen', 'listenPath'],
+    ['endpo', 'endpoints'],
     ['post_auth', 'postAuth'],
     ['Pre', 'pre'],
     ['aut', 'auth'],

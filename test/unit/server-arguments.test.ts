@@ -114,7 +114,7 @@ describe('stopOnSignals()', () => {
     [
       'an option there is not',
       [createPlainServer(), gateway, { grace: 5 }],
-      'has no option "grace"; known: graceMs, signals, onStopped',
+      'has no option "grace"; did you mean "graceMs"? known: graceMs, signals, onStopped',
     ],
     [
       'a time no timer can wait',

@@ -1,10 +1,15 @@
 /** Comparing takes the product of two lengths; nobody has misspelt a name as long as this. */
 const LONGEST = 100
 
+/** Shorter ones begin too many names. */
+const LEAST_BEGINNING = 5
+
 /** The known name a misspelt one most likely meant, if any is close enough. */
 export function nearest(found: string, known: readonly string[]): string | undefined {
   if (found.length > LONGEST) return undefined
   const wanted = found.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+  const longer = known.find((name) => wanted.length >= LEAST_BEGINNING && name.toLowerCase().startsWith(wanted))
+  if (longer !== undefined) return longer
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1
   for (const name of known) {

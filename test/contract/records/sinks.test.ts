@@ -1,3 +1,6 @@
+import { createWriteStream } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -306,6 +309,21 @@ describe('close()', () => {
 })
 
 describe('jsonLines', () => {
+  it.each([['records.jsonl'], [undefined], [{}]])('takes no %j', (stream) => {
+    expect(() => jsonLines(stream as never)).toThrow(
+      /^jsonLines takes a stream, not .*; expected one such as createWrite/,
+    )
+  })
+
+  it('tells of the first that went wrong with its stream', async () => {
+    const missing = join(tmpdir(), 'postern-none', 'records.jsonl')
+    const { gateway, ask } = inCore({ sinks: [jsonLines(createWriteStream(missing))], recordQueue: { flushMs: 1 } })
+    const losses = listenTo(gateway as HttpGateway, 'recordsLost')
+    ask()
+    await expect.poll(() => losses).toHaveLength(1)
+    expect(String(losses[0]?.error?.cause)).toContain('ENOENT')
+  })
+
   it('writes one object a line, with dates in ISO 8601', async () => {
     const stream = new PassThrough()
     const { gateway, ask } = inCore({ sinks: [jsonLines(stream, { end: true })] })
