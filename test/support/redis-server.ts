@@ -80,6 +80,16 @@ export async function startRedis({ nodes = 1, args = [], tls }: RedisSettings = 
     children[i] = child
     await answers(child, port)
   }
+  const startSomewhere = async (i: number, attempts = 3): Promise<void> => {
+    try {
+      await start(i)
+    } catch (error) {
+      if (attempts === 1) throw error
+      // Somebody else may have taken the port since it was found free.
+      ports[i] = await freePort(ports)
+      await startSomewhere(i, attempts - 1)
+    }
+  }
   try {
     while (ports.length < nodes) ports.push(await freePort(ports))
     if (tls !== undefined) {
@@ -89,7 +99,7 @@ export async function startRedis({ nodes = 1, args = [], tls }: RedisSettings = 
       ])
       while (tlsPorts.length < nodes) tlsPorts.push(await freePort([...ports, ...tlsPorts]))
     }
-    await Promise.all(ports.map((_, i) => start(i)))
+    await Promise.all(ports.map((_, i) => startSomewhere(i)))
     if (nodes > 1) await formCluster(ports, tls === undefined ? ports : tlsPorts)
   } catch (error) {
     await stop()
