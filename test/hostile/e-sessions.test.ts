@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { memoryStore } from '@postern/core'
 import { digest } from '@postern/core/store'
 import { expect, it } from 'vitest'
@@ -6,23 +5,11 @@ import { decoded } from '../../packages/redis/src/sessions.ts'
 import { send } from '../support/client.ts'
 import { rawExchange } from '../support/raw-client.ts'
 import { remote } from '../support/stores.ts'
+import { warningsDuring } from '../support/warnings.ts'
 import { attack, besiege, cleanUpAfterAttacks, envelope } from './attack.ts'
 import { authentication } from './catalogue/e.ts'
 
 cleanUpAfterAttacks()
-
-/** What postern warns of through the process while something runs. */
-async function warningsDuring(run: () => Promise<void>): Promise<readonly string[]> {
-  const warnings: string[] = []
-  const listen = ({ name, message }: Error): void => void (name === 'PosternWarning' && warnings.push(message))
-  process.on('warning', listen)
-  await run().finally(async () => {
-    // Warnings are given in the next turn.
-    await nextTurn()
-    process.off('warning', listen)
-  })
-  return warnings
-}
 
 const TOKEN = { authentication: { token: true } } as const
 const withKey = (authorization: string) => ({ headers: { authorization } })

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { valuesOf } from '../support/lines.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
 import { listenRaw } from '../support/server.ts'
+import { allWarningsDuring } from '../support/warnings.ts'
 import { handshakeText, switching, WEBSOCKET_KEY, webSocketUpstream } from '../support/websocket.ts'
 import { attack, besiege, cleanUpAfterAttacks, envelope } from './attack.ts'
 import { upgrades } from './catalogue/m.ts'
@@ -13,20 +14,6 @@ cleanUpAfterAttacks()
 const UPGRADE = { upgrade: true } as const
 const INVALID = 'Malformed upgrade request'
 const REQUIRED = 'Upgrade required'
-
-/** Node's own included. */
-async function warningsOf(run: () => Promise<void>): Promise<readonly string[]> {
-  const warnings: string[] = []
-  const listen = ({ message }: Error): void => void warnings.push(message)
-  process.on('warning', listen)
-  try {
-    await run()
-    await new Promise((resolve) => setImmediate(resolve))
-    return warnings
-  } finally {
-    process.off('warning', listen)
-  }
-}
 
 attack(upgrades, 'M02', (mount) => {
   const KEY = `Sec-WebSocket-Key: ${WEBSOCKET_KEY}\r\n`
@@ -166,7 +153,7 @@ attack(upgrades, 'M02', (mount) => {
   })
 
   it('fifty offers on one connection leave nothing on it', async () => {
-    const warnings = await warningsOf(async () => {
+    const warnings = await allWarningsDuring(async () => {
       const { port } = await mount({ name: 'a' }, { upgrade: true, route: () => ({ body: 'ok' }) })
       const client = new RawClient(port)
       for (let i = 0; i < 50; i += 1) {

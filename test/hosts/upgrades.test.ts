@@ -13,6 +13,7 @@ import { valuesOf } from '../support/lines.ts'
 import { RawClient, rawExchange } from '../support/raw-client.ts'
 import { deafPort, listen, listenRaw } from '../support/server.ts'
 import { SELF_SIGNED } from '../support/tls.ts'
+import { allWarningsDuring } from '../support/warnings.ts'
 import { frame, handshakeText, messageOf, openWebSocket, tunnelled, webSocketUpstream } from '../support/websocket.ts'
 
 afterEach(closeAll)
@@ -32,16 +33,6 @@ const withNext =
   (gateway: Gateway): Gateway['upgrade'] =>
   (req, socket, head) =>
     gateway.upgrade(req, socket, head, { next: () => applicationUpgrades(req, socket, head) })
-
-function warningsOf(run: () => Promise<unknown>): Promise<string[]> {
-  const seen: string[] = []
-  const listener = (warning: Error): void => void seen.push(warning.message)
-  process.on('warning', listener)
-  return run()
-    .then(() => sleep(5))
-    .then(() => seen)
-    .finally(() => process.off('warning', listener))
-}
 
 describe.each(hosts)('%s', (_, mount) => {
   it('hands an upgrade to the host application, with what plugins changed', async () => {
@@ -138,14 +129,14 @@ describe.each(hosts)('%s', (_, mount) => {
     expect([await refused.closed, refused.received]).toEqual(['end', ''])
     await tunnelled(port, '/sent/x')
     expect(upstream.seen.map(({ target }) => target)).toEqual(['/x'])
-    const warnings = await warningsOf(async () => {
+    const warnings = await allWarningsDuring(async () => {
       for (let i = 0; i < 2; i += 1) {
         const client = new RawClient(port)
         client.write(handshakeText('/guarded/x'))
         expect([await client.closed, client.received]).toEqual(['end', ''])
       }
     })
-    expect(warnings.filter((message) => message.includes('next'))).toHaveLength(1)
+    expect(warnings.filter(({ message }) => message.includes('next'))).toHaveLength(1)
   })
 
   it('two gateways on one server answer 404 together', async () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { LINGER_MS } from '@postern/core/host'
 
 const ending = new WeakSet<Socket>()
 
@@ -19,9 +20,8 @@ export function answerDecided(res: ServerResponse): void {
   if (!res.shouldKeepAlive) ending.add(res.req.socket)
 }
 
-/** How much of a body nobody wants is still taken, and for how long, so that its sender reads the answer first (RFC 9112 9.6). */
+/** How much of a body nobody wants is still taken, for `LINGER_MS`, so that its sender reads the answer first (RFC 9112 9.6). */
 const LINGER_BYTES = 1_048_576
-const LINGER_MS = 2_000
 
 /** A client may take the last bytes of its connection as slowly as this: longer without one, and it is cut. */
 export const STALL_MS = 30_000

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 
 /** What a server says of itself; Node keeps the options it was made with under the same names. */
 interface Settings extends Pick<Server, 'headersTimeout' | 'requestTimeout' | 'maxHeadersCount'> {
@@ -28,6 +29,11 @@ export function isTruncated(req: IncomingMessage): boolean {
   if (fields < SHOWN_BY_DEFAULT && fields < (serverOf(req)?.maxHeadersCount || SHOWN_BY_DEFAULT)) return false
   const most = serverOf(req)?.maxHeadersCount ?? SHOWN_BY_DEFAULT
   return most > 0 && fields >= most
+}
+
+/** What a server is told a connection with. */
+export function connectionEvent(server: Server): 'connection' | 'secureConnection' {
+  return server instanceof TlsServer ? 'secureConnection' : 'connection'
 }
 
 /** Warns once for each server about settings that let through what a gateway cannot see. */

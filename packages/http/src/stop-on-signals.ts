@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
 import { checkServer, checkStopOptions, type Closable, gatewaysOf } from './check-stop.ts'
+import { connectionEvent } from './server-settings.ts'
 
 /** What `stopOnSignals` takes. */
 export interface StopOptions {
@@ -133,11 +133,6 @@ class Stopping {
     this.#state = 'stopped'
     this.#onStopped(cut)
   }
-}
-
-/** What a server is told a connection with. */
-export function connectionEvent(server: Server): 'connection' | 'secureConnection' {
-  return server instanceof TlsServer ? 'secureConnection' : 'connection'
 }
 
 /** A gateway that cannot close is no reason not to stop. */

@@ -17,10 +17,9 @@ import {
 import { applyToHost } from './apply-to-host.ts'
 import { isEnding } from './ending.ts'
 import { hostCall } from './host-call.ts'
-import { checkServer, isTruncated } from './server-settings.ts'
+import { checkServer, connectionEvent, isTruncated } from './server-settings.ts'
 import { answerOnSocket, switchProtocols } from './socket-answer.ts'
 import { SocketTunnel } from './socket-tunnel.ts'
-import { connectionEvent } from './stop-on-signals.ts'
 
 /** Connections a gateway has taken, and by how many others were passed by. */
 const taken = new WeakSet<Duplex>()
@@ -40,11 +39,11 @@ export function upgradeListener(core: GatewayCore): Gateway['upgrade'] {
       return
     }
     checkServer(req)
-    if (isIgnorable(req) && !isTruncated(req) && giveBack(req, head)) return
+    const switching = !isIgnorable(req)
+    if (!switching && !isTruncated(req) && giveBack(req, head)) return
     const tunnel = new SocketTunnel(socket, head)
     const url = req.url ?? '/'
     const call = hostCall(req, { originalUrl: url, target: url, basePath })
-    const switching = !isIgnorable(req)
     const accepted = core.accept({ ...call, body: () => undefined, tunnel: switching ? tunnel.stream : undefined })
     if (accepted === undefined) {
       passOn(req, socket, next)

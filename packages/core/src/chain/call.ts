@@ -4,7 +4,7 @@ import type { CallInit } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
 import { Cancellation } from '../http/cancellation.ts'
 import { buildRequest } from '../http/create.ts'
-import { GatewayHeaders, sameName } from '../http/headers.ts'
+import { GatewayHeaders, linesOf } from '../http/headers.ts'
 import { isBodyless } from '../http/framing.ts'
 import { GatewayRequest } from '../http/request.ts'
 import { GatewayResponse } from '../http/response.ts'
@@ -76,7 +76,7 @@ function createExchange(api: CompiledApi, from: Exchange, path: string, init: Ca
 
 /** Circles over a call and back over the network are circles as well. */
 function loopLines({ headers }: GatewayRequest): string[] {
-  return GatewayHeaders.received(headers).filter((_, i, lines) => sameName(lines[i - (i % 2)]!, 'cdn-loop'))
+  return linesOf(GatewayHeaders.received(headers), (name) => name === 'cdn-loop', true)
 }
 
 /**

@@ -5,7 +5,7 @@ import { SecretValues } from '../analytics/secret-values.ts'
 import { declaredLength, isChunked } from '../forward/request-head.ts'
 import type { Maybe } from '../hooks.ts'
 import { ByteStream } from '../http/byte-stream.ts'
-import { GatewayHeaders } from '../http/headers.ts'
+import { GatewayHeaders, linesOf } from '../http/headers.ts'
 import { isBodyless } from '../http/framing.ts'
 import { isFramingField } from '../http/outgoing.ts'
 import { encodePath } from '../http/path.ts'
@@ -89,10 +89,11 @@ export class Detail {
     const lines = GatewayHeaders.lines(response.headers)
     return {
       startLine: `HTTP/${httpVersion} ${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`,
-      lines: lines.filter((_, i) => {
-        const name = lines[i - (i % 2)]!.toLowerCase()
-        return !(isFramingField(name) && (touched?.has(name) === true || name === 'transfer-encoding'))
-      }),
+      lines: linesOf(
+        lines,
+        (name) => isFramingField(name) && (touched?.has(name) === true || name === 'transfer-encoding'),
+        false,
+      ),
       body: bodyless ? undefined : { bytes: this.#response.bytes(), total: cut ? undefined : this.#response.total },
       isBodySecret: false,
     }

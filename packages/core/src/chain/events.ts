@@ -189,14 +189,7 @@ export class Events {
         )
       return
     }
-    const who =
-      'plugin' in data
-        ? `the ${data.hook} plugin "${data.plugin}"`
-        : 'feature' in data
-          ? `the store (${data.feature}, ${data.outcome})`
-          : event === 'recordDropped'
-            ? 'a record'
-            : 'the upstream'
+    const who = troubled(event, data)
     const { cause } = data.error
     const detail = cause === undefined ? data.error.message : `${data.error.message}\n${stackOf(cause)}`
     const text = `[${data.error.code}] ${who} of API "${data.api.name}": ${detail}`
@@ -206,6 +199,13 @@ export class Events {
       `(once; gateway.on('${event}', ...) sees all) ${text}`,
     )
   }
+}
+
+/** Who an event with an error is about. */
+function troubled(event: GatewayEvent, data: GatewayEvents[GatewayEvent]): string {
+  if ('plugin' in data) return `the ${data.hook} plugin "${data.plugin}"`
+  if ('feature' in data) return `the store (${data.feature}, ${data.outcome})`
+  return event === 'recordDropped' ? 'a record' : 'the upstream'
 }
 
 /** An event that is misspelt is never raised, and what goes wrong would be told to nobody. */

@@ -4,7 +4,8 @@ import { createRequest, type RequestInput } from '../http/create.ts'
 import { describePath, parseTarget, withoutAuthority } from '../http/path.ts'
 import type { Charge } from '../limits/charge.ts'
 import type { LoadedPlugin } from '../plugins/plugin.ts'
-import { parseUpstreamUrl } from '../http/upstream-url.ts'
+import { keptListenPath } from '../definition/kept-listen-path.ts'
+import { parseUpstreamUrl, pathAt } from '../http/upstream-url.ts'
 import type { ApiIndex, ApiMatch } from './api-index.ts'
 import type { CompiledApi } from './compiled-api.ts'
 import type { EndpointMatch } from './endpoint-tree.ts'
@@ -153,12 +154,12 @@ function upstreamOf({ api, path, bare }: ApiMatch<ExplainedApi>, search: string)
   const { definition, available, customForwarder } = api
   if (!available) return 'none: answered 503, its plugins are not loaded; gateway.ready() says why'
   if (definition.upstream === undefined) return customForwarder ? 'the option forward' : 'the host application'
-  const prefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
+  const prefix = keptListenPath(definition)
   const behind = bare ? prefix : prefix + path
   const { targets } = definition.upstream
   const places = targets.map(({ url }) => {
-    const { origin, basePath, ownPath } = parseUpstreamUrl(url)
-    return origin + (behind === '' ? ownPath : basePath + behind) + (search === '' ? '' : `?${search}`)
+    const target = parseUpstreamUrl(url)
+    return target.origin + pathAt(target, behind) + (search === '' ? '' : `?${search}`)
   })
   return places.join(' or ')
 }

@@ -1,3 +1,4 @@
+import { keptListenPath } from '../definition/kept-listen-path.ts'
 import type { ApiInfo } from '../api.ts'
 import type { GatewayErrorCode } from '../errors.ts'
 import { sentOf } from '../forward/sent.ts'
@@ -66,9 +67,8 @@ export class UpstreamMessage implements UpstreamTrace {
 
   get url(): string {
     const { api, request } = this.exchange
-    const { stripListenPath, listenPath } = api.definition
     const search = GatewayRequest.search(request)
-    const path = GatewayRequest.behind(stripListenPath || listenPath === '/' ? '' : listenPath, request)
+    const path = GatewayRequest.behind(keptListenPath(api.definition), request)
     return api.masks.url(search === '' ? path : `${path}?${search}`)
   }
 

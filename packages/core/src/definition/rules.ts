@@ -2,6 +2,7 @@ import { describe, isGatewayError } from '../errors.ts'
 import { type Fields, isFields, isPlain } from '../fields.ts'
 import { compileTrust } from '../http/client.ts'
 import { canonicalPath, encodePath } from '../http/path.ts'
+import { ignoresCase } from './loose-case.ts'
 import { parseUpstreamUrl } from '../http/upstream-url.ts'
 import { extractorProblems } from '../session/extract-id.ts'
 import { parsePolicies, type PolicyInput, readPolicy } from '../session/policy.ts'
@@ -152,8 +153,7 @@ function authenticationProblems({ authentication, hooks }: Fields): Problem[] {
 function limitProblems(input: Fields): Problem[] {
   const { limits } = input
   if (!isFields(limits)) return []
-  // As `ignoresCase` has it, of a definition that may be none yet.
-  const ignoreCase = input['ignoreCase'] === true || input['upstream'] === undefined
+  const ignoreCase = ignoresCase({ ignoreCase: input['ignoreCase'] === true, upstream: input['upstream'] })
   const problems = endpointProblems(ignoreCase, 'limits.endpoints', limits['endpoints'])
   const { rate, per } = limits
   if ((rate === undefined) !== (per === undefined)) {

@@ -1,7 +1,7 @@
 import type { UpstreamSettings } from '../definition/upstream-defaults.ts'
 import { firstValue, GatewayHeaders } from '../http/headers.ts'
 import { GatewayRequest } from '../http/request.ts'
-import type { UpstreamUrl } from '../http/upstream-url.ts'
+import { pathAt, type UpstreamUrl } from '../http/upstream-url.ts'
 import { addForwarded, dropsClaims, isForwardedField } from './forwarded.ts'
 import { loopValue } from '../http/loop.ts'
 import { isHopByHop, nominatedFields } from '../http/hop-by-hop.ts'
@@ -27,8 +27,7 @@ export function requestHead(
 ): RequestHead {
   const client = GatewayRequest.client(request)
   const search = GatewayRequest.search(request)
-  const behind = GatewayRequest.behind(pathPrefix, request)
-  const path = behind === '' ? to.ownPath : to.basePath + behind
+  const path = pathAt(to, GatewayRequest.behind(pathPrefix, request))
   const lines = GatewayHeaders.lines(request.headers)
   const ours = GatewayHeaders.touched(request.headers)
   // What the client named, whatever plugins have made of its Connection since.

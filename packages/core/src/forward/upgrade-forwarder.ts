@@ -1,3 +1,4 @@
+import { keptListenPath } from '../definition/kept-listen-path.ts'
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
@@ -42,7 +43,7 @@ export function withUpgrades(plain: Forwarder, upgrade: Forwarder): Forwarder {
  */
 export function upgradeForwarder(leases: Leases, definition: ApiDefinition): Forwarder {
   const settings = definition.upstream ?? UPSTREAM_DEFAULTS
-  const pathPrefix = definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath
+  const pathPrefix = keptListenPath(definition)
   let proxying: Promise<ProxyServer> | undefined
 
   const attempt = async (request: GatewayRequest, tunnel: ByteStream, lease: Lease): Promise<Outcome> => {

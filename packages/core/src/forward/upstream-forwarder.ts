@@ -1,4 +1,5 @@
 import type { ApiDefinition } from '../api.ts'
+import { keptListenPath } from '../definition/kept-listen-path.ts'
 import { UPSTREAM_DEFAULTS } from '../definition/upstream-defaults.ts'
 import type { ByteStream } from '../http/byte-stream.ts'
 import { GatewayRequest } from '../http/request.ts'
@@ -14,7 +15,7 @@ export function upstreamForwarder(pools: Pools, leases: Leases, definition: ApiD
     pools,
     leases,
     settings: definition.upstream ?? UPSTREAM_DEFAULTS,
-    pathPrefix: definition.stripListenPath || definition.listenPath === '/' ? '' : definition.listenPath,
+    pathPrefix: keptListenPath(definition),
     maxBufferedBytes: definition.maxBufferedBytes,
   }
   return (request) => {

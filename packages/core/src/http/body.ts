@@ -11,7 +11,7 @@ export type BodyInput = string | Uint8Array | Readable | object
 const NOTHING = Buffer.alloc(0)
 
 /** How long a body may still come behind the end of its exchange. */
-const LINGER_MS = 2_000
+export const LINGER_MS = 2_000
 
 /** A body's content, or a function that works it out when it is needed. */
 export type BodySource = Buffer | ByteStream | undefined | (() => Buffer | ByteStream | undefined)

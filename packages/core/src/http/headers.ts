@@ -229,6 +229,11 @@ export function joinedValues(lines: readonly string[], lowerCaseName: string): s
   return found
 }
 
+/** Of flat lines, those with a lower-case name that is one of these, or those without. */
+export function linesOf(lines: readonly string[], isOne: (name: string) => boolean, wanted: boolean): string[] {
+  return lines.filter((_, i) => isOne(lines[i - (i % 2)]!.toLowerCase()) === wanted)
+}
+
 /** The first value of a field in flat lines; undefined when it is absent. */
 export function firstValue(lines: readonly string[], lowerCaseName: string): string | undefined {
   for (let i = 0; i < lines.length; i += 2) {

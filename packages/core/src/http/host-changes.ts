@@ -1,6 +1,6 @@
 import type { BodyInput } from './body.ts'
 import type { ByteStream } from './byte-stream.ts'
-import { GatewayHeaders } from './headers.ts'
+import { GatewayHeaders, linesOf } from './headers.ts'
 import { GatewayRequest } from './request.ts'
 
 /** What plugins changed on a request that the host application is now going to answer. */
@@ -41,9 +41,4 @@ const isFraming = (name: string): boolean => name === 'content-length' || name =
 function framing(request: GatewayRequest, content: Buffer | ByteStream | undefined): readonly string[] {
   if (content === undefined) return linesOf(GatewayHeaders.received(request.headers), isFraming, true)
   return content instanceof Buffer ? ['Content-Length', String(content.length)] : ['Transfer-Encoding', 'chunked']
-}
-
-/** Of flat lines, those with a lower-case name that is one of these, or those without. */
-export function linesOf(lines: readonly string[], isOne: (name: string) => boolean, wanted: boolean): string[] {
-  return lines.filter((_, i) => isOne(lines[i - (i % 2)]!.toLowerCase()) === wanted)
 }

@@ -54,12 +54,13 @@ export function pipeThrough(
   decoder?.once('error', (error) => (ofDecoder = error))
   // A stage that fails destroys the last one, and that is where the error is read.
   pipeline(stages as [Readable, Duplex], () => undefined)
+  const ofPlugin = brokenStream('transform()', plugin)
   return ByteStream.from(stage, {
     broken: (cause) => {
       if (isGatewayError(cause) && cause === ofSource) return cause
       if (isGatewayError(cause) && cause === ofDecoder)
         return new BrokenTransform(cause.code, cause.message, cause.cause, plugin)
-      return new BrokenTransform('PSTN_PLUGIN_THREW', `The stream given to transform() ${whyOf(cause)}`, cause, plugin)
+      return ofPlugin(cause)
     },
   })
 }

@@ -15,6 +15,11 @@ export interface UpstreamUrl {
   readonly ownPath: string
 }
 
+/** The path of a request that is sent there, `behind` what is put in front of it. */
+export function pathAt({ basePath, ownPath }: UpstreamUrl, behind: string): string {
+  return behind === '' ? ownPath : basePath + behind
+}
+
 // URL drops line breaks and reads a backslash as a slash: "http://a\n.evil" would be another host than what was written.
 const REREAD = /[^\u0021-\u005B\u005D-\uFFFF]/
 

@@ -23,18 +23,17 @@ export class Generation {
     const services: Services = {
       ...shared,
       generation: this,
-      call: (from, api, path, init) =>
-        heard(
-          this.#over
-            ? Promise.reject(
-                new GatewayError('PSTN_CALL_INVALID', 'The request is over, and so are the APIs it could call.'),
-              )
-            : callApi(this.index, from, api, path, init),
-        ),
+      call: (...call) => heard(this.#call(...call)),
     }
     this.apis = apis
     this.index = new ApiIndex(apis.map((api) => api.among(services)))
     for (const api of apis) api.hold()
+  }
+
+  async #call(...call: Parameters<Services['call']>): ReturnType<Services['call']> {
+    if (this.#over)
+      throw new GatewayError('PSTN_CALL_INVALID', 'The request is over, and so are the APIs it could call.')
+    return callApi(this.index, ...call)
   }
 
   find(id: string): LoadedApi | undefined {

@@ -112,7 +112,7 @@ function checkObject(place: Place, node: Node, around: readonly Fields[], rules:
 /** What is neither on nor off is off in the real gateway: its author will hardly have meant that. */
 function checkSwitch(place: Place, value: Fields, { fields }: Node): void {
   // Of another type than it should have is told where it is read.
-  if (![undefined, null].includes(own(value, 'enabled') as null)) return
+  if (place.at('enabled').present) return
   const says = [...fields.keys()].some((key) => key !== 'enabled' && isOn(own(value, key)))
   if (says) place.at('enabled').missing('true or false')
 }
